@@ -1,0 +1,208 @@
+"""Begin an experiment: run the script as it is, and seal the baseline with the contract."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from gitexp import history, hook
+from gitexp.errors import GitexpError
+from gitexp.git import Repository
+from gitexp.measure import measure
+from gitexp.model import Contract, Direction, Ledger, Measurement, Notes, Status, Verdict
+from gitexp.notebook import unsealed, write_views
+from gitexp.objects import write_tree
+from gitexp.observer import Observer
+from gitexp.pending import BRANCH_PREFIX, Candidate, Place
+from gitexp.resources import data_dir
+from gitexp.seal import give_up, open_pending, record, seal
+from gitexp.views import COLUMNS, NOTEBOOK, RESULTS
+from gitexp.worktree import check_ready, edits, freeze
+
+TEMPLATES = {"mlx": ("train.py", "prepare.py", "evaluate.py")}
+BASELINE = "exp000"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a person asks of a new experiment. Paths are relative to ``directory``, where the command was typed."""
+
+    directory: Path
+    script: str = "train.py"
+    name: str = ""
+    metric: str = "val_bpb"
+    direction: Direction = Direction.MINIMIZE
+    budget: float = 300.0
+    timeout: float | None = None
+    edit: tuple[str, ...] = ()
+    freeze: tuple[str, ...] = ()
+    rule: str = "single"
+    seed: int = 0
+    notes: Notes = Notes()
+    template: str = ""
+
+    @property
+    def experiment(self) -> str:
+        return self.name or Path(self.script).stem
+
+
+def begin(repo: Repository, plan: Plan, observer: Observer) -> Ledger:
+    """Create ``exp/<name>`` from HEAD with the sealed baseline, and check it out.
+
+    Raises when the baseline cannot be measured; then everything is as it was.
+    """
+    check_ready(repo)
+    place = Place.of(repo, plan.experiment)
+    _check_name(repo, place)
+    _check_views(repo)
+    with place.locked("init"):
+        give_up(repo, place)  # of a baseline that died: its edit never left the work tree
+        made = _write_template(plan)
+        try:
+            hooked = hook.install(repo)
+            made += [hooked] if hooked else []
+            _measure_and_seal(repo, place, plan, observer)
+        except BaseException:
+            give_up(repo, place)
+            for file in made:
+                file.unlink(missing_ok=True)
+            raise
+        ledger = history.load(repo, plan.experiment)
+        write_views(repo, place, ledger)
+    return ledger
+
+
+def _check_name(repo: Repository, place: Place) -> None:
+    name = place.branch.removeprefix(BRANCH_PREFIX)
+    if repo.lookup("check-ref-format", "--branch", place.branch) is None or name.startswith("-"):
+        raise GitexpError(f"{name!r} cannot be part of a branch name.", "gitexp init --name NAME")
+    if repo.resolve(f"refs/heads/{place.branch}"):
+        raise GitexpError(
+            f"The experiment {name} exists already.", f"git switch {place.branch}   # or: gitexp init --name {name}-2"
+        )
+    # git keeps no branch a/b beside a branch a: better said now than after the baseline's run.
+    parts = place.branch.split("/")
+    above = ["refs/heads/" + "/".join(parts[:length]) for length in range(1, len(parts))]
+    below = repo.line("for-each-ref", "--format=%(refname)", f"refs/heads/{place.branch}/").splitlines()
+    if clash := [ref for ref in above if repo.ref(ref)] + below:
+        raise GitexpError(f"The branch {place.branch} cannot be: {clash[0]} is in its way.", "gitexp init --name NAME")
+
+
+def _check_views(repo: Repository) -> None:
+    """Both views are computed: what somebody keeps by hand under these names is not overwritten."""
+    for name in (RESULTS, NOTEBOOK):
+        if repo.line("ls-files", "--", name):
+            raise GitexpError(
+                f"{name} is tracked here, and gitexp computes it from the branch's history.",
+                f"git rm --cached {name} && git commit -m 'Leave {name} to gitexp'",
+            )
+    table = repo.top / RESULTS
+    if table.exists() and not table.read_bytes().startswith("\t".join(COLUMNS).encode()):
+        raise GitexpError(f"{RESULTS} is kept by hand here; move it away first.", f"mv {RESULTS} old-{RESULTS}")
+
+
+def _write_template(plan: Plan) -> list[Path]:
+    """Copy the template's files. They must not exist: nothing is overwritten."""
+    if not plan.template:
+        return []
+    folder = plan.directory / Path(plan.script).parent
+    files = [folder / name for name in TEMPLATES[plan.template]]
+    for file in files:
+        if os.path.lexists(file):
+            raise GitexpError(f"{file} exists, and the template would overwrite it.", "gitexp init train.py")
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in files:
+        shutil.copyfile(data_dir("templates") / plan.template / file.name, file)
+    return files
+
+
+def _measure_and_seal(repo: Repository, place: Place, plan: Plan, observer: Observer) -> None:
+    contract = _contract(repo, plan)
+    candidate = _candidate(repo, place, contract, plan.notes.over(unsealed(repo, place, plan.experiment)))
+    open_pending(repo, place, candidate)
+    measurement = measure(repo, place, contract, BASELINE, observer)
+    _check_measured(measurement, contract, place.log(BASELINE))
+    baseline = record(candidate, Verdict(Status.KEEP, "the baseline"), measurement, contract)
+    seal(repo, place, candidate, baseline)
+    place.clear()
+    repo.run("symbolic-ref", "-m", f"gitexp: begin {place.branch}", "HEAD", f"refs/heads/{place.branch}")
+
+
+def _contract(repo: Repository, plan: Plan) -> Contract:
+    script = _inside(repo, plan, plan.script)
+    if not (repo.top / script).is_file():
+        raise GitexpError(f"There is no {plan.script} here.", "gitexp init --template mlx   # or: gitexp init YOUR.py")
+    frozen = [file for path in plan.freeze for file in _files(repo, _existing(repo, plan, path))]
+    if plan.template:
+        frozen += [os.path.join(os.path.dirname(script), name) for name in TEMPLATES[plan.template][1:]]
+    edit = tuple(dict.fromkeys(_existing(repo, plan, path) for path in plan.edit or (plan.script,)))
+    if both := sorted(set(edit) & set(frozen)):
+        raise GitexpError(f"{both[0]} cannot be both editable and frozen.", "gitexp init -h")
+    return Contract(
+        metric=plan.metric,
+        direction=plan.direction,
+        budget=plan.budget,
+        timeout=plan.timeout or 2 * plan.budget + 60,
+        script=script,
+        directory=os.path.relpath(plan.directory, repo.top),
+        edit=edit,
+        freeze=freeze(repo, dict.fromkeys(frozen)),
+        rule=plan.rule,
+        hook=hook.blob(repo, hook.find(repo)),
+        seed=plan.seed,
+    )
+
+
+def _existing(repo: Repository, plan: Plan, path: str) -> str:
+    inside = _inside(repo, plan, path)
+    if not os.path.lexists(repo.top / inside):
+        raise GitexpError(f"There is no {path} here.", "ls")
+    return inside
+
+
+def _files(repo: Repository, path: str) -> list[str]:
+    """A folder's tracked files; a file is itself."""
+    if not (repo.top / path).is_dir():
+        return [path]
+    return list(filter(None, repo.line("ls-files", "-z", "--", path).split("\0")))
+
+
+def _inside(repo: Repository, plan: Plan, path: str) -> str:
+    """``path`` as git names it: relative to the top level. Raises for one outside the work tree."""
+    relative = os.path.relpath(os.path.abspath(plan.directory / path), repo.top)
+    if relative == ".." or relative.startswith("../"):
+        raise GitexpError(f"{path} is outside this work tree ({repo.top}).", "gitexp init -h")
+    try:
+        relative.encode()
+    except UnicodeEncodeError:
+        raise GitexpError(f"The name of {path!r} is not UTF-8 text.", "mv OLD NEW") from None
+    return relative
+
+
+def _candidate(repo: Repository, place: Place, contract: Contract, notes: Notes) -> Candidate:
+    """The baseline's tree: HEAD, with the editable and frozen files as they lie in the work tree."""
+    base = repo.line("rev-parse", "HEAD")
+    tree = repo.line("rev-parse", "HEAD^{tree}")
+    changes = edits(repo, (*contract.edit, *(frozen.path for frozen in contract.freeze)))
+    return Candidate(
+        id=BASELINE,
+        run=uuid.uuid4().hex,
+        base=base,
+        base_tree=tree,
+        tree=write_tree(repo, tree, changes),
+        changes=changes,
+        description="baseline",
+        body="",
+        notes=notes,
+    )
+
+
+def _check_measured(measurement: Measurement, contract: Contract, log: Path) -> None:
+    if measurement.score is None:
+        raise GitexpError(
+            f"The baseline crashed ({measurement.reason}); nothing was sealed and everything is as it was.",
+            f"less {log}",
+        )

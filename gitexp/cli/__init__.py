@@ -1,0 +1,98 @@
+"""The command line: a lazy group, one module a command family, so that no command pays for another's libraries."""
+
+from __future__ import annotations
+
+import importlib
+import signal
+import sys
+from types import FrameType
+from typing import Any
+
+import click
+
+from gitexp import __version__
+from gitexp.errors import GitexpError
+from gitexp.text import printable
+
+INTERRUPTED = 130
+BUG = 3
+
+# name: (module, what --help says). The text stands here so that --help imports nothing.
+COMMANDS = {
+    "demo": ("demo", "Make a repository and run a small experiment in it, start to end."),
+    "init": ("init", "Start an experiment: run the baseline and seal it on exp/NAME."),
+    "step": ("step", "Try one change: run it, judge it, seal what came of it."),
+    "log": ("read", "List the iterations."),
+    "show": ("read", "Show one iteration: message, diff, the end of its log."),
+    "status": ("read", "Say where the experiment stands."),
+    "render": ("render", "Compute results.tsv and EXPERIMENT.md from the history."),
+    "hook": ("hook", "Show the post-run hook, or install it."),
+}
+
+
+class LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"gitexp.cli.{COMMANDS[name][0]}")
+        command: click.Command = getattr(module, name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """The one place where an expected failure becomes a message and an exit code."""
+        try:
+            return super().invoke(ctx)
+        except GitexpError as error:
+            _complain(error)
+            ctx.exit(1)
+        except OSError as error:  # a read-only folder, a full disk
+            _complain(GitexpError(f"{error.strerror}: {error.filename}", "gitexp status"))
+            ctx.exit(1)
+        except KeyboardInterrupt:
+            click.echo("\ngitexp: interrupted; nothing was recorded, the edit is in the work tree", err=True)
+            ctx.exit(INTERRUPTED)
+
+
+def _complain(error: GitexpError) -> None:
+    click.echo(f"gitexp: {printable(error.sentence)}", err=True)
+    if error.hint:
+        click.echo(f"  try: {printable(error.hint)}", err=True)
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Start with: gitexp demo",
+)
+@click.version_option(__version__, prog_name="gitexp")
+def cli() -> None:
+    """A git-native experiment tracker for time-budget training loops.
+
+    Every iteration is one commit on exp/NAME: the change, and in its trailers what was measured. What did not help is
+    reverted at once; KEEPs stay, ready to be picked.
+    """
+
+
+def main() -> None:
+    """The executables ``gitexp`` and ``git-exp`` (so that ``git exp`` works)."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    try:
+        cli(prog_name="gitexp")
+    except Exception as error:
+        if "--debug" in sys.argv:
+            raise
+        click.echo(f"gitexp: a bug: {error!r}", err=True)
+        sys.exit(BUG)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """A closed terminal or a polite kill ends a run the way ^C does."""
+    raise KeyboardInterrupt

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from gitexp.baseline import TEMPLATES, Plan, begin
+from gitexp.cli.progress import Terminal
+from gitexp.decide import RULES
+from gitexp.errors import GitexpError
+from gitexp.git import Repository
+from gitexp.model import Direction, Notes, score_text
+
+
+@click.command()
+@click.argument("train", default="train.py")
+@click.option("--name", help="The branch will be exp/NAME (default: the script's name).")
+@click.option("--goal", help="What the experiment is after.")
+@click.option("--metric", default="val_bpb", show_default=True, help="The score, as the run prints it.")
+@click.option("--minimize/--maximize", "minimize", default=True, help="Which scores are better (default: lower).")
+@click.option("--budget", type=click.FloatRange(min=0, min_open=True), default=300.0, show_default=True)
+@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Default: twice the budget and a minute.")
+@click.option("--edit", multiple=True, metavar="PATH", help="A file or folder that may change (default: TRAIN).")
+@click.option("--freeze", multiple=True, metavar="PATH", help="A file or folder that must not change.")
+@click.option("--hypothesis", help="What you expect, and why.")
+@click.option("--constraint", "constraints", multiple=True, help="Something every change must respect.")
+@click.option("--next", "ideas", multiple=True, help="Something to try.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Given to each run as RANDOM_SEED.")
+@click.option("--rule", type=click.Choice(RULES), default="single", show_default=True, help="How verdicts are made.")
+@click.option("--template", type=click.Choice(list(TEMPLATES)), help="Start from a trainer that comes with gitexp.")
+def init(
+    train: str,
+    name: str | None,
+    goal: str | None,
+    metric: str,
+    minimize: bool,
+    budget: float,
+    timeout: float | None,
+    edit: tuple[str, ...],
+    freeze: tuple[str, ...],
+    hypothesis: str | None,
+    constraints: tuple[str, ...],
+    ideas: tuple[str, ...],
+    seed: int,
+    rule: str,
+    template: str | None,
+) -> None:
+    """Start an experiment: run the baseline and seal it on exp/NAME.
+
+    TRAIN is the script to improve (train.py by default). It is run as it is, for the budget in seconds; its score and
+    the contract that every later step is held to become the first commit of the branch exp/NAME.
+
+    \b
+    Examples:
+      gitexp init --template mlx --budget 60 --goal 'lowest val_bpb'
+      gitexp init scripts/fit.py --metric accuracy --maximize --freeze data/
+    """
+    repo = Repository.discover(Path.cwd())
+    if not template and not (Path.cwd() / train).exists() and _wants_template(train):
+        template = "mlx"
+    notes = Notes(goal, hypothesis, constraints or None, ideas or None)
+    direction = Direction.MINIMIZE if minimize else Direction.MAXIMIZE
+    plan = Plan(
+        directory=Path(os.path.realpath(Path.cwd())),
+        script=train,
+        name=name or "",
+        metric=metric,
+        direction=direction,
+        budget=budget,
+        timeout=timeout,
+        edit=edit,
+        freeze=freeze,
+        rule=rule,
+        seed=seed,
+        notes=notes,
+        template=template or "",
+    )
+    ledger = begin(repo, plan, Terminal())
+    click.echo(
+        f"{ledger.baseline.id} {ledger.contract.metric} {score_text(ledger.baseline.score)} on exp/{ledger.name}"
+    )
+    click.echo(f"Next: edit {', '.join(ledger.contract.edit)}, then: gitexp step -m 'what you changed'")
+
+
+def _wants_template(train: str) -> bool:
+    if not sys.stdin.isatty():
+        raise GitexpError(f"There is no {train} here.", "gitexp init --template mlx   # or: gitexp init YOUR.py")
+    return click.confirm(f"There is no {train} here. Start with the MLX template?", default=True)

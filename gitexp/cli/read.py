@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gitexp import history
+from gitexp.cli.table import as_json, dumps, rows, table, tsv
+from gitexp.git import Repository
+from gitexp.model import Ledger, Status, score_text
+from gitexp.pending import Place
+from gitexp.text import from_bytes, one_line, printable
+
+LOG_LINES = 20
+experiment_option = click.option(
+    "-e", "--experiment", "name", metavar="NAME", help="Another experiment than the one checked out."
+)
+
+
+def open_ledger(name: str | None) -> tuple[Repository, Ledger]:
+    repo = Repository.discover(Path.cwd())
+    wanted = name.removeprefix("exp/") if name else history.current_name(repo)
+    return repo, history.load(repo, wanted)
+
+
+@click.command()
+@experiment_option
+@click.option("--status", "statuses", multiple=True, type=click.Choice([s.value for s in Status], case_sensitive=False))
+@click.option("-n", "--max-count", type=click.IntRange(min=1), help="Only the last N.")
+@click.option("--json", "form", flag_value="json", help="Print a JSON array.")
+@click.option("--tsv", "form", flag_value="tsv", help="Print tab-separated values.")
+def log(name: str | None, statuses: tuple[str, ...], max_count: int | None, form: str | None) -> None:
+    """List the iterations, oldest first.
+
+    \b
+    Examples:
+      gitexp log --status KEEP
+      gitexp log --json | jq '.[].score'
+    """
+    _, ledger = open_ledger(name)
+    wanted = {status.upper() for status in statuses} or {status.value for status in Status}
+    shown = [row for row in rows(ledger) if row[0].status.value in wanted][-(max_count or 0) :]
+    if form == "json":
+        click.echo(dumps([as_json(*row) for row in shown]))
+    else:
+        click.echo(tsv(shown) if form == "tsv" else table(shown))
+
+
+@click.command()
+@click.argument("iteration")
+@experiment_option
+def show(iteration: str, name: str | None) -> None:
+    """Show one iteration: message, diff, the end of its log.
+
+    \b
+    Example:
+      gitexp show exp004
+    """
+    repo, ledger = open_ledger(name)
+    found = history.find(ledger, iteration)
+    click.echo(printable(from_bytes(repo.run("show", "--no-color", "--no-show-signature", found.commit))).rstrip())
+    log_file = Place.of(repo, ledger.name).log(found.id)
+    if not log_file.is_file():
+        click.echo("\n(its log is not on this machine)")
+        return
+    lines = from_bytes(log_file.read_bytes()).replace("\r", "\n").rstrip().split("\n")
+    click.echo(f"\n{log_file}" + (f" (the last {LOG_LINES} of {len(lines)} lines)" if len(lines) > LOG_LINES else ""))
+    click.echo(printable("\n".join(lines[-LOG_LINES:])))
+
+
+@click.command()
+@experiment_option
+@click.option("--json", "json_", is_flag=True, help="Print one JSON object.")
+def status(name: str | None, json_: bool) -> None:
+    """Say where the experiment stands: goal, incumbent, counts, what is pending, what to try next.
+
+    \b
+    Example:
+      gitexp status
+    """
+    repo, ledger = open_ledger(name)
+    candidate = Place.of(repo, ledger.name).read_journal()
+    pending = candidate.id if candidate else None
+    click.echo(dumps(_status_json(ledger, pending)) if json_ else _status_text(ledger, pending))
+
+
+def _status_json(ledger: Ledger, pending: str | None) -> dict[str, object]:
+    contract = ledger.contract
+    return {
+        "experiment": ledger.name,
+        "goal": ledger.notes.goal,
+        "metric": contract.metric,
+        "direction": contract.direction.value,
+        "budget": contract.budget,
+        "edit": list(contract.edit),
+        "frozen": [frozen.path for frozen in contract.freeze],
+        "baseline": ledger.baseline.score,
+        "incumbent": as_json(ledger.incumbent, None),
+        "counts": {status.value: ledger.count(status) for status in Status},
+        "pending": pending,
+        "hypothesis": ledger.notes.hypothesis,
+        "constraints": list(ledger.notes.constraints or ()),
+        "next": list(ledger.notes.next or ()),
+        "commits_not_by_gitexp": list(ledger.strangers),
+        "displaced_trailers": list(ledger.displaced),
+    }
+
+
+def _status_text(ledger: Ledger, pending: str | None) -> str:
+    contract, best = ledger.contract, ledger.incumbent
+    counts = ", ".join(f"{ledger.count(status)} {status.value}" for status in Status)
+    facts = [
+        ("experiment", f"exp/{ledger.name}: {contract.direction.value} {contract.metric}, {contract.budget:g} s a run"),
+        ("goal", one_line(ledger.notes.goal or "")),
+        ("incumbent", f"{best.id} {score_text(best.score)}: {one_line(best.description)}"),
+        ("baseline", score_text(ledger.baseline.score)),
+        ("iterations", f"{len(ledger.iterations)} ({counts})"),
+        ("editable", ", ".join(contract.edit)),
+        ("frozen", ", ".join(frozen.path for frozen in contract.freeze)),
+        ("pending", f"{pending}: running, or interrupted (the next step clears it up)" if pending else ""),
+    ]
+    facts += [("next", one_line(idea)) for idea in ledger.notes.next or ()]
+    facts += [("not by gitexp", stranger) for stranger in ledger.strangers]
+    facts += [("warning", f"{i}: a paragraph after its trailers hides them from git") for i in ledger.displaced]
+    return "\n".join(f"{name:<13} {printable(text)}" for name, text in facts if text)

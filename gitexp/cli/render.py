@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gitexp.cli.read import experiment_option, open_ledger
+from gitexp.errors import GitexpError
+from gitexp.notebook import write_views
+from gitexp.pending import Place, write_file
+from gitexp.views import NOTEBOOK, RESULTS, experiment_md, results_tsv
+
+
+@click.command()
+@experiment_option
+@click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), help="Write them into this folder.")
+def render(name: str | None, output: Path | None) -> None:
+    """Compute results.tsv and EXPERIMENT.md from the history.
+
+    The same history gives the same bytes, in any clone. Without -o they are written at the top of the work tree, and
+    what people wrote in EXPERIMENT.md since stays in it.
+
+    \b
+    Examples:
+      gitexp render
+      gitexp render -e depth -o /tmp/review     # also in a bare clone
+    """
+    repo, ledger = open_ledger(name)
+    if output:
+        write_file(output / RESULTS, results_tsv(ledger).encode())
+        write_file(output / NOTEBOOK, experiment_md(ledger).encode())
+    elif repo.root is None:
+        raise GitexpError("This repository has no work tree.", f"gitexp render -e {ledger.name} -o DIRECTORY")
+    else:
+        write_views(repo, Place.of(repo, ledger.name), ledger)
+    folder = output or repo.top
+    click.echo(f"{folder / RESULTS}\n{folder / NOTEBOOK}")

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gitexp import history
+from gitexp.cli.progress import Terminal
+from gitexp.cli.table import COLORS, as_json, delta_text, dumps
+from gitexp.git import Repository
+from gitexp.model import Notes, Status, score_text
+from gitexp.step import Outcome, Proposal
+from gitexp.step import step as take_step
+from gitexp.text import printable
+
+EXIT_CODES = {Status.KEEP: 0, Status.DISCARD: 10, Status.CRASH: 11}
+
+
+@click.command(context_settings={"ignore_unknown_options": False})
+@click.option("-m", "--message", required=True, help="What was changed, in a line; further lines are kept with it.")
+@click.option("--hypothesis", help="What you expect, and why.")
+@click.option("--next", "ideas", multiple=True, help="What to try next; replaces the list. May be repeated.")
+@click.option("--note", help="Anything else worth keeping.")
+@click.option("--json", "json_", is_flag=True, help="Print one JSON object.")
+@click.option("--exit-code", is_flag=True, help="Exit with 0 for KEEP, 10 for DISCARD, 11 for CRASH.")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+@click.pass_context
+def step(
+    ctx: click.Context,
+    message: str,
+    hypothesis: str | None,
+    ideas: tuple[str, ...],
+    note: str | None,
+    json_: bool,
+    exit_code: bool,
+    command: tuple[str, ...],
+) -> None:
+    """Try one change: run it, judge it, seal what came of it.
+
+    Takes your edit of the editable files, or runs COMMAND to make it. Then the post-run hook trains it for the
+    experiment's budget. A KEEP stays; a DISCARD or a CRASH is committed and reverted at once.
+
+    \b
+    Examples:
+      gitexp step -m 'depth 8 -> 4'
+      gitexp step -m 'matrix LR 0.02 -> 0.04' -- sed -i 's/MATRIX_LR = 0.02/MATRIX_LR = 0.04/' train.py
+    """
+    repo = Repository.discover(Path.cwd())
+    notes = Notes(hypothesis=hypothesis, next=ideas or None, note=note)
+    proposal = Proposal(message, notes, command, Path.cwd())
+    outcome = take_step(repo, history.current_name(repo), proposal, Terminal(quiet=json_))
+    click.echo(dumps(_json(outcome)) if json_ else _text(outcome))
+    if exit_code:
+        ctx.exit(EXIT_CODES[outcome.iteration.status])
+
+
+def _delta(outcome: Outcome) -> float | None:
+    score, incumbent = outcome.iteration.score, outcome.incumbent.score
+    return None if score is None or incumbent is None else score - incumbent
+
+
+def _json(outcome: Outcome) -> dict[str, object]:
+    return as_json(outcome.iteration, _delta(outcome)) | {
+        "incumbent": {"id": outcome.incumbent.id, "score": outcome.incumbent.score},
+        "log": str(outcome.log),
+        "left_as_they_are": list(outcome.left),
+    }
+
+
+def _text(outcome: Outcome) -> str:
+    iteration = outcome.iteration
+    verdict = click.style(iteration.status.value, fg=COLORS[iteration.status], bold=True)
+    head = " ".join(filter(None, (iteration.id, verdict, score_text(iteration.score))))
+    if delta := delta_text(_delta(outcome)):
+        head += f" ({delta} against {outcome.incumbent.id})"
+    lines = [f"{head}: {iteration.description}", f"  {printable(iteration.reason)}", f"  log: {outcome.log}"]
+    if iteration.status is not Status.KEEP:
+        lines.append(f"  reverted; the code is in {iteration.commit[:10]}")
+    lines += [f"  {path} was changed during the run, and is left as it is" for path in outcome.left]
+    return "\n".join(lines)

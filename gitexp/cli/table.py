@@ -1,0 +1,83 @@
+"""Iterations as text for a terminal, as tab-separated values and as JSON."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import Any
+
+import click
+
+from gitexp.model import Iteration, Ledger, Status, score_text
+from gitexp.text import one_line
+
+COLORS = {Status.KEEP: "green", Status.DISCARD: "yellow", Status.CRASH: "red"}
+HEADERS = ("id", "verdict", "score", "delta", "memory", "seconds", "description")
+Row = tuple[Iteration, "float | None"]
+
+
+def rows(ledger: Ledger) -> list[Row]:
+    return list(zip(ledger.iterations, ledger.deltas(), strict=True))
+
+
+def delta_text(delta: float | None) -> str:
+    if delta is None:
+        return ""
+    return ("+" if delta >= 0 else "-") + score_text(abs(delta))
+
+
+def cells(row: Row) -> list[str]:
+    iteration, delta = row
+    memory = iteration.measurement.memory_mb
+    return [
+        iteration.id,
+        iteration.status.value,
+        score_text(iteration.score),
+        delta_text(delta),
+        "" if memory is None else f"{memory:.1f}",
+        f"{iteration.measurement.seconds:.1f}",
+        one_line(iteration.description),
+    ]
+
+
+def table(shown: list[Row]) -> str:
+    """A table as wide as the terminal; numbers on the right, the verdict in colour."""
+    lines = [list(HEADERS), *map(cells, shown)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(HEADERS) - 1)]
+    room = max(20, shutil.get_terminal_size((120, 24)).columns - sum(widths) - 2 * len(widths))
+    out = []
+    for line, row in zip(lines, [None, *shown], strict=True):
+        parts = [c.ljust(w) if i < 2 else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths, strict=False))]
+        if row:
+            parts[1] = click.style(parts[1], fg=COLORS[row[0].status])
+        out.append("  ".join([*parts, one_line(line[-1], room)]).rstrip())
+    return "\n".join(out)
+
+
+def tsv(shown: list[Row]) -> str:
+    return "\n".join("\t".join(line) for line in [list(HEADERS), *map(cells, shown)])
+
+
+def as_json(iteration: Iteration, delta: float | None) -> dict[str, Any]:
+    m = iteration.measurement
+    return {
+        "id": iteration.id,
+        "status": iteration.status.value,
+        "score": m.score,
+        "delta": delta,
+        "test_score": m.test,
+        "memory_mb": m.memory_mb,
+        "seconds": round(m.seconds, 2),
+        "description": iteration.description,
+        "reason": iteration.reason,
+        "error": m.error or None,
+        "metrics": dict(m.metrics),
+        "samples": [{"seed": s.seed, "seconds": s.seconds, "score": s.score} for s in m.samples],
+        "device": m.device,
+        "hypothesis": iteration.notes.hypothesis,
+        "commit": iteration.commit,
+    }
+
+
+def dumps(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)

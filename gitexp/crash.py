@@ -1,0 +1,47 @@
+"""A crash's normalised signature: equal signatures are the same error, whatever numbers, paths or addresses it has."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import PurePath
+
+from gitexp.text import one_line
+
+_ERROR = re.compile(r"(?:[a-zA-Z_][\w.]*\.)?([A-Z]\w*(?:Error|Exception|Interrupt|Exit|Warning|Iteration))(?:: (.*))?")
+_FRAME = re.compile(r'\s*File "(.+?)", line \d+, in (.+)')
+_NOISE = (
+    (re.compile(r"0x[0-9a-fA-F]+"), "ADDR"),
+    (re.compile(r"""(?:/[^\s'":,()]+)+/([^\s/'":,()]+)"""), r"\1"),
+    (re.compile(r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?"), "N"),
+)
+
+
+def normalise(text: str) -> str:
+    for noise, instead in _NOISE:
+        text = noise.sub(instead, text)
+    return one_line(text, 200)
+
+
+def last_error(tail: Sequence[str]) -> str:
+    """The last line of ``tail`` that names an exception, else its last line that says anything, else nothing."""
+    errors = [line for line in tail if _ERROR.fullmatch(line.strip())]
+    return one_line(next(iter(errors[-1:] or [line for line in tail if line.strip()][-1:]), ""), 300)
+
+
+def signature(tail: Sequence[str], own: Sequence[str]) -> str:
+    """``ValueError in train.py:forward: [reshape] Cannot reshape …``: exception, deepest own frame, normalised message.
+
+    ``tail`` is the end of the run's output; ``own`` are the file names that count as the experiment's own frames.
+    """
+    error = _ERROR.fullmatch(last_error(tail))
+    if not error:
+        return normalise(last_error(tail))
+    frames = [found for line in tail if (found := _FRAME.fullmatch(line))]
+    mine = [f"{PurePath(file).name}:{function}" for file, function in (f.groups() for f in frames) if _is(file, own)]
+    where = f" in {mine[-1]}" if mine else ""
+    return f"{error[1]}{where}" + (f": {normalise(error[2])}" if error[2] else "")
+
+
+def _is(file: str, own: Sequence[str]) -> bool:
+    return PurePath(file).name in {PurePath(path).name for path in own}

@@ -1,0 +1,22 @@
+"""The verdict: a pure function of the ledger and the measurement."""
+
+from __future__ import annotations
+
+from gitexp.model import Ledger, Measurement, Status, Verdict, score_text
+
+RULES = ("single",)
+
+
+def decide(ledger: Ledger, candidate: Measurement) -> Verdict:
+    """Rule ``single``: KEEP what is strictly better than the incumbent in one run."""
+    if candidate.score is None:
+        return Verdict(Status.CRASH, candidate.reason)
+    incumbent = ledger.incumbent
+    assert incumbent.score is not None  # a KEEP was measured
+    difference = candidate.score - incumbent.score
+    against = f"{incumbent.id} ({score_text(incumbent.score)})"
+    if ledger.contract.direction.better(candidate.score, incumbent.score):
+        return Verdict(Status.KEEP, f"better than {against} by {score_text(abs(difference))}")
+    if difference == 0:
+        return Verdict(Status.DISCARD, f"equal to {against}")
+    return Verdict(Status.DISCARD, f"worse than {against} by {score_text(abs(difference))}")

@@ -1,0 +1,12 @@
+"""The one exception meant for people: a full sentence, and the command to type next."""
+
+from __future__ import annotations
+
+
+class GitexpError(Exception):
+    """A refusal or an expected failure. ``hint`` is a command that gets the reader on."""
+
+    def __init__(self, sentence: str, hint: str = "") -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.hint = hint

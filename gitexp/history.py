@@ -1,0 +1,94 @@
+"""The ledger, read from the branch: one ``git log`` along first parents, from the tip back to the baseline."""
+
+from __future__ import annotations
+
+from gitexp import records, trailers
+from gitexp.errors import GitexpError
+from gitexp.git import Commit, Repository
+from gitexp.model import Iteration, Ledger, Notes
+from gitexp.pending import BRANCH_PREFIX
+from gitexp.text import from_bytes, printable
+
+
+def current_name(repo: Repository) -> str:
+    """The name of the experiment whose branch is checked out."""
+    branch = repo.branch()
+    if branch is None:
+        raise GitexpError("HEAD is detached: no branch is checked out.", f"git switch {BRANCH_PREFIX}NAME")
+    if not branch.startswith(BRANCH_PREFIX):
+        raise GitexpError(f"The branch {branch} is not an experiment.", _way_to_one(repo))
+    return branch.removeprefix(BRANCH_PREFIX)
+
+
+def _way_to_one(repo: Repository) -> str:
+    names = repo.line("for-each-ref", "--format=%(refname:short)", f"refs/heads/{BRANCH_PREFIX}").splitlines()
+    return f"git switch {names[0]}" if len(names) == 1 else f"git switch {BRANCH_PREFIX}NAME   # or: gitexp init"
+
+
+def load(repo: Repository, name: str) -> Ledger:
+    """The ledger of the experiment ``name``: of its local branch, or of a remote's, as a fresh clone has it."""
+    branch = BRANCH_PREFIX + name
+    tip = repo.resolve(f"refs/heads/{branch}")
+    if tip is None:
+        ref = repo.line("for-each-ref", "--count=1", "--format=%(objectname)", f"refs/remotes/*/{branch}")
+        tip = ref or None
+    if tip is None:
+        raise GitexpError(f"There is no experiment {name}: no branch {branch} here or on a remote.", "git branch -a")
+    return read(repo, name, tip)
+
+
+def read(repo: Repository, name: str, tip: str) -> Ledger:
+    iterations: list[Iteration] = []
+    strangers: list[str] = []
+    displaced: list[str] = []
+    for commit in repo.first_parent_log(tip):
+        message = trailers.read(commit.message)
+        iteration = records.from_message(message, commit.oid, commit.tree)
+        if iteration is None or commit.parents[:1] != (iteration.base,):
+            if not _is_revert(commit):
+                strangers.append(_short(commit))
+            continue
+        iterations.append(iteration)
+        if message.displaced:
+            displaced.append(iteration.id)
+        if iteration.contract:
+            return _ledger(name, tip, iterations, strangers, displaced)
+    raise GitexpError(
+        f"{BRANCH_PREFIX}{name} holds no baseline: {_why_none(repo)}.",
+        "git fetch --unshallow" if repo.is_shallow() else f"git reflog {BRANCH_PREFIX}{name}",
+    )
+
+
+def _why_none(repo: Repository) -> str:
+    if repo.is_shallow():
+        return "this clone is shallow, and its history ends before the baseline"
+    return "it was not made by gitexp init, or was rebased since (an iteration names its parent commit)"
+
+
+def _is_revert(commit: Commit) -> bool:
+    """By git's own wording. Whether the tree is the right one is for fsck to say."""
+    return commit.message.startswith(b'Revert "exp') and b"\n\nThis reverts commit " in commit.message
+
+
+def _short(commit: Commit) -> str:
+    return f"{commit.oid[:10]} {printable(from_bytes(commit.message.partition(bytes([10]))[0]))}"
+
+
+def _ledger(name: str, tip: str, newest_first: list[Iteration], strangers: list[str], displaced: list[str]) -> Ledger:
+    iterations = tuple(reversed(newest_first))
+    contract = iterations[0].contract
+    assert contract
+    notes = Notes()
+    for iteration in iterations:
+        notes = iteration.notes.over(notes)
+    return Ledger(name, tip, contract, iterations, notes, tuple(strangers), tuple(displaced))
+
+
+def find(ledger: Ledger, identity: str) -> Iteration:
+    """The iteration ``identity``: ``exp004``, or just ``4``."""
+    wanted = f"exp{int(identity):03d}" if identity.isdigit() else identity
+    for iteration in ledger.iterations:
+        if iteration.id == wanted:
+            return iteration
+    last = ledger.iterations[-1].id
+    raise GitexpError(f"There is no {wanted} in {BRANCH_PREFIX}{ledger.name}; the last is {last}.", "gitexp log")

@@ -1,0 +1,153 @@
+"""Run the post-run hook on the tree that lies in the work tree, and read what it measured."""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from gitexp import crash, hook
+from gitexp.errors import GitexpError
+from gitexp.git import Repository
+from gitexp.model import Contract, Measurement, Sample
+from gitexp.observer import Observer
+from gitexp.pending import Place
+from gitexp.runner import Execution, run
+from gitexp.summary import MEMORY_KEYS, Metrics, SummaryParser, memory_mb, test_score
+from gitexp.text import one_line, printable
+from gitexp.views import RESULTS
+
+SKIPPED = 125  # as in git bisect run: this candidate cannot be judged
+CANNOT_RUN = (126, 127)  # the shell's: not executable, not found
+
+
+def measure(
+    repo: Repository,
+    place: Place,
+    contract: Contract,
+    identity: str,
+    observer: Observer,
+) -> Measurement:
+    """One replicate of the candidate that lies in the work tree.
+
+    Raises when the hook cannot run, or asks for this candidate to be skipped: then there is nothing to record.
+    """
+    path = hook.find(repo)
+    run_dir = place.fresh_run_dir()
+    parser = SummaryParser(contract.metric)
+    cwd = repo.top / contract.directory
+    table = _Appended(cwd / RESULTS, run_dir / RESULTS)
+
+    def on_line(line: str) -> None:
+        parser.feed(line)
+        observer.run_prints(line)
+
+    log = place.log(identity)
+    observer.run_starts(identity, contract.budget)
+    try:
+        execution = run(
+            [str(path)],
+            cwd=cwd,
+            env=_environment(place, contract, identity, run_dir),
+            timeout=contract.timeout,
+            log=log,
+            on_line=on_line,
+        )
+    except OSError as error:
+        raise GitexpError(f"The post-run hook {path} cannot be run: {error.strerror}.", f"head -1 '{path}'") from None
+    finally:
+        observer.run_ends()
+    _check_usable(execution, log)
+    metrics = parser.result(run_dir / "metrics.json", table.rows())
+    return _measurement(execution, metrics, parser, contract, identity)
+
+
+def _environment(place: Place, contract: Contract, identity: str, run_dir: Path) -> Mapping[str, str]:
+    """The hook's environment: the caller's, without what git sets for its own children, and with the contract."""
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    evaluators = [frozen.path for frozen in contract.freeze if Path(frozen.path).name == "evaluate.py"]
+    return inherited | {
+        "TIME_BUDGET": f"{contract.budget:.10g}",
+        "RANDOM_SEED": str(contract.seed),
+        "METRIC": contract.metric,
+        "EXPERIMENT_ID": identity,
+        "EXPERIMENT_NAME": place.branch.removeprefix("exp/"),
+        "RESULTS_TSV": str(run_dir / RESULTS),
+        "GITEXP_METRICS": str(run_dir / "metrics.json"),
+        "GITEXP_RUN_DIR": str(run_dir),
+        "GITEXP_SCRIPT": os.path.relpath(contract.script, contract.directory),
+        "GITEXP_EVALUATE": os.path.relpath(evaluators[0], contract.directory) if evaluators else "",
+        "GITEXP_PYTHON": sys.executable,
+        "PYTHONUNBUFFERED": "1",  # progress as it happens
+        # Bytecode is matched to its source by second and size: an edit within the second would run the old code.
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+
+
+def _check_usable(execution: Execution, log: Path) -> None:
+    last = one_line(execution.tail[-1], 200) if execution.tail else "it printed nothing"
+    if execution.exit_code == SKIPPED:
+        raise GitexpError(f"The hook asked to skip this candidate (exit 125: {last}). The edit stays.", f"less {log}")
+    if execution.exit_code in CANNOT_RUN:
+        raise GitexpError(f"The hook cannot run (exit {execution.exit_code}: {last}). The edit stays.", f"less {log}")
+
+
+def _measurement(
+    execution: Execution, metrics: Metrics, parser: SummaryParser, contract: Contract, identity: str
+) -> Measurement:
+    score = metrics.get(contract.metric)
+    reason = _crash_reason(execution, score, parser, contract)
+    if reason:
+        score = None
+    others = tuple((name, value) for name, value in metrics.items() if name != contract.metric and math.isfinite(value))
+    memory = memory_mb(dict(others))
+    return Measurement(
+        samples=(Sample(identity, contract.seed, execution.seconds, score),),
+        score=score,
+        metrics=tuple((name, value) for name, value in others if name not in MEMORY_KEYS),
+        test=test_score(dict(others), contract.metric),
+        memory_mb=memory,
+        device=one_line(parser.device or f"{platform.system()} {platform.machine()}", 100),
+        reason=reason,
+        error=_error(execution, reason, contract) if reason else "",
+    )
+
+
+def _crash_reason(execution: Execution, score: float | None, parser: SummaryParser, contract: Contract) -> str:
+    """Why the run is a crash; empty when it is not one."""
+    if execution.timed_out:
+        return f"timeout: still running after {contract.timeout:g} s"
+    if execution.exit_code < 0:
+        return f"killed by {signal.Signals(-execution.exit_code).name}"
+    if execution.exit_code > 0:
+        last = printable(crash.last_error(execution.tail))
+        return f"exit {execution.exit_code}" + (f": {last}" if last else "")
+    if score is None:
+        printed = f"; it printed {', '.join(sorted(parser.seen)[:8])}" if parser.seen else ""
+        return f"no score: {contract.metric} was not printed{printed}"
+    return "" if math.isfinite(score) else f"no score: {contract.metric} is {score}"
+
+
+def _error(execution: Execution, reason: str, contract: Contract) -> str:
+    if execution.timed_out or execution.exit_code <= 0:
+        return crash.normalise(reason)
+    return crash.signature(execution.tail, (contract.script, *contract.edit)) or f"exit {execution.exit_code}"
+
+
+class _Appended:
+    """The rows a run leaves: in the scratch table it was given, or appended to the results.tsv it found."""
+
+    def __init__(self, found: Path, scratch: Path) -> None:
+        self._found = found
+        self._scratch = scratch
+        self._before = found.read_bytes() if found.is_file() else b""
+
+    def rows(self) -> bytes:
+        if self._scratch.is_file():
+            return self._scratch.read_bytes()
+        after = self._found.read_bytes() if self._found.is_file() else b""
+        return after.removeprefix(self._before) if after.startswith(self._before) else b""

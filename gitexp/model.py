@@ -1,0 +1,172 @@
+"""What an experiment is made of: frozen values, no input and no output."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Status(str, Enum):
+    KEEP = "KEEP"
+    DISCARD = "DISCARD"
+    CRASH = "CRASH"
+
+
+class Direction(str, Enum):
+    MINIMIZE = "minimize"
+    MAXIMIZE = "maximize"
+
+    def better(self, score: float, than: float) -> bool:
+        return score < than if self is Direction.MINIMIZE else score > than
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """A path that may not change during the experiment, and the blob id it had at the baseline."""
+
+    path: str
+    blob: str
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """What every iteration is held to; sealed in the baseline, never changed. Paths are relative to the top level."""
+
+    metric: str
+    direction: Direction
+    budget: float  # seconds of training
+    timeout: float  # seconds after which the run is ended
+    script: str
+    edit: tuple[str, ...]
+    freeze: tuple[Frozen, ...]
+    rule: str
+    hook: str  # blob id of the post-run hook
+    seed: int
+    directory: str = "."  # where the hook runs
+
+
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """What people say about the experiment. ``None`` means: as it was; an empty value means: cleared."""
+
+    goal: str | None = None
+    hypothesis: str | None = None
+    constraints: tuple[str, ...] | None = None
+    next: tuple[str, ...] | None = None
+    note: str | None = None
+
+    def over(self, older: Notes) -> Notes:
+        """These notes, and ``older`` where these say nothing. A note belongs to one iteration and is not inherited."""
+        return Notes(
+            goal=older.goal if self.goal is None else self.goal,
+            hypothesis=older.hypothesis if self.hypothesis is None else self.hypothesis,
+            constraints=older.constraints if self.constraints is None else self.constraints,
+            next=older.next if self.next is None else self.next,
+            note=self.note,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One replicate: one execution of the hook on the tree of ``iteration``."""
+
+    iteration: str
+    seed: int
+    seconds: float
+    score: float | None  # None: it crashed
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What running the candidate brought. ``score`` is ``None`` for a crash; ``reason`` and ``error`` then say why."""
+
+    samples: tuple[Sample, ...]
+    score: float | None = None
+    metrics: tuple[tuple[str, float], ...] = ()  # every metric but the contract's
+    test: float | None = None
+    memory_mb: float | None = None
+    device: str = ""
+    reason: str = ""
+    error: str = ""  # the crash's normalised signature
+
+    @property
+    def seconds(self) -> float:
+        return sum(sample.seconds for sample in self.samples)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    status: Status
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Iteration:
+    """One sealed commit."""
+
+    id: str
+    run: str  # unique, so that a copied commit can be told from the one that was sealed
+    base: str  # the commit the candidate was an edit of
+    status: Status
+    description: str
+    reason: str
+    measurement: Measurement
+    notes: Notes = Notes()
+    contract: Contract | None = None  # the baseline's only
+    body: str = ""
+    commit: str = ""
+    tree: str = ""
+
+    @property
+    def score(self) -> float | None:
+        return self.measurement.score
+
+    @property
+    def number(self) -> int:
+        return int(self.id.removeprefix("exp"))
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """The iterations of one experiment as read from its branch, oldest first, the baseline at index 0."""
+
+    name: str
+    tip: str
+    contract: Contract
+    iterations: tuple[Iteration, ...]
+    notes: Notes  # what people's sections say now
+    strangers: tuple[str, ...] = ()  # commits on the branch since the baseline that gitexp did not make
+    displaced: tuple[str, ...] = ()  # iterations whose trailer block something was put after
+
+    @property
+    def baseline(self) -> Iteration:
+        return self.iterations[0]
+
+    @property
+    def incumbent(self) -> Iteration:
+        return next(i for i in reversed(self.iterations) if i.status is Status.KEEP)
+
+    @property
+    def next_id(self) -> str:
+        return f"exp{self.iterations[-1].number + 1:03d}"
+
+    def count(self, status: Status) -> int:
+        return sum(iteration.status is status for iteration in self.iterations)
+
+    def deltas(self) -> list[float | None]:
+        """For each iteration, its score less that of the incumbent it met; ``None`` for the baseline and crashes."""
+        deltas: list[float | None] = []
+        incumbent: float | None = None
+        for iteration in self.iterations:
+            known = incumbent is not None and iteration.score is not None
+            deltas.append(iteration.score - incumbent if known else None)  # type: ignore[operator]
+            if iteration.status is Status.KEEP:
+                incumbent = iteration.score
+        return deltas
+
+
+def score_text(score: float | None) -> str:
+    """A score as people read it: six decimals, as in published tables, or six digits when it is very small or large."""
+    if score is None:
+        return ""
+    return f"{score:.6f}" if score == 0 or 1e-3 <= abs(score) < 1e7 else f"{score:.6g}"

@@ -1,0 +1,133 @@
+"""EXPERIMENT.md read back: what people wrote in it since it was computed, and writing both views to disk."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from gitexp.errors import GitexpError
+from gitexp.git import Repository
+from gitexp.model import Ledger, Notes
+from gitexp.pending import Place, write_file
+from gitexp.text import from_bytes
+from gitexp.views import NOTEBOOK, RESULTS, experiment_md, results_tsv
+
+PEOPLES = ("Current goal", "Hypothesis", "Constraints", "Next to try")
+COMPUTED = ("Baseline", "Results so far", "What was learned", "Notes")
+_HEADING = re.compile(r"#{1,6}\s+(.*?)\s*#*\s*")
+_TITLE = re.compile(r"#\s+Experiment (.+)")
+_OUR_COMMENT = re.compile(r"<!-- gitexp computes this file.*?-->", re.DOTALL)
+_BULLET = re.compile(r"\s{0,1}(?:[-*+]|\d+[.)])\s+(?:\[[ xX]\]\s+)?(.*)")
+
+Sections = dict[str, list[str]]  # the lines below each heading
+Value = TypeVar("Value", str, tuple[str, ...])
+
+
+def unsealed(repo: Repository, place: Place, name: str) -> Notes:
+    """What people wrote in EXPERIMENT.md since it was computed. Raises when the file is another experiment's."""
+    text = _read(repo.top / NOTEBOOK)
+    title = next(filter(None, map(_TITLE.fullmatch, text.split("\n"))), None)
+    others = _read(Place.of(repo, title[1]).rendered) if title and title[1] != name else ""
+    if title and others:
+        if text == others:
+            return Notes()
+        raise GitexpError(
+            f"{NOTEBOOK} holds edits for the experiment {title[1]}, and {name} is checked out.",
+            f"git switch exp/{title[1]}   # and seal them with a step there, or remove {NOTEBOOK}",
+        )
+    return absorb(text, _read(place.rendered))
+
+
+def write_views(repo: Repository, place: Place, ledger: Ledger) -> None:
+    """Write results.tsv and EXPERIMENT.md at the top of the work tree; people's unsealed text stays in it."""
+    edits = unsealed(repo, place, ledger.name)
+    _exclude(repo)
+    computed = experiment_md(ledger)
+    write_file(repo.top / RESULTS, results_tsv(ledger).encode())
+    write_file(repo.top / NOTEBOOK, (experiment_md(ledger, edits) if edits != Notes() else computed).encode())
+    write_file(place.rendered, computed.encode())
+
+
+def _exclude(repo: Repository) -> None:
+    """Keep the views out of ``git status`` and of everybody's ``git add .``, without touching a tracked file."""
+    file = repo.common_dir / "info" / "exclude"
+    file.parent.mkdir(exist_ok=True)
+    lines = file.read_text().splitlines() if file.exists() else []
+    missing = [line for line in (f"/{RESULTS}", f"/{NOTEBOOK}") if line not in lines]
+    if missing:
+        with file.open("a") as out:
+            out.write("".join(f"{line}\n" for line in ("# computed by gitexp", *missing)))
+
+
+def _read(file: Path) -> str:
+    return from_bytes(file.read_bytes()) if file.is_file() else ""
+
+
+def absorb(text: str, computed: str) -> Notes:
+    """What ``text`` says that ``computed``, the file as gitexp last wrote it, does not.
+
+    In people's sections the whole section counts, elsewhere each new line: it becomes the note.
+    """
+    new, old = _sections(text), _sections(computed)
+    goal, hypothesis = (_changed(_prose, new, old, name) for name in ("Current goal", "Hypothesis"))
+    constraints, ideas = (_changed(_items, new, old, name) for name in ("Constraints", "Next to try"))
+    return Notes(goal=goal, hypothesis=hypothesis, constraints=constraints, next=ideas, note=_unclaimed(new, old))
+
+
+def _sections(text: str) -> Sections:
+    """The lines below each heading. Those before the first stand under an empty name; the title is dropped."""
+    sections: Sections = {"": []}
+    name = ""
+    for line in _OUR_COMMENT.sub("", text.replace("\r\n", "\n")).split("\n"):
+        found = _HEADING.fullmatch(line)
+        if found and not _TITLE.fullmatch(line):
+            name = _known(found[1])
+        if not found:
+            sections.setdefault(name, []).append(line.rstrip())
+        elif name not in sections:
+            sections[name] = []
+    return sections
+
+
+def _known(heading: str) -> str:
+    """A heading people wrote in another case is still the section it names."""
+    return next((name for name in PEOPLES + COMPUTED if name.lower() == heading.lower()), heading)
+
+
+def _changed(read: Callable[[list[str]], Value], new: Sections, old: Sections, name: str) -> Value | None:
+    if name not in new:
+        return None
+    value = read(new[name])
+    return None if value == read(old.get(name, [])) else value
+
+
+def _prose(lines: list[str]) -> str:
+    return "\n".join(re.sub(r"^\\(?=\\*#)", "", line) for line in lines).strip()
+
+
+def _items(lines: list[str]) -> tuple[str, ...]:
+    """The items of a list: a line that starts no item goes on with the one before, or is an item of its own."""
+    items: list[str] = []
+    for line in lines:
+        if bullet := _BULLET.fullmatch(line):
+            items.append(bullet[1].strip())
+        elif line.strip() and items and line.startswith(" "):
+            items[-1] += "\n" + line.strip()
+        elif line.strip():
+            items.append(line.strip())
+    return tuple(filter(None, items))
+
+
+def _unclaimed(new: Sections, old: Sections) -> str | None:
+    parts: list[str] = []
+    for name, lines in new.items():
+        if name in PEOPLES:
+            continue
+        known = set(old.get(name, []))
+        text = "\n".join(line for line in lines if line not in known or not line).strip()
+        if text or (name and name not in COMPUTED and name not in old):
+            title = f"{name}:\n" if name and name not in COMPUTED else ""
+            parts.append((title + text).strip())
+    return "\n\n".join(parts) or None

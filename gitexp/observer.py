@@ -1,0 +1,31 @@
+"""Who is told what happens while a step runs: the command line draws it, tests and libraries may ignore it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Observer(Protocol):
+    def say(self, sentence: str) -> None:
+        """Something worth a line happened."""
+
+    def run_starts(self, identity: str, budget: float) -> None:
+        """A replicate of ``identity`` starts; it trains for ``budget`` seconds."""
+
+    def run_prints(self, line: str) -> None:
+        """The run printed a line. It is untrusted text."""
+
+    def run_ends(self) -> None:
+        """The replicate is over, in whatever way."""
+
+
+class Silence:
+    """Tells nobody."""
+
+    def say(self, sentence: str) -> None: ...
+
+    def run_starts(self, identity: str, budget: float) -> None: ...
+
+    def run_prints(self, line: str) -> None: ...
+
+    def run_ends(self) -> None: ...

@@ -1,0 +1,142 @@
+"""What a step keeps on disk while it runs: the lock, the journal, the result, the logs.
+
+All of it lives in ``<git directory>/gitexp/<experiment>/``, shared by the work trees of a repository. The journal says
+what to do if the step dies: from the moment it stands the edit is safe, from the moment the result stands the
+measurement is. The ref ``refs/gitexp/pending/<branch>`` is its twin in git: it keeps the candidate's tree alive.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from gitexp.errors import GitexpError
+from gitexp.git import Repository
+from gitexp.model import Measurement, Notes, Sample
+from gitexp.objects import Entry
+
+BRANCH_PREFIX = "exp/"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """The tree under test, and everything its commit will say apart from what is measured."""
+
+    id: str
+    run: str
+    base: str  # commit id
+    base_tree: str
+    tree: str
+    changes: dict[str, Entry | None]  # by path: what the candidate has there, None when it is gone
+    description: str
+    body: str
+    notes: Notes
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One experiment's private files."""
+
+    directory: Path
+    branch: str
+
+    @classmethod
+    def of(cls, repo: Repository, name: str) -> Place:
+        return cls(repo.common_dir / "gitexp" / quote(name, safe=""), BRANCH_PREFIX + name)
+
+    @property
+    def ref(self) -> str:
+        return f"refs/gitexp/pending/{self.branch}"
+
+    @property
+    def run_dir(self) -> Path:
+        return self.directory / "run"
+
+    @property
+    def rendered(self) -> Path:
+        """EXPERIMENT.md as it was last computed: what people changed since is what differs from this."""
+        return self.directory / "EXPERIMENT.md"
+
+    def log(self, iteration: str) -> Path:
+        return self.directory / "logs" / f"{iteration}.log"
+
+    @contextmanager
+    def locked(self, purpose: str) -> Iterator[None]:
+        """Hold the experiment's lock. Raises at once, naming the holder, when another process has it."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        with open(self.directory / "lock", "a+b") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                file.seek(0)
+                holder = file.read().decode("utf-8", "replace").strip() or "another gitexp"
+                raise GitexpError(f"{self.branch} is in use by {holder}.", "gitexp status") from None
+            file.truncate(0)
+            file.write(f"gitexp {purpose} (process {os.getpid()})".encode())
+            file.flush()
+            yield
+            file.truncate(0)
+
+    def fresh_run_dir(self) -> Path:
+        shutil.rmtree(self.run_dir, ignore_errors=True)
+        self.run_dir.mkdir(parents=True)
+        return self.run_dir
+
+    # -- the journal and the result ----------------------------------------------------------------------------------
+
+    def write_journal(self, candidate: Candidate) -> None:
+        write_file(self.directory / "pending.json", json.dumps(asdict(candidate)).encode())
+
+    def read_journal(self) -> Candidate | None:
+        data = _load(self.directory / "pending.json")
+        if data is None:
+            return None
+        changes = {path: Entry(**entry) if entry else None for path, entry in data.pop("changes").items()}
+        return Candidate(changes=changes, notes=_notes(data.pop("notes")), **data)
+
+    def write_result(self, measurement: Measurement) -> None:
+        write_file(self.directory / "result.json", json.dumps(asdict(measurement)).encode())
+
+    def read_result(self) -> Measurement | None:
+        data = _load(self.directory / "result.json")
+        if data is None:
+            return None
+        samples = tuple(Sample(**sample) for sample in data.pop("samples"))
+        metrics = tuple((name, value) for name, value in data.pop("metrics"))
+        return Measurement(samples=samples, metrics=metrics, **data)
+
+    def clear(self) -> None:
+        for name in ("pending.json", "result.json"):
+            (self.directory / name).unlink(missing_ok=True)
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write by temporary file and rename: a reader sees the old bytes or the new ones, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(data)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _load(path: Path) -> dict[str, Any] | None:
+    try:
+        return json.loads(path.read_bytes())  # type: ignore[no-any-return]
+    except FileNotFoundError:
+        return None
+
+
+def _notes(data: dict[str, Any]) -> Notes:
+    for key in ("constraints", "next"):
+        data[key] = None if data[key] is None else tuple(data[key])
+    return Notes(**data)

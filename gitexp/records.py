@@ -1,0 +1,222 @@
+"""Iterations as commit messages, and commit messages as iterations. The grammar is in :mod:`gitexp.trailers`."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+
+from gitexp import trailers
+from gitexp.errors import GitexpError
+from gitexp.model import Contract, Direction, Frozen, Iteration, Measurement, Notes, Sample, Status, score_text
+from gitexp.text import one_line
+from gitexp.trailers import Message
+
+SUBJECT_LIMIT = 200  # characters of the description in the subject; a longer one stands whole in the text below it
+_SUBJECT = re.compile(r"exp\d{3,} (?:KEEP|DISCARD|CRASH)(?: [^:\s]+)?: (.*)")
+_ID = re.compile(r"exp\d{3,}")
+
+
+def subject(iteration: Iteration) -> str:
+    score = score_text(iteration.score)
+    return " ".join(filter(None, (iteration.id, iteration.status.value, score))) + ": " + iteration.description
+
+
+def describe(text: str) -> tuple[str, str]:
+    """What a person wrote for ``-m`` as a one-line description, and the text to keep below it, if any."""
+    first, _, rest = text.strip().partition("\n")
+    description = one_line(first, SUBJECT_LIMIT)
+    whole = text.strip() if description.endswith("…") and not first.endswith("…") else rest.strip()
+    return description, whole
+
+
+def to_message(iteration: Iteration) -> bytes:
+    return trailers.write(subject(iteration), iteration.body, _pairs(iteration))
+
+
+def revert_message(iteration: Iteration, commit: str) -> bytes:
+    """What ``git revert`` would write."""
+    return f'Revert "{subject(iteration)}"\n\nThis reverts commit {commit}.\n'.encode()
+
+
+def _pairs(iteration: Iteration) -> Iterator[tuple[str, str]]:
+    if iteration.contract:
+        yield "Exp-Format", trailers.FORMAT
+    yield "Exp-Id", iteration.id
+    yield "Exp-Run", iteration.run
+    yield "Exp-Base", iteration.base
+    yield "Exp-Status", iteration.status.value
+    yield from _measurement_pairs(iteration.measurement)
+    yield "Exp-Reason", one_line(iteration.reason)
+    yield from _notes_pairs(iteration.notes)
+    if iteration.contract:
+        yield from _contract_pairs(iteration.contract)
+
+
+def _measurement_pairs(m: Measurement) -> Iterator[tuple[str, str]]:
+    if m.score is not None:
+        yield "Exp-Score", repr(m.score)
+    for name, value in m.metrics:
+        yield "Exp-Metric", f"{name}={value!r}"
+    if m.test is not None:
+        yield "Exp-Test", repr(m.test)
+    if m.memory_mb is not None:
+        yield "Exp-Memory-MB", f"{m.memory_mb:.1f}"
+    yield "Exp-Seconds", f"{m.seconds:.2f}"
+    yield "Exp-Seed", str(m.samples[0].seed)
+    for s in m.samples:
+        score = "" if s.score is None else repr(s.score)
+        yield "Exp-Sample", f"{s.iteration} seed={s.seed} seconds={s.seconds:.2f} score={score}"
+    if m.error:
+        yield "Exp-Error", m.error
+    if m.device:
+        yield "Exp-Device", m.device
+
+
+def _notes_pairs(notes: Notes) -> Iterator[tuple[str, str]]:
+    if notes.goal is not None:
+        yield "Exp-Goal", notes.goal
+    if notes.hypothesis is not None:
+        yield "Exp-Hypothesis", notes.hypothesis
+    for constraint in _or_cleared(notes.constraints):
+        yield "Exp-Constraint", constraint
+    for idea in _or_cleared(notes.next):
+        yield "Exp-Next", idea
+    if notes.note is not None:
+        yield "Exp-Note", notes.note
+
+
+def _or_cleared(items: tuple[str, ...] | None) -> tuple[str, ...]:
+    return () if items is None else items or ("",)
+
+
+def _contract_pairs(contract: Contract) -> Iterator[tuple[str, str]]:
+    yield "Exp-Optimize", f"{contract.direction.value} {contract.metric}"
+    yield "Exp-Budget", f"{contract.budget:.10g}"
+    yield "Exp-Timeout", f"{contract.timeout:.10g}"
+    yield "Exp-Script", contract.script
+    if contract.directory != ".":
+        yield "Exp-Directory", contract.directory
+    for path in contract.edit:
+        yield "Exp-Edit", path
+    for frozen in contract.freeze:
+        yield "Exp-Freeze", f"{frozen.blob} {frozen.path}"
+    yield "Exp-Rule", contract.rule
+    yield "Exp-Hook", contract.hook
+
+
+def from_message(message: Message, commit: str, tree: str) -> Iteration | None:
+    """The iteration a commit message records; ``None`` when it records none, or its block is not well formed."""
+    try:
+        return _iteration(message, commit, tree)
+    except (ValueError, LookupError):
+        return None
+
+
+def _iteration(message: Message, commit: str, tree: str) -> Iteration | None:
+    identity = message.first("Exp-Id")
+    if identity is None:
+        return None
+    is_baseline = message.first("Exp-Format") is not None
+    if is_baseline:
+        _check_format(message)
+    if not _ID.fullmatch(identity):
+        return None
+    described = _SUBJECT.fullmatch(message.subject)
+    return Iteration(
+        id=identity,
+        run=_required(message, "Exp-Run"),
+        base=_required(message, "Exp-Base"),
+        status=Status(_required(message, "Exp-Status")),
+        description=described[1] if described else message.subject,
+        reason=message.first("Exp-Reason") or "",
+        measurement=_measurement(message),
+        notes=_notes(message),
+        contract=_contract(message) if is_baseline else None,
+        body=message.text,
+        commit=commit,
+        tree=tree,
+    )
+
+
+def _required(message: Message, key: str) -> str:
+    value = message.first(key)
+    if not value:
+        raise LookupError(key)
+    return value
+
+
+def finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return value
+
+
+def _number(message: Message, key: str) -> float | None:
+    value = message.first(key)
+    return None if value is None else finite(value)
+
+
+def _measurement(message: Message) -> Measurement:
+    metrics = (metric.rpartition("=") for metric in message.all("Exp-Metric"))
+    score = _number(message, "Exp-Score")
+    if (score is None) != (message.first("Exp-Status") == Status.CRASH.value):
+        raise ValueError("a CRASH has no score, and everything else has one")
+    return Measurement(
+        samples=tuple(map(_sample, message.all("Exp-Sample"))),
+        score=score,
+        metrics=tuple((name, finite(value)) for name, _, value in metrics),
+        test=_number(message, "Exp-Test"),
+        memory_mb=_number(message, "Exp-Memory-MB"),
+        device=message.first("Exp-Device") or "",
+        reason=message.first("Exp-Reason") or "",
+        error=message.first("Exp-Error") or "",
+    )
+
+
+def _sample(text: str) -> Sample:
+    iteration, *fields = text.split(" ")
+    values = dict(field.split("=", 1) for field in fields)
+    score = values["score"]
+    return Sample(iteration, int(values["seed"]), finite(values["seconds"]), finite(score) if score else None)
+
+
+def _notes(message: Message) -> Notes:
+    return Notes(
+        goal=message.first("Exp-Goal"),
+        hypothesis=message.first("Exp-Hypothesis"),
+        constraints=_items(message.all("Exp-Constraint")),
+        next=_items(message.all("Exp-Next")),
+        note=message.first("Exp-Note"),
+    )
+
+
+def _items(values: tuple[str, ...]) -> tuple[str, ...] | None:
+    return tuple(filter(None, values)) if values else None
+
+
+def _check_format(message: Message) -> None:
+    if (version := message.first("Exp-Format")) != trailers.FORMAT:
+        raise GitexpError(
+            f"This experiment is of format {version}; this gitexp reads format {trailers.FORMAT}.",
+            "pip install --upgrade gitexp",
+        )
+
+
+def _contract(message: Message) -> Contract:
+    direction, _, metric = _required(message, "Exp-Optimize").partition(" ")
+    freezes = (value.partition(" ") for value in message.all("Exp-Freeze"))
+    return Contract(
+        metric=metric,
+        direction=Direction(direction),
+        budget=finite(_required(message, "Exp-Budget")),
+        timeout=finite(_required(message, "Exp-Timeout")),
+        script=_required(message, "Exp-Script"),
+        directory=message.first("Exp-Directory") or ".",
+        edit=message.all("Exp-Edit"),
+        freeze=tuple(Frozen(path, blob) for blob, _, path in freezes),
+        rule=_required(message, "Exp-Rule"),
+        hook=_required(message, "Exp-Hook"),
+        seed=int(_required(message, "Exp-Seed")),
+    )

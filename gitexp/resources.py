@@ -1,0 +1,16 @@
+"""Where the files shipped beside the code are: ``templates`` and ``hooks``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def data_dir(name: str) -> Path:
+    """The folder ``name``: inside the package when installed from a wheel, beside it in a checkout.
+
+    ``importlib.resources`` does not find mapped packages in editable installs
+    (https://github.com/pypa/setuptools/issues/4943), so this looks in both places itself.
+    """
+    here = Path(__file__).resolve().parent
+    installed = here / name
+    return installed if installed.is_dir() else here.parent / name

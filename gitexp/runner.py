@@ -1,0 +1,194 @@
+"""Process control: run one command under a hard timeout, keep the end of what it says, leave nothing running."""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import ctypes
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+GRACE = 5.0  # seconds between TERM and KILL
+LINGER = 0.5  # seconds to go on reading after the command has ended, while something else holds its output open
+LOG_HEAD = 8 << 20  # bytes of output kept from the start …
+LOG_TAIL = 1 << 20  # … and from the end
+TAIL_LINES = 200
+LINE_LIMIT = 10_000  # characters; a longer line is cut
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    exit_code: int  # as subprocess has it: negative for a signal
+    timed_out: bool
+    seconds: float
+    tail: tuple[str, ...]  # the last lines it printed
+
+
+def run(
+    command: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    timeout: float,
+    log: Path,
+    on_line: Callable[[str], None],
+) -> Execution:
+    """Run ``command`` in its own session, without input, both outputs to ``log`` and, line by line, to ``on_line``.
+
+    After ``timeout`` seconds the whole process group gets TERM, ``GRACE`` seconds later KILL. However this is left, by
+    ^C too, nothing of the group is left running. Raises :class:`OSError` when the command cannot be started.
+    """
+    started = time.monotonic()
+    process = subprocess.Popen(
+        list(command),
+        cwd=cwd,
+        env=dict(env),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        preexec_fn=_die_with_parent if _LIBC else None,  # noqa: PLW1509  there are no threads here
+    )
+    assert process.stdout
+    tail: deque[str] = deque(maxlen=TAIL_LINES)
+    lines = _Lines(tail.append, on_line)
+    try:
+        with process.stdout, _CappedLog(log) as kept:
+            timed_out = False
+            for chunk in _chunks(process, started + timeout):
+                if chunk is None:
+                    timed_out = True
+                else:
+                    kept.write(chunk)
+                    lines.feed(chunk)
+            lines.end()
+    finally:
+        end_group(process)
+    return Execution(process.returncode, timed_out, time.monotonic() - started, tuple(tail))
+
+
+def _die_with_parent() -> None:
+    assert _LIBC
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _chunks(process: subprocess.Popen[bytes], deadline: float) -> Iterator[bytes | None]:
+    """What the process prints, until it has ended. ``None`` stands for the moment it had to be told to end."""
+    assert process.stdout
+    fd = process.stdout.fileno()
+    steps = iter(((signal.SIGTERM, GRACE), (signal.SIGKILL, LINGER)))
+    ended: float | None = None
+    with selectors.DefaultSelector() as selector:
+        selector.register(fd, selectors.EVENT_READ)
+        while True:
+            if selector.select(timeout=0.05):
+                chunk = os.read(fd, 1 << 16)
+                if not chunk:
+                    selector.unregister(fd)
+                    yield from _wait(process, deadline)
+                    return
+                yield chunk
+            now = time.monotonic()
+            if process.poll() is not None:
+                ended = ended or now
+                if now >= ended + LINGER:
+                    return
+            elif now >= deadline:
+                step = next(steps, None)
+                if step is None:
+                    return
+                if step[0] is signal.SIGTERM:
+                    yield None
+                signal_group(process.pid, step[0])
+                deadline = now + step[1]
+
+
+def _wait(process: subprocess.Popen[bytes], deadline: float) -> Iterator[None]:
+    """Wait for a process that has closed its output; past ``deadline`` say so once, and let the caller end it."""
+    try:
+        process.wait(max(0.0, deadline - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        yield None
+
+
+def end_group(process: subprocess.Popen[bytes]) -> None:
+    """End whatever is left of the process's group: TERM and a grace if its leader still lives, then KILL."""
+    if process.poll() is None:
+        signal_group(process.pid, signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE)
+    signal_group(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def signal_group(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, number)
+
+
+class _Lines:
+    """Bytes to lines: a carriage return ends one too (progress bars), and long ones are cut."""
+
+    def __init__(self, *takers: Callable[[str], object]) -> None:
+        self._takers = takers
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._rest = ""
+
+    def feed(self, chunk: bytes) -> None:
+        text = self._rest + self._decoder.decode(chunk)
+        *lines, rest = text.replace("\r", "\n").split("\n")
+        self._rest = rest[:LINE_LIMIT]
+        for line in lines:
+            if line:
+                self._take(line[:LINE_LIMIT])
+
+    def end(self) -> None:
+        if self._rest:
+            self._take(self._rest)
+            self._rest = ""
+
+    def _take(self, line: str) -> None:
+        for taker in self._takers:
+            taker(line)
+
+
+class _CappedLog:
+    """A log file that keeps the head and the tail of what is written, and says how much is missing between."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._room = LOG_HEAD
+        self._tail = bytearray()
+        self._dropped = 0
+
+    def __enter__(self) -> _CappedLog:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._file: BinaryIO = self._path.open("wb")
+        return self
+
+    def write(self, chunk: bytes) -> None:
+        head, rest = chunk[: self._room], chunk[self._room :]
+        self._file.write(head)
+        self._file.flush()
+        self._room -= len(head)
+        self._tail += rest
+        if len(self._tail) > 2 * LOG_TAIL:
+            self._dropped += len(self._tail) - LOG_TAIL
+            del self._tail[:-LOG_TAIL]
+
+    def __exit__(self, *_: object) -> None:
+        if self._dropped:
+            self._file.write(b"\n[... %d bytes left out ...]\n" % self._dropped)
+        self._file.write(self._tail)
+        self._file.close()

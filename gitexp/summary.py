@@ -1,0 +1,112 @@
+"""Where a score comes from: what a training run printed or wrote, whoever's trainer it was.
+
+The first source that has the contract's metric is taken, whole:
+
+1. the JSON object in the file ``$GITEXP_METRICS``;
+2. the last row written to the file ``$RESULTS_TSV``, or appended to ``results.tsv`` by a script that knows no better;
+3. the last block of ``key: value`` lines on standard output (``---`` starts a block);
+4. ``METRIC name=value`` lines.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from gitexp.text import from_bytes
+
+MEMORY_KEYS = ("memory_mb", "peak_memory_mb", "peak_vram_mb")
+_KEY_VALUE = re.compile(r"\s*([A-Za-z_][\w.\-/]*)\s*:\s+(\S.*?)\s*")
+_METRIC = re.compile(r"\s*METRIC\s+([A-Za-z_][\w.\-/]*)\s*=\s*(\S+)\s*")
+_NAME = re.compile(r"[A-Za-z_][\w.\-/]{0,99}")
+_USUAL_COLUMNS = {
+    5: ("commit", "val_score", "memory_gb", "status", "description"),
+    7: ("id", "metric", "val_score", "test_score", "memory_mb", "status", "description"),
+}
+_MOST_METRICS = 64  # a run that prints more is printing something else
+
+Metrics = dict[str, float]
+
+
+class SummaryParser:
+    """Reads a run's output line by line and remembers only what may be its summary."""
+
+    def __init__(self, metric: str) -> None:
+        self.metric = metric
+        self.device = ""
+        self.seen: set[str] = set()  # the names of numbers it printed, to suggest when the metric is missing
+        self._block: Metrics = {}
+        self._best: Metrics = {}
+        self._lines: Metrics = {}
+
+    def feed(self, line: str) -> None:
+        if found := _METRIC.fullmatch(line):
+            _put(self._lines, found[1], found[2])
+        elif found := _KEY_VALUE.fullmatch(line):
+            self._key_value(found[1], found[2])
+        elif line.strip():
+            self._block = {}
+
+    def _key_value(self, key: str, value: str) -> None:
+        if key == "device":
+            self.device = value
+        _put(self._block, key, value)
+        if key in self._block and len(self.seen) < _MOST_METRICS:
+            self.seen.add(key)
+        if self.metric in self._block:
+            self._best = self._block
+
+    def result(self, json_file: Path, rows: bytes) -> Metrics:
+        """The metrics of the first source that has the contract's; empty when none has."""
+        for source in (read_json(json_file), read_tsv(rows, self.metric), self._best, self._lines):
+            if self.metric in source:
+                return source
+        return {}
+
+
+def read_json(file: Path) -> Metrics:
+    try:
+        data = json.loads(from_bytes(file.read_bytes()))
+    except (OSError, ValueError):
+        return {}
+    metrics: Metrics = {}
+    for key, value in data.items() if isinstance(data, dict) else ():
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            _put(metrics, key, value)
+    return metrics
+
+
+def read_tsv(rows: bytes, metric: str) -> Metrics:
+    """The last row a trainer wrote, read by the header above it, or else by the usual columns of its width."""
+    lines = [line.split("\t") for line in from_bytes(rows).splitlines() if line.strip()]
+    if not lines:
+        return {}
+    last = lines[-1]
+    headers = [tuple(line) for line in lines[:-1] if len(line) == len(last) and {"val_score", metric} & set(line)]
+    columns = headers[-1] if headers else _USUAL_COLUMNS.get(len(last), ())
+    metrics: Metrics = {}
+    for key, value in zip(columns, last, strict=False):
+        _put(metrics, metric if key == "val_score" else key, value)
+    return metrics
+
+
+def _put(metrics: Metrics, name: str, value: str | float) -> None:
+    """Keep ``value`` if it is a number (NaN and infinity are: they tell of a diverged run)."""
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return
+    if _NAME.fullmatch(name) and (name in metrics or len(metrics) < _MOST_METRICS):
+        metrics[name] = number
+
+
+def memory_mb(metrics: Mapping[str, float]) -> float | None:
+    return next((metrics[key] for key in MEMORY_KEYS if key in metrics), None)
+
+
+def test_score(metrics: Mapping[str, float], metric: str) -> float | None:
+    """The held-out score: ``test_score``, or ``test_bpb`` where the metric is ``val_bpb``."""
+    names: Iterable[str] = ("test_score", "test_" + metric.removeprefix("val_"))
+    return next((metrics[name] for name in names if name in metrics), None)

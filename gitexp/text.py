@@ -1,0 +1,26 @@
+"""Text from people, agents and training runs is data: here it is made safe to show, and to keep on one line."""
+
+from __future__ import annotations
+
+import re
+
+# C0 and C1 controls and DEL drive a terminal; U+2028/2029/0085 end lines for Python and browsers; the bidi marks
+# reorder what a reviewer sees (https://trojansource.codes); lone surrogates cannot be written as UTF-8.
+UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_UNSAFE_BUT_LAYOUT = re.compile(UNSAFE.pattern.replace("\x00-\x1f", "\x00-\x08\x0b-\x1f"))
+
+
+def one_line(text: str, limit: int = 0) -> str:
+    """``text`` with each run of white space and unsafe characters made one space, cut to ``limit`` characters."""
+    line = " ".join(UNSAFE.sub(" ", text).split())
+    return line if not limit or len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+def printable(text: str) -> str:
+    """``text`` with tabs and newlines kept and every other unsafe character spelled out, as in ``\\x1b``."""
+    return _UNSAFE_BUT_LAYOUT.sub(lambda found: ascii(found.group())[1:-1], text)
+
+
+def from_bytes(data: bytes) -> str:
+    """Bytes of unknown origin as text that can always be written back as UTF-8."""
+    return data.decode("utf-8", "replace")

@@ -1,0 +1,136 @@
+"""The work tree: which edits are the candidate's, and how they are put back without touching anything else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from gitexp.errors import GitexpError
+from gitexp.git import Change, Repository
+from gitexp.model import Contract, Frozen
+from gitexp.objects import EXECUTABLE, SYMLINK, Entry, entries, file_entry
+from gitexp.pending import write_file
+
+
+def check_ready(repo: Repository) -> None:
+    """Refuse what no experiment can start from."""
+    if operation := repo.operation():
+        finish = "git bisect reset" if operation == "bisect" else f"git {operation} --abort"
+        raise GitexpError(f"A {operation} is in progress: finish it, or give it up.", finish)
+    if repo.resolve("HEAD") is None:
+        raise GitexpError("This repository has no commits yet.", "git commit --allow-empty -m start")
+    for who in ("GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT"):
+        if repo.lookup("var", who) is None:
+            raise GitexpError("git does not know who you are.", "git config user.name NAME; git config user.email MAIL")
+
+
+def edits(repo: Repository, editable: Iterable[str]) -> dict[str, Entry | None]:
+    """The candidate's changes against HEAD, by path, stored as blobs.
+
+    Raises when something outside ``editable`` differs from HEAD, or anything is staged: then what would run is not what
+    would be committed.
+    """
+    editable = tuple(editable)
+    changed = repo.changes()
+    _check_outside(repo, changed, editable)
+    explicit = [path for path in editable if not (repo.top / path).is_dir()]
+    folders = [path for path in editable if (repo.top / path).is_dir()]
+    new = repo.untracked(explicit, ignored=True) if explicit else []
+    new += repo.untracked(folders, ignored=False) if folders else []
+    old = entries(repo, "HEAD^{tree}", [change.path for change in changed]) if changed else {}
+    found = {change.path: file_entry(repo, change.path, old.get(change.path)) for change in changed}
+    found |= {path: file_entry(repo, path) for path in new}
+    return {path: entry for path, entry in found.items() if entry != old.get(path)}
+
+
+def _check_outside(repo: Repository, changed: list[Change], editable: tuple[str, ...]) -> None:
+    for change in changed:
+        if change.unmerged:
+            raise GitexpError(f"{change.path} has conflicts.", "git status")
+        if (repo.top / change.path).is_dir() or not covers(editable, change.path):
+            allowed = ", ".join(editable)
+            raise GitexpError(
+                f"{change.path} differs from HEAD, and only {allowed} may change in this experiment.",
+                f"git diff HEAD -- '{change.path}'   # then commit, stash or restore it",
+            )
+    if staged := [change.path for change in changed if change.staged]:
+        raise GitexpError(
+            f"The index has staged changes ({', '.join(staged)}); gitexp takes edits from the work tree.",
+            f"git restore --staged {' '.join(_quoted(staged))}",
+        )
+
+
+def covers(paths: Iterable[str], path: str) -> bool:
+    return any(p in (path, ".") or path.startswith(p + "/") for p in paths)
+
+
+def _quoted(paths: Iterable[str]) -> list[str]:
+    return [path if path.isalnum() else f"'{path}'" for path in paths]
+
+
+def freeze(repo: Repository, paths: Iterable[str]) -> tuple[Frozen, ...]:
+    """The frozen files as they are now. Raises for one that does not exist."""
+    return tuple(Frozen(path, _blob(repo, path)) for path in paths)
+
+
+def check_frozen(repo: Repository, contract: Contract) -> None:
+    for frozen in contract.freeze:
+        if _blob(repo, frozen.path) != frozen.blob:
+            raise GitexpError(
+                f"{frozen.path} is frozen in this experiment, and differs from what the baseline was measured with.",
+                f"git restore '{frozen.path}'   # or start a new experiment: gitexp init --name NAME",
+            )
+
+
+def _blob(repo: Repository, path: str) -> str:
+    entry = file_entry(repo, path)
+    if entry is None:
+        raise GitexpError(f"{path} is frozen and does not exist.", f"git restore '{path}'")
+    return entry.oid
+
+
+def swap(repo: Repository, held: Mapping[str, Entry | None], wanted: Mapping[str, Entry | None]) -> tuple[str, ...]:
+    """Make each path that holds what ``held`` says hold what ``wanted`` says. The index is not touched.
+
+    Returns the paths left alone because somebody changed them meanwhile.
+    """
+    left: list[str] = []
+    for path, entry in wanted.items():
+        now = file_entry(repo, path, held[path])
+        if now == entry:
+            continue
+        if now == held[path]:
+            write_entry(repo, path, entry)
+        else:
+            left.append(path)
+    return tuple(left)
+
+
+def write_entry(repo: Repository, path: str, entry: Entry | None) -> None:
+    """Make the work tree hold ``entry`` at ``path``, through git's smudge filters; remove it for ``None``."""
+    file = repo.top / path
+    if entry is None:
+        file.unlink(missing_ok=True)
+        _remove_empty(file.parent, repo.top)
+    elif entry.mode == SYMLINK:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        part = file.with_name(f".{file.name}.part")
+        os.symlink(os.fsdecode(repo.run("cat-file", "blob", entry.oid)), part)
+        os.replace(part, file)
+    else:
+        mode = os.stat(file).st_mode & 0o666 if file.is_file() else 0o666 & ~_umask()
+        write_file(file, repo.run("cat-file", "--filters", f"--path={path}", entry.oid))
+        file.chmod(mode | (mode & 0o444) >> 2 if entry.mode == EXECUTABLE else mode)
+
+
+def _remove_empty(folder: Path, stop: Path) -> None:
+    while folder != stop and folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+        folder = folder.parent
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
