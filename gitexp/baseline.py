@@ -60,10 +60,12 @@ def begin(repo: Repository, plan: Plan, observer: Observer) -> Ledger:
     _check_views(repo)
     with place.locked("init"):
         give_up(repo, place)  # of a baseline that died: its edit never left the work tree
-        made = _write_template(plan)
+        made: list[Path] = []
         try:
-            hooked = hook.install(repo)
-            made += [hooked] if hooked else []
+            if plan.template:
+                made += write_template((plan.directory / plan.script).parent, plan.template)
+            if hooked := hook.install(repo):
+                made.append(hooked)
             _measure_and_seal(repo, place, plan, observer)
         except BaseException:
             give_up(repo, place)
@@ -104,24 +106,21 @@ def _check_views(repo: Repository) -> None:
         raise GitexpError(f"{RESULTS} is kept by hand here; move it away first.", f"mv {RESULTS} old-{RESULTS}")
 
 
-def _write_template(plan: Plan) -> list[Path]:
+def write_template(folder: Path, template: str) -> list[Path]:
     """Copy the template's files. They must not exist: nothing is overwritten."""
-    if not plan.template:
-        return []
-    folder = plan.directory / Path(plan.script).parent
-    files = [folder / name for name in TEMPLATES[plan.template]]
+    files = [folder / name for name in TEMPLATES[template]]
     for file in files:
         if os.path.lexists(file):
-            raise GitexpError(f"{file} exists, and the template would overwrite it.", "gitexp init train.py")
+            raise GitexpError(f"{file} exists, and the template would overwrite it.", "gitexp init")
     folder.mkdir(parents=True, exist_ok=True)
     for file in files:
-        shutil.copyfile(data_dir("templates") / plan.template / file.name, file)
+        shutil.copyfile(data_dir("templates") / template / file.name, file)
     return files
 
 
 def _measure_and_seal(repo: Repository, place: Place, plan: Plan, observer: Observer) -> None:
     contract = _contract(repo, plan)
-    candidate = _candidate(repo, place, contract, plan.notes.over(unsealed(repo, place, plan.experiment)))
+    candidate = _candidate(repo, place, contract, plan.notes.beside(unsealed(repo, place, plan.experiment)))
     open_pending(repo, place, candidate)
     measurement = measure(repo, place, contract, BASELINE, observer)
     _check_measured(measurement, contract, place.log(BASELINE))

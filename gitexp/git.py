@@ -24,6 +24,12 @@ from gitexp.errors import GitexpError
 from gitexp.text import from_bytes, printable
 
 MINIMUM = (2, 22)
+# What git sets for its own hooks and aliases (git rev-parse --local-env-vars): a process started from one inherits it.
+LOCAL_VARIABLES = (
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES GIT_COMMON_DIR GIT_CONFIG_COUNT GIT_CONFIG_PARAMETERS GIT_DIR GIT_GRAFT_FILE "
+    "GIT_IMPLICIT_WORK_TREE GIT_INDEX_FILE GIT_INTERNAL_SUPER_PREFIX GIT_LITERAL_PATHSPECS GIT_NO_REPLACE_OBJECTS "
+    "GIT_OBJECT_DIRECTORY GIT_PREFIX GIT_REPLACE_REF_BASE GIT_SHALLOW_FILE GIT_WORK_TREE"
+).split()
 _IN_PROGRESS = {
     "MERGE_HEAD": "merge",
     "CHERRY_PICK_HEAD": "cherry-pick",
@@ -63,8 +69,8 @@ class Change:
 
 def open_git(directory: Path) -> Git:
     driver = Git(str(directory))
-    # A run started from a git hook or alias inherits these; they would bend every command below.
-    for name in ("GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX", "GIT_LITERAL_PATHSPECS"):
+    # GIT_DIR and GIT_WORK_TREE may be how a person names the repository; the rest would bend every command below.
+    for name in ("GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX"):
         os.environ.pop(name, None)
     # File names are names, never patterns; and reading must not take locks that a person's own git then meets.
     driver.update_environment(GIT_LITERAL_PATHSPECS="1", GIT_OPTIONAL_LOCKS="0")

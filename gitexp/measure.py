@@ -12,7 +12,7 @@ from pathlib import Path
 
 from gitexp import crash, hook
 from gitexp.errors import GitexpError
-from gitexp.git import Repository
+from gitexp.git import LOCAL_VARIABLES, Repository
 from gitexp.model import Contract, Measurement, Sample
 from gitexp.observer import Observer
 from gitexp.pending import Place
@@ -67,8 +67,8 @@ def measure(
 
 
 def _environment(place: Place, contract: Contract, identity: str, run_dir: Path) -> Mapping[str, str]:
-    """The hook's environment: the caller's, without what git sets for its own children, and with the contract."""
-    inherited = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    """The hook's environment: the caller's, less what git sets for its own children, and the contract."""
+    inherited = {key: value for key, value in os.environ.items() if key not in LOCAL_VARIABLES}
     evaluators = [frozen.path for frozen in contract.freeze if Path(frozen.path).name == "evaluate.py"]
     return inherited | {
         "TIME_BUDGET": f"{contract.budget:.10g}",

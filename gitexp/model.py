@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 
@@ -64,6 +64,11 @@ class Notes:
             next=older.next if self.next is None else self.next,
             note=self.note,
         )
+
+    def beside(self, written: Notes) -> Notes:
+        """These notes and those ``written`` for the same iteration: both notes count, elsewhere these go first."""
+        note = "\n\n".join(filter(None, (self.note, written.note)))
+        return replace(self.over(written), note=note or None)
 
 
 @dataclass(frozen=True, slots=True)

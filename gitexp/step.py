@@ -128,7 +128,7 @@ def _snapshot(repo: Repository, place: Place, ledger: Ledger, description: str, 
         changes=changes,
         description=description,
         body=body,
-        notes=notes.over(unsealed(repo, place, ledger.name)),
+        notes=notes.beside(unsealed(repo, place, ledger.name)),
     )
     open_pending(repo, place, candidate)
     return candidate

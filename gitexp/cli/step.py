@@ -49,7 +49,7 @@ def step(
     notes = Notes(hypothesis=hypothesis, next=ideas or None, note=note)
     proposal = Proposal(message, notes, command, Path.cwd())
     outcome = take_step(repo, history.current_name(repo), proposal, Terminal(quiet=json_))
-    click.echo(dumps(_json(outcome)) if json_ else _text(outcome))
+    click.echo(dumps(_json(outcome)) if json_ else outcome_text(outcome))
     if exit_code:
         ctx.exit(EXIT_CODES[outcome.iteration.status])
 
@@ -67,7 +67,7 @@ def _json(outcome: Outcome) -> dict[str, object]:
     }
 
 
-def _text(outcome: Outcome) -> str:
+def outcome_text(outcome: Outcome) -> str:
     iteration = outcome.iteration
     verdict = click.style(iteration.status.value, fg=COLORS[iteration.status], bold=True)
     head = " ".join(filter(None, (iteration.id, verdict, score_text(iteration.score))))

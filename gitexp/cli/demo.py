@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from gitexp.cli.progress import Terminal
+from gitexp.cli.step import outcome_text
+from gitexp.cli.table import rows, table
+from gitexp.demo import BUDGET, EDITS, make, play
+from gitexp.git import Repository
+from gitexp.model import Ledger
+from gitexp.text import from_bytes, printable
+from gitexp.views import NOTEBOOK, RESULTS
+
+
+@click.command()
+@click.argument("directory", default="gitexp-demo", type=click.Path(path_type=Path))
+def demo(directory: Path) -> None:
+    """Make a repository and run a small experiment in it, start to end.
+
+    Writes the MLX template into DIRECTORY (gitexp-demo by default), runs the baseline and then four scripted
+    iterations of some seconds each. Nothing is canned: the verdicts are computed from the runs.
+
+    \b
+    Example:
+      gitexp demo /tmp/demo
+    """
+    repo = make(Path(os.path.realpath(directory)))
+    click.echo(f"{directory}: {len(EDITS) + 1} runs of {BUDGET:g} s of training each, on this machine.")
+    ledger = play(repo, Terminal(), lambda outcome: click.echo(outcome_text(outcome)))
+    click.echo(_summary(repo, ledger, directory))
+
+
+def _summary(repo: Repository, ledger: Ledger, directory: Path) -> str:
+    log = printable(from_bytes(repo.run("log", "--oneline", "--no-color", "--no-show-signature"))).rstrip()
+    return f"""
+$ gitexp log
+{table(rows(ledger))}
+
+$ git log --oneline
+{log}
+
+The table is in {directory / RESULTS}, the notebook in {directory / NOTEBOOK}: both are computed from that history.
+Go on with: cd {directory} && gitexp status"""

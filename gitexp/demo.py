@@ -1,0 +1,81 @@
+"""A small real experiment, start to end: the MLX template, its baseline, and four scripted iterations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from gitexp import history
+from gitexp.baseline import TEMPLATES, Plan, begin, write_template
+from gitexp.errors import GitexpError
+from gitexp.git import Repository, open_git, run
+from gitexp.model import Ledger, Notes
+from gitexp.observer import Observer
+from gitexp.step import Outcome, Proposal, step
+
+BUDGET = 8.0  # seconds a run
+NAME = "demo"
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One constant of train.py, and what somebody might say of changing it."""
+
+    constant: str
+    value: str
+    message: str
+    hypothesis: str
+
+
+# The experiment starts from a learning rate that is far too low, so that there is something to find in seconds.
+HANDICAP = Edit("MATRIX_LR", "0.0005", "", "")
+EDITS = ()
+
+
+def make(directory: Path) -> Repository:
+    """A new repository with the MLX template committed on main. Raises when ``directory`` holds anything."""
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise GitexpError(f"{directory} exists and is not empty.", "gitexp demo SOME-NEW-FOLDER")
+    directory.mkdir(parents=True, exist_ok=True)
+    driver = open_git(directory)
+    run(driver, "init", "--quiet")
+    run(driver, "symbolic-ref", "HEAD", "refs/heads/main")  # `init -b` is of git 2.28
+    repo = Repository.discover(directory)
+    if repo.lookup("var", "GIT_COMMITTER_IDENT") is None:
+        repo.run("config", "user.name", "gitexp demo")
+        repo.run("config", "user.email", "demo@example.org")
+    write_template(directory, "mlx")
+    change(directory, HANDICAP)
+    repo.run("add", "--", *TEMPLATES["mlx"])
+    repo.run("commit", "--quiet", "-m", "Start from gitexp's MLX template")
+    return repo
+
+
+def change(directory: Path, edit: Edit) -> None:
+    """Set one constant: the line of train.py that begins with its name."""
+    file = directory / "train.py"
+    lines = file.read_text().splitlines(keepends=True)
+    found = [at for at, line in enumerate(lines) if line.startswith(f"{edit.constant} = ")]
+    if len(found) != 1:
+        raise GitexpError(f"{file} has no constant {edit.constant}.", "gitexp demo SOME-NEW-FOLDER")
+    _, hash_, comment = lines[found[0]].partition("  #")
+    lines[found[0]] = f"{edit.constant} = {edit.value}{hash_}{comment or chr(10)}"
+    file.write_text("".join(lines))
+
+
+def play(repo: Repository, observer: Observer, told: Callable[[Outcome], None]) -> Ledger:
+    """Run the experiment through the same code as ``init`` and ``step``; ``told`` hears each outcome."""
+    notes = Notes(
+        goal="The lowest validation bits per byte within the budget.",
+        hypothesis="The learning rate is too low to get anywhere in this budget.",
+        constraints=("One constant at a time.",),
+        next=tuple(edit.message for edit in EDITS),
+    )
+    frozen = TEMPLATES["mlx"][1:]
+    begin(repo, Plan(repo.top, name=NAME, budget=BUDGET, freeze=frozen, notes=notes), observer)
+    for at, edit in enumerate(EDITS):
+        change(repo.top, edit)
+        left = tuple(later.message for later in EDITS[at + 1 :])
+        told(step(repo, NAME, Proposal(edit.message, Notes(hypothesis=edit.hypothesis, next=left)), observer))
+    return history.load(repo, NAME)

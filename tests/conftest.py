@@ -1,0 +1,103 @@
+"""Every test is hermetic: its own home, no git configuration but the one made here, fixed identity and dates."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from gitexp.cli import cli
+from gitexp.git import Repository
+
+TOY = """\
+LR = 0.1
+print("---")
+print(f"val_bpb: {2 + (LR - 0.3) ** 2:.6f}")
+print("peak_memory_mb: 12.5")
+print("num_steps: 7")
+"""
+
+
+@pytest.fixture(autouse=True)
+def _hermetic(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith(("GIT_", "GITEXP_", "XDG_")) or name in ("TIME_BUDGET", "RANDOM_SEED", "RESULTS_TSV"):
+            monkeypatch.delenv(name)
+    home = tmp_path_factory.mktemp("home")
+    person = {"NAME": "Ada Lovelace", "EMAIL": "ada@example.org", "DATE": "2026-01-02T03:04:05Z"}
+    people = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER") for what, value in person.items()}
+    plain = {
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_EDITOR": "false",
+        "GIT_TERMINAL_PROMPT": "0",
+        "TZ": "UTC",
+        "LC_ALL": "C.UTF-8",
+    }
+    for name, value in {"HOME": str(home), "COLUMNS": "120", **people, **plain}.items():
+        monkeypatch.setenv(name, value)
+
+
+def git(*args: str, cwd: Path | str | None = None, stdin: str | None = None) -> str:
+    done = subprocess.run(["git", *args], cwd=cwd, input=stdin, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"git {' '.join(args)}: {done.stderr}"
+    return done.stdout
+
+
+def make_repository(folder: Path, files: dict[str, str]) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    git("init", "-q", cwd=folder)
+    git("symbolic-ref", "HEAD", "refs/heads/main", cwd=folder)
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    git("add", "-A", cwd=folder)
+    git("commit", "-q", "--allow-empty", "-m", "start", cwd=folder)
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository with a toy trainer on main, and the current directory in it."""
+    made = make_repository(tmp_path / "repository", {"train.py": TOY})
+    monkeypatch.chdir(made)
+    return made
+
+
+@pytest.fixture
+def repo(folder: Path) -> Repository:
+    return Repository.discover(folder)
+
+
+Gitexp = Callable[..., Result]
+
+
+@pytest.fixture
+def gitexp() -> Gitexp:
+    """Run the command line in this process: ``gitexp("step", "-m", "x")``. Fails on another exit code than ``code``."""
+
+    def run(*args: str, code: int | None = 0) -> Result:
+        result = CliRunner().invoke(cli, args, prog_name="gitexp")
+        if result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        if code is not None:
+            assert result.exit_code == code, f"exit {result.exit_code}: {result.output}"
+        return result
+
+    return run
+
+
+@pytest.fixture
+def experiment(folder: Path, gitexp: Gitexp) -> Path:
+    """The toy's experiment, its baseline sealed: LR 0.1 scores 2.04, and 0.3 would be best."""
+    gitexp("init", "--budget", "5", "--goal", "lowest val_bpb")
+    return folder
+
+
+def set_lr(folder: Path, value: object) -> None:
+    """Edit the toy trainer as a person would: one constant."""
+    lines = (folder / "train.py").read_text().splitlines(keepends=True)
+    (folder / "train.py").write_text("".join([f"LR = {value}\n", *lines[1:]]))

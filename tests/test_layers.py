@@ -1,0 +1,80 @@
+"""A module imports only from rows above its own, at the top of the file. This table is the architecture."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+LEVELS = [
+    ["errors", "resources", "text", "__init__"],
+    ["model", "git", "observer"],
+    ["trailers", "summary", "crash", "decide", "runner", "objects", "hook", "views"],
+    ["records", "pending"],
+    ["history", "worktree", "notebook", "measure"],
+    ["seal"],
+    ["step", "baseline"],
+    ["demo"],
+    ["cli"],
+    ["__main__"],
+]
+PACKAGE = Path(__file__).parent.parent / "gitexp"
+
+
+def level_of(module: str) -> int:
+    return next(level for level, names in enumerate(LEVELS) if module in names)
+
+
+def imports(tree: ast.AST) -> set[str]:
+    """The modules of gitexp that a source imports, by their first name below the package."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "gitexp":
+            below = node.module.split(".")[1:]
+            found |= {below[0]} if below else {alias.name for alias in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("gitexp.")}
+    return {"__init__" if name == "__version__" else name for name in found}
+
+
+def sources() -> dict[str, ast.AST]:
+    return {str(file.relative_to(PACKAGE)): ast.parse(file.read_text()) for file in sorted(PACKAGE.rglob("*.py"))}
+
+
+def test_modules_import_only_from_the_rows_above_them() -> None:
+    for file, tree in sources().items():
+        module = file.removesuffix(".py").split("/")[0]
+        allowed = {name for names in LEVELS[: level_of(module)] for name in names} | (
+            {"cli"} if module == "cli" else set()
+        )
+        assert imports(tree) <= allowed, f"{file} imports {sorted(imports(tree) - allowed)}"
+
+
+def test_imports_stand_at_the_top_of_the_module() -> None:
+    for file, tree in sources().items():
+        for function in ast.walk(tree):
+            if isinstance(function, ast.FunctionDef):
+                inner = [node for node in ast.walk(function) if isinstance(node, (ast.Import, ast.ImportFrom))]
+                assert not inner, f"{file}:{inner[0].lineno} imports inside {function.name}" if inner else ""
+
+
+def test_nothing_below_the_command_line_prints_or_exits() -> None:
+    for file, tree in sources().items():
+        if not file.startswith("cli/"):
+            names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+            assert not names & {"print", "exit", "click"}, file
+
+
+def test_nothing_imports_mlx() -> None:
+    for file, tree in sources().items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                assert not any(alias.name.startswith("mlx") for alias in node.names), file
+            if isinstance(node, ast.ImportFrom):
+                assert not (node.module or "").startswith("mlx"), file
+
+
+def test_no_command_that_throws_work_away_appears_in_the_code() -> None:
+    for file in PACKAGE.rglob("*.py"):
+        text = file.read_text()
+        for word in ('"reset"', '"clean"', '"checkout"', '"stash"', '"gc"'):
+            assert word not in text, f"{file.name} uses git {word}"
