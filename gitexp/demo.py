@@ -30,7 +30,7 @@ class Edit:
 
 # The experiment starts from a learning rate that is far too low, so that there is something to find in seconds.
 HANDICAP = Edit("MATRIX_LR", "0.0005", "", "")
-EDITS = ()
+EDITS: tuple[Edit, ...] = ()
 
 
 def make(directory: Path) -> Repository:

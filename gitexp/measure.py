@@ -47,6 +47,7 @@ def measure(
         observer.run_prints(line)
 
     log = place.log(identity)
+    completed = False
     observer.run_starts(identity, contract.budget)
     try:
         execution = run(
@@ -57,10 +58,11 @@ def measure(
             log=log,
             on_line=on_line,
         )
+        completed = True
     except OSError as error:
         raise GitexpError(f"The post-run hook {path} cannot be run: {error.strerror}.", f"head -1 '{path}'") from None
     finally:
-        observer.run_ends()
+        observer.run_ends(completed)
     _check_usable(execution, log)
     metrics = parser.result(run_dir / "metrics.json", table.rows())
     return _measurement(execution, metrics, parser, contract, identity)

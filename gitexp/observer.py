@@ -15,8 +15,8 @@ class Observer(Protocol):
     def run_prints(self, line: str) -> None:
         """The run printed a line. It is untrusted text."""
 
-    def run_ends(self) -> None:
-        """The replicate is over, in whatever way."""
+    def run_ends(self, completed: bool) -> None:
+        """The replicate is over; ``completed`` unless it was interrupted."""
 
 
 class Silence:
@@ -28,4 +28,4 @@ class Silence:
 
     def run_prints(self, line: str) -> None: ...
 
-    def run_ends(self) -> None: ...
+    def run_ends(self, completed: bool) -> None: ...

@@ -139,7 +139,7 @@ def test_a_new_experiment_can_start_from_an_experiments_tip(experiment: Path, gi
     assert len(history.load(Repository.discover(experiment), "train").iterations) == 2
 
 
-# -- refusals ------------------------------------------------------------------------------------------------------------
+# -- refusals --------------------------------------------------------------------------------------------------------
 
 
 def test_a_baseline_that_crashes_leaves_everything_as_it_was(folder: Path, gitexp: Gitexp) -> None:

@@ -35,7 +35,7 @@ def hook_that(folder: Path, script: str) -> None:
     hook.chmod(0o755)
 
 
-# -- verdicts ------------------------------------------------------------------------------------------------------------
+# -- verdicts --------------------------------------------------------------------------------------------------------
 
 
 def test_a_keep_is_one_commit_that_stays(experiment: Path, gitexp: Gitexp) -> None:
@@ -169,7 +169,7 @@ def test_the_hook_is_given_the_contract(folder: Path, gitexp: Gitexp) -> None:
     assert not {"GIT_DIR", "GIT_INDEX_FILE", "GIT_PREFIX"} & set(seen)
 
 
-# -- the text people give ------------------------------------------------------------------------------------------------
+# -- the text people give --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_an_empty_description_is_refused(experiment: Path, gitexp: Gitexp) -> No
     assert "needs to say what was changed" in refused(gitexp, experiment, "step", "-m", " \n ")
 
 
-# -- refusals ------------------------------------------------------------------------------------------------------------
+# -- refusals --------------------------------------------------------------------------------------------------------
 
 
 def test_nothing_changed(experiment: Path, gitexp: Gitexp) -> None:
@@ -291,7 +291,7 @@ def test_a_rebased_experiment(experiment: Path, gitexp: Gitexp) -> None:
     git("switch", "-q", "main")
     git("commit", "-q", "--allow-empty", "-m", "more")
     git("switch", "-q", "exp/train")
-    git("rebase", "-q", "--empty=keep", "main")
+    git("rebase", "-q", "--keep-empty", "main")
     assert "was rebased since" in gitexp("log", code=1).stderr
 
 
@@ -354,7 +354,7 @@ def test_a_folder_that_cannot_be_written_to(experiment: Path, gitexp: Gitexp) ->
     assert "LR = 0.2" in (experiment / "train.py").read_text()
 
 
-# -- what else lies in the work tree -------------------------------------------------------------------------------------
+# -- what else lies in the work tree ---------------------------------------------------------------------------------
 
 
 def test_undo_touches_only_the_candidates_paths(experiment: Path, gitexp: Gitexp) -> None:
@@ -442,7 +442,7 @@ def test_a_branch_switch_during_the_run_is_sealed_on_return(folder: Path, gitexp
     assert (folder / "train.py").read_text() == TOY
 
 
-# -- a step that dies ----------------------------------------------------------------------------------------------------
+# -- a step that dies ------------------------------------------------------------------------------------------------
 
 
 def start_step(folder: Path) -> subprocess.Popen[bytes]:
@@ -486,7 +486,7 @@ def test_a_killed_step_is_cleared_up_by_the_next(folder: Path, gitexp: Gitexp) -
     assert git("for-each-ref", "refs/gitexp") == ""
 
 
-# -- EXPERIMENT.md -------------------------------------------------------------------------------------------------------
+# -- EXPERIMENT.md ---------------------------------------------------------------------------------------------------
 
 
 def test_edits_of_experiment_md_are_sealed_with_the_next_step(experiment: Path, gitexp: Gitexp) -> None:
@@ -513,7 +513,7 @@ def test_edits_of_experiment_md_are_sealed_with_the_next_step(experiment: Path, 
 def test_an_edit_made_during_the_run_is_kept_for_the_next_step(folder: Path, gitexp: Gitexp) -> None:
     hook_that(
         folder,
-        "sed -i.bak 's/^## Hypothesis/## Hypothesis\\n\\nwritten meanwhile/' EXPERIMENT.md 2>/dev/null\necho val_bpb: 2\n",
+        "sed -i.bak 's/^## Hypothesis/## Hypothesis\\n\\nwritten meanwhile/' EXPERIMENT.md\necho val_bpb: 2\n",
     )
     gitexp("init")
     set_lr(folder, 0.9)

@@ -56,7 +56,7 @@ class LazyGroup(click.Group):
             _complain(GitexpError(f"{error.strerror}: {error.filename}", "gitexp status"))
             ctx.exit(1)
         except KeyboardInterrupt:
-            click.echo("\ngitexp: interrupted; nothing was recorded, the edit is in the work tree", err=True)
+            click.echo("\ngitexp: interrupted; nothing was recorded", err=True)
             ctx.exit(INTERRUPTED)
 
 

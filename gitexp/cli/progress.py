@@ -54,12 +54,13 @@ class Terminal:
         self._drawn = now
         percent = _PERCENT.search(line)
         done = min(1000, int(float(percent[1]) * 10)) if percent else self._done
+        said = line[percent.end() :].lstrip(") |") if percent else line
         room = max(0, shutil.get_terminal_size().columns - len(self._identity) - 38)
-        self._bar.update(max(0, done - self._done), current_item=one_line(line, room) if room > 1 else "")
+        self._bar.update(max(0, done - self._done), current_item=one_line(said, room) if room > 1 else "")
         self._done = max(self._done, done)
 
-    def run_ends(self) -> None:
+    def run_ends(self, completed: bool) -> None:
         if self._bar is not None:
-            self._bar.update(1000 - self._done, current_item="")
+            self._bar.update(1000 - self._done if completed else 0, current_item="")
             self._bar.__exit__(None, None, None)
             self._bar = None

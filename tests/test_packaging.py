@@ -1,0 +1,64 @@
+"""The sdist and the wheel: they build, hold what is needed and nothing else, and run from anywhere."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+from conftest import TOY, make_repository
+
+ROOT = Path(__file__).parent.parent
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Both, built from a copy of what git tracks: an old build folder would leak deleted files into the wheel."""
+    source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("dist")
+    for name in subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split():
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_bytes((ROOT / name).read_bytes())
+    subprocess.run([sys.executable, "-m", "build", "--outdir", str(out), str(source)], check=True, capture_output=True)
+    return out
+
+
+def test_the_wheel_ships_templates_and_hooks_and_no_tests(dist: Path) -> None:
+    names = zipfile.ZipFile(next(dist.glob("*.whl"))).namelist()
+    for wanted in ("gitexp/hooks/post-run", "gitexp/templates/EXPERIMENT.md.j2", "gitexp/templates/mlx/train.py"):
+        assert wanted in names
+    assert not [name for name in names if "test" in name or "__pycache__" in name or name.startswith("hooks")]
+
+
+def test_the_sdist_holds_what_the_wheel_is_made_of(dist: Path) -> None:
+    with tarfile.open(next(dist.glob("*.tar.gz"))) as archive:
+        names = archive.getnames()
+    for wanted in ("hooks/post-run", "templates/mlx/evaluate.py", "gitexp/cli/step.py", "setup.cfg", "LICENSE"):
+        assert any(name.endswith("/" + wanted) for name in names), wanted
+
+
+def test_the_wheel_installs_and_runs_from_anywhere(dist: Path, tmp_path: Path) -> None:
+    venv = tmp_path / "venv"
+    subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
+    wheel = str(next(dist.glob("*.whl")))
+    subprocess.run([venv / "bin" / "pip", "install", "-q", "--no-deps", wheel], check=True)
+    # The dependencies are those of the environment that runs this test.
+    site = next(venv.glob("lib/python*/site-packages"))
+    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    folder = make_repository(tmp_path / "anywhere", {"train.py": TOY})
+
+    def run(*command: str) -> str:
+        return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
+
+    where = run(str(venv / "bin" / "python"), "-c", "import gitexp; print(gitexp.__file__)")
+    assert str(venv) in where
+    assert run(str(venv / "bin" / "gitexp"), "--version").startswith("gitexp, version 0.")
+    run(str(venv / "bin" / "gitexp"), "init")
+    assert "exp000" in run(str(venv / "bin" / "git-exp"), "log")
+    assert (folder / ".git" / "hooks" / "post-run").stat().st_mode & 0o111
