@@ -20,8 +20,18 @@ from gitexp.model import Direction, Notes, score_text
 @click.option("--goal", help="What the experiment is after.")
 @click.option("--metric", default="val_bpb", show_default=True, help="The score, as the run prints it.")
 @click.option("--minimize/--maximize", "minimize", default=True, help="Which scores are better (default: lower).")
-@click.option("--budget", type=click.FloatRange(min=0, min_open=True), default=300.0, show_default=True)
-@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Default: twice the budget and a minute.")
+@click.option(
+    "--budget",
+    type=click.FloatRange(min=0, min_open=True),
+    default=300.0,
+    show_default=True,
+    help="Seconds of training.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Seconds after which a run is ended (default: twice the budget, and a minute).",
+)
 @click.option("--edit", multiple=True, metavar="PATH", help="A file or folder that may change (default: TRAIN).")
 @click.option("--freeze", multiple=True, metavar="PATH", help="A file or folder that must not change.")
 @click.option("--hypothesis", help="What you expect, and why.")

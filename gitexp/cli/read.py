@@ -25,7 +25,13 @@ def open_ledger(name: str | None) -> tuple[Repository, Ledger]:
 
 @click.command()
 @experiment_option
-@click.option("--status", "statuses", multiple=True, type=click.Choice([s.value for s in Status], case_sensitive=False))
+@click.option(
+    "--status",
+    "statuses",
+    multiple=True,
+    type=click.Choice([status.value for status in Status], case_sensitive=False),
+    help="Only those with this verdict. May be repeated.",
+)
 @click.option("-n", "--max-count", type=click.IntRange(min=1), help="Only the last N.")
 @click.option("--json", "form", flag_value="json", help="Print a JSON array.")
 @click.option("--tsv", "form", flag_value="tsv", help="Print tab-separated values.")

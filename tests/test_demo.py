@@ -1,0 +1,49 @@
+"""``gitexp demo``, as a newcomer runs it: real training, computed verdicts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest import Gitexp, git
+
+from gitexp import history
+from gitexp.git import Repository
+from gitexp.model import Status
+
+
+@pytest.mark.slow
+def test_the_demo_keeps_discards_and_crashes_for_real(
+    tmp_path: Path, gitexp: Gitexp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "new" / "demo"
+    said = gitexp("demo", str(folder)).stdout
+    ledger = history.load(Repository.discover(folder), "demo")
+    assert len(ledger.iterations) == 5
+    assert {i.status for i in ledger.iterations[1:]} == set(Status)
+    crash = next(i for i in ledger.iterations if i.status is Status.CRASH)
+    log = (folder / ".git/gitexp/demo/logs" / f"{crash.id}.log").read_text()
+    assert "Traceback (most recent call last)" in log
+    assert "train.py" in crash.measurement.error
+    for iteration in ledger.iterations:
+        assert iteration.id in said
+    assert git("status", "--porcelain", cwd=folder) == ""
+
+    views = {name: (folder / name).read_bytes() for name in ("results.tsv", "EXPERIMENT.md")}
+    for name in views:
+        (folder / name).unlink()
+    monkeypatch.chdir(folder)
+    gitexp("render")
+    assert {name: (folder / name).read_bytes() for name in views} == views
+
+    git("switch", "-q", "main")
+    for iteration in ledger.iterations[1:]:
+        if iteration.status is Status.KEEP:
+            git("cherry-pick", iteration.commit)
+    assert git("diff", "main", "exp/demo") == ""
+
+
+def test_the_demo_wants_a_folder_of_its_own(tmp_path: Path, gitexp: Gitexp) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    assert "exists and is not empty" in gitexp("demo", str(tmp_path), code=1).stderr
+    assert [file.name for file in tmp_path.iterdir()] == ["mine.txt"]

@@ -1,0 +1,78 @@
+"""README is run, not only read: its commands work, and it names every command there is."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from conftest import TOY, Gitexp, make_repository
+
+from gitexp.cli import COMMANDS, cli
+
+README = (Path(__file__).parent.parent / "README.md").read_text()
+BIN = Path(sys.executable).parent
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+def shell(script: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    return subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=cwd,
+        env=environment,
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_an_example_and_a_place_in_readme(name: str, gitexp: Gitexp) -> None:
+    command = cli.get_command(click.Context(cli), name)
+    assert command
+    text = gitexp(name, "-h").stdout
+    assert "Example" in text
+    assert COMMANDS[name][1].rstrip(".") in text
+    assert f"`gitexp {name}" in README
+    for option in command.params:
+        if isinstance(option, click.Option):
+            assert option.help, f"{name} {option.name} has no help"
+
+
+def test_the_set_up_is_exactly_two_commands() -> None:
+    first, second = blocks("sh")[:2]
+    assert first.count("\n") == second.count("\n") == 1
+    assert "gitexp demo" in first
+    assert "pytest" in second
+
+
+@pytest.mark.slow
+def test_the_five_minutes_of_real_use(tmp_path: Path) -> None:
+    commands = [line[2:] for block in blocks("console") for line in block.splitlines() if line.startswith("$ ")]
+    assert len(commands) > 10
+    done = shell("\n".join(commands), tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "exp003 CRASH: heads of 7" in done.stdout
+    assert "git log -L" in "\n".join(commands)
+
+
+def test_the_overnight_loop_runs_until_told_to_stop(tmp_path: Path) -> None:
+    folder = make_repository(tmp_path / "night", {"train.py": TOY})
+    agent = tmp_path / "agent"
+    agent.write_text(
+        "#!/bin/sh\nperl -pi -e 's/^LR = 0.1/LR = 0.2/ or s/^LR = 0.2/LR = 0.9/ and `touch STOP`' train.py\n"
+    )
+    agent.chmod(0o755)
+    loop = next(block for block in blocks("sh") if "until" in block)
+    done = shell(f"export PATH={tmp_path}:$PATH\ngitexp init\n{loop}\ngitexp log", folder)
+    assert done.returncode == 0, done.stderr
+    verdicts = [line.split()[1] for line in done.stdout.split("description\n")[1].splitlines()]
+    assert verdicts == ["KEEP", "KEEP", "DISCARD"]
