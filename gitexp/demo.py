@@ -10,7 +10,7 @@ from gitexp import history
 from gitexp.baseline import TEMPLATES, Plan, begin, write_template
 from gitexp.errors import GitexpError
 from gitexp.git import Repository, open_git, run
-from gitexp.model import Ledger, Notes
+from gitexp.model import Ledger, Notes, score_text
 from gitexp.observer import Observer
 from gitexp.step import Outcome, Proposal, step
 
@@ -28,9 +28,16 @@ class Edit:
     hypothesis: str
 
 
-# The experiment starts from a learning rate that is far too low, so that there is something to find in seconds.
-HANDICAP = Edit("MATRIX_LR", "0.0005", "", "")
-EDITS: tuple[Edit, ...] = ()
+# The experiment starts from a rate that is far too low, so that there is something to find in seconds.
+HANDICAP = Edit("HEAD_LR", "0.0005", "", "")
+EDITS = (
+    Edit("HEAD_LR", "0.015", "head LR 0.0005 -> 0.015", "The output head learns too slowly for so short a budget."),
+    Edit(
+        "MATRIX_LR", "1.0", "matrix LR 0.02 -> 1.0", "Muon's updates are normalised: a much higher rate may be stable."
+    ),
+    Edit("HEAD_DIM", "48", "heads of 32 -> 48", "Fewer, wider heads see more at once."),
+    Edit("MLP_RATIO", "3", "MLP ratio 4 -> 3", "A narrower MLP makes more steps in the same time."),
+)
 
 
 def make(directory: Path) -> Repository:
@@ -73,7 +80,8 @@ def play(repo: Repository, observer: Observer, told: Callable[[Outcome], None]) 
         next=tuple(edit.message for edit in EDITS),
     )
     frozen = TEMPLATES["mlx"][1:]
-    begin(repo, Plan(repo.top, name=NAME, budget=BUDGET, freeze=frozen, notes=notes), observer)
+    baseline = begin(repo, Plan(repo.top, name=NAME, budget=BUDGET, freeze=frozen, notes=notes), observer).baseline
+    observer.say(f"{baseline.id} {score_text(baseline.score)}: baseline")
     for at, edit in enumerate(EDITS):
         change(repo.top, edit)
         left = tuple(later.message for later in EDITS[at + 1 :])

@@ -57,7 +57,7 @@ def _measurement_pairs(m: Measurement) -> Iterator[tuple[str, str]]:
     if m.score is not None:
         yield "Exp-Score", repr(m.score)
     for name, value in m.metrics:
-        yield "Exp-Metric", f"{name}={value!r}"
+        yield "Exp-Metric", f"{name}={int(value) if value.is_integer() else value!r}"
     if m.test is not None:
         yield "Exp-Test", repr(m.test)
     if m.memory_mb is not None:

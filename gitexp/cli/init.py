@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import os
 import sys
 from pathlib import Path
@@ -14,6 +15,12 @@ from gitexp.git import Repository
 from gitexp.model import Direction, Notes, score_text
 
 
+def positive(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
+    if value is not None and not 0 < value < math.inf:
+        raise click.BadParameter(f"{value} is no number of seconds above 0.")
+    return value
+
+
 @click.command()
 @click.argument("train", default="train.py")
 @click.option("--name", help="The branch will be exp/NAME (default: the script's name).")
@@ -22,15 +29,19 @@ from gitexp.model import Direction, Notes, score_text
 @click.option("--minimize/--maximize", "minimize", default=True, help="Which scores are better (default: lower).")
 @click.option(
     "--budget",
-    type=click.FloatRange(min=0, min_open=True),
+    type=float,
+    metavar="SECONDS",
+    callback=positive,
     default=300.0,
     show_default=True,
     help="Seconds of training.",
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
-    help="Seconds after which a run is ended (default: twice the budget, and a minute).",
+    type=float,
+    metavar="SECONDS",
+    callback=positive,
+    help="When a run is ended (default: after twice the budget and a minute).",
 )
 @click.option("--edit", multiple=True, metavar="PATH", help="A file or folder that may change (default: TRAIN).")
 @click.option("--freeze", multiple=True, metavar="PATH", help="A file or folder that must not change.")
