@@ -56,12 +56,16 @@ def test_the_set_up_is_exactly_two_commands() -> None:
 
 @pytest.mark.slow
 def test_the_five_minutes_of_real_use(tmp_path: Path) -> None:
+    """After the demo, as there: its folder is the one that the first set-up command makes."""
     commands = [line[2:] for block in blocks("console") for line in block.splitlines() if line.startswith("$ ")]
-    assert len(commands) > 10
-    done = shell("\n".join(commands), tmp_path)
+    assert len(commands) >= 12
+    done = shell("\n".join(["gitexp demo", *commands]), tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "exp003 CRASH: heads of 7" in done.stdout
-    assert "git log -L" in "\n".join(commands)
+    assert re.search(
+        r"^exp005 (KEEP|DISCARD) \d\.\d{6} \(.* against exp00\d\): heads of 16$", done.stdout, re.MULTILINE
+    )
+    assert re.search(r"^\[main \w+\] exp001 KEEP", done.stdout, re.MULTILINE)
+    assert re.search(r"^exp000 val_bpb \d\.\d{6} on exp/train$", done.stdout, re.MULTILINE)
 
 
 def test_the_overnight_loop_runs_until_told_to_stop(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -54,6 +55,12 @@ def step(
         ctx.exit(EXIT_CODES[outcome.iteration.status])
 
 
+def short_path(path: Path) -> str:
+    """``path`` as one would type it here."""
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith("..") else relative
+
+
 def _delta(outcome: Outcome) -> float | None:
     score, incumbent = outcome.iteration.score, outcome.incumbent.score
     return None if score is None or incumbent is None else score - incumbent
@@ -73,7 +80,11 @@ def outcome_text(outcome: Outcome) -> str:
     head = " ".join(filter(None, (iteration.id, verdict, score_text(iteration.score))))
     if delta := delta_text(_delta(outcome)):
         head += f" ({delta} against {outcome.incumbent.id})"
-    lines = [f"{head}: {iteration.description}", f"  {printable(iteration.reason)}", f"  log: {outcome.log}"]
+    lines = [
+        f"{head}: {iteration.description}",
+        f"  {printable(iteration.reason)}",
+        f"  log: {short_path(outcome.log)}",
+    ]
     if iteration.status is not Status.KEEP:
         lines.append(f"  reverted; the code is in {iteration.commit[:10]}")
     lines += [f"  {path} was changed during the run, and is left as it is" for path in outcome.left]
