@@ -12,13 +12,13 @@ from gitexp import history, hook
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
 from gitexp.measure import measure
-from gitexp.model import Contract, Direction, Ledger, Measurement, Notes, Status, Verdict
+from gitexp.model import Contract, Direction, Iteration, Ledger, Measurement, Notes, Status, Verdict
 from gitexp.notebook import unsealed, write_views
 from gitexp.objects import write_tree
 from gitexp.observer import Observer
 from gitexp.pending import BRANCH_PREFIX, Candidate, Place
 from gitexp.resources import data_dir
-from gitexp.seal import give_up, open_pending, record, seal
+from gitexp.seal import give_up, open_pending, record, seal, signals_wait
 from gitexp.views import COLUMNS, NOTEBOOK, RESULTS
 from gitexp.worktree import check_ready, edits, freeze
 
@@ -66,14 +66,18 @@ def begin(repo: Repository, plan: Plan, observer: Observer) -> Ledger:
                 made += write_template((plan.directory / plan.script).parent, plan.template)
             if hooked := hook.install(repo):
                 made.append(hooked)
-            _measure_and_seal(repo, place, plan, observer)
+            candidate, baseline = _measure(repo, place, plan, observer)
         except BaseException:
             give_up(repo, place)
             for file in made:
                 file.unlink(missing_ok=True)
             raise
-        ledger = history.load(repo, plan.experiment)
-        write_views(repo, place, ledger)
+        with signals_wait():
+            seal(repo, place, candidate, baseline)
+            place.clear()
+            repo.run("symbolic-ref", "-m", f"gitexp: begin {place.branch}", "HEAD", f"refs/heads/{place.branch}")
+            ledger = history.load(repo, plan.experiment)
+            write_views(repo, place, ledger)
     return ledger
 
 
@@ -118,16 +122,13 @@ def write_template(folder: Path, template: str) -> list[Path]:
     return files
 
 
-def _measure_and_seal(repo: Repository, place: Place, plan: Plan, observer: Observer) -> None:
+def _measure(repo: Repository, place: Place, plan: Plan, observer: Observer) -> tuple[Candidate, Iteration]:
     contract = _contract(repo, plan)
     candidate = _candidate(repo, place, contract, plan.notes.beside(unsealed(repo, place, plan.experiment)))
     open_pending(repo, place, candidate)
     measurement = measure(repo, place, contract, BASELINE, observer)
     _check_measured(measurement, contract, place.log(BASELINE))
-    baseline = record(candidate, Verdict(Status.KEEP, "the baseline"), measurement, contract)
-    seal(repo, place, candidate, baseline)
-    place.clear()
-    repo.run("symbolic-ref", "-m", f"gitexp: begin {place.branch}", "HEAD", f"refs/heads/{place.branch}")
+    return candidate, record(candidate, Verdict(Status.KEEP, "the baseline"), measurement, contract)
 
 
 def _contract(repo: Repository, plan: Plan) -> Contract:

@@ -76,14 +76,24 @@ class Place:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
-                file.seek(0)
-                holder = file.read().decode("utf-8", "replace").strip() or "another gitexp"
-                raise GitexpError(f"{self.branch} is in use by {holder}.", "gitexp status") from None
+                raise GitexpError(f"{self.branch} is in use by {self.holder()}.", "gitexp status") from None
             file.truncate(0)
             file.write(f"gitexp {purpose} (process {os.getpid()})".encode())
             file.flush()
             yield
             file.truncate(0)
+
+    def holder(self) -> str:
+        """Who holds the lock; empty when nobody does."""
+        try:
+            with open(self.directory / "lock", "r+b") as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except OSError:
+                    return file.read().decode("utf-8", "replace").strip() or "another gitexp"
+        except FileNotFoundError:
+            pass
+        return ""
 
     def fresh_run_dir(self) -> Path:
         shutil.rmtree(self.run_dir, ignore_errors=True)

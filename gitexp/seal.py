@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from gitexp import records
 from gitexp.git import Repository
 from gitexp.model import Contract, Iteration, Measurement, Status, Verdict
@@ -23,6 +27,16 @@ def record(candidate: Candidate, verdict: Verdict, measurement: Measurement, con
         contract=contract,
         body=candidate.body,
     )
+
+
+@contextmanager
+def signals_wait() -> Iterator[None]:
+    """Hold ^C and its like back, for git's processes too: a step is sealed whole, or not begun to be."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def seal(repo: Repository, place: Place, candidate: Candidate, iteration: Iteration) -> tuple[str, ...]:

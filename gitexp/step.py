@@ -17,7 +17,7 @@ from gitexp.notebook import unsealed, write_views
 from gitexp.objects import write_tree
 from gitexp.observer import Observer
 from gitexp.pending import Candidate, Place
-from gitexp.seal import give_up, hand_back, open_pending, record, seal
+from gitexp.seal import give_up, hand_back, open_pending, record, seal, signals_wait
 from gitexp.worktree import check_frozen, check_ready, edits
 
 
@@ -147,10 +147,11 @@ def _run_and_seal(repo: Repository, place: Place, ledger: Ledger, candidate: Can
 def _seal(repo: Repository, place: Place, ledger: Ledger, candidate: Candidate, measurement: Measurement) -> Outcome:
     _check_unmoved(repo, place, candidate, measurement)
     iteration = record(candidate, decide(ledger, measurement), measurement, None)
-    left = seal(repo, place, candidate, iteration)
-    place.clear()
-    after = history.load(repo, ledger.name)
-    write_views(repo, place, after)
+    with signals_wait():
+        left = seal(repo, place, candidate, iteration)
+        place.clear()
+        after = history.load(repo, ledger.name)
+        write_views(repo, place, after)
     return Outcome(after.iterations[-1], ledger.incumbent, place.log(candidate.id), left)
 
 

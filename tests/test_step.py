@@ -475,10 +475,11 @@ def test_a_killed_step_is_cleared_up_by_the_next(folder: Path, gitexp: Gitexp) -
     gitexp("init", "--budget", "5")
     set_lr(folder, 0.9)
     process = start_step(folder)
+    assert f"pending       exp001: gitexp step (process {process.pid})" in gitexp("status").stdout
     process.kill()
     process.wait()
     assert git("for-each-ref", "refs/gitexp").endswith("refs/gitexp/pending/exp/train\n")
-    assert "pending       exp001" in gitexp("status").stdout
+    assert "pending       exp001: interrupted; the next step clears it up" in gitexp("status").stdout
     set_lr(folder, 0.05)
     result = gitexp("step", "-m", "after")
     assert "The interrupted step exp001 was given up" in result.stderr

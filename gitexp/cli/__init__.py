@@ -56,7 +56,8 @@ class LazyGroup(click.Group):
             _complain(GitexpError(f"{error.strerror}: {error.filename}", "gitexp status"))
             ctx.exit(1)
         except KeyboardInterrupt:
-            click.echo("\ngitexp: interrupted; nothing was recorded", err=True)
+            click.echo("", err=True)
+            _complain(GitexpError("Interrupted: nothing was recorded, and an edit is where it was.", "gitexp status"))
             ctx.exit(INTERRUPTED)
 
 

@@ -85,9 +85,16 @@ def status(name: str | None, json_: bool) -> None:
       gitexp status
     """
     repo, ledger = open_ledger(name)
-    candidate = Place.of(repo, ledger.name).read_journal()
-    pending = candidate.id if candidate else None
+    pending = _pending(Place.of(repo, ledger.name))
     click.echo(dumps(_status_json(ledger, pending)) if json_ else _status_text(ledger, pending))
+
+
+def _pending(place: Place) -> str | None:
+    """The step that is under way, and who is at it; ``None`` when there is none."""
+    holder, candidate = place.holder(), place.read_journal()
+    if candidate is None:
+        return holder or None
+    return f"{candidate.id}: {holder or 'interrupted; the next step clears it up'}"
 
 
 def _status_json(ledger: Ledger, pending: str | None) -> dict[str, object]:
@@ -123,7 +130,7 @@ def _status_text(ledger: Ledger, pending: str | None) -> str:
         ("iterations", f"{len(ledger.iterations)} ({counts})"),
         ("editable", ", ".join(contract.edit)),
         ("frozen", ", ".join(frozen.path for frozen in contract.freeze)),
-        ("pending", f"{pending}: running, or interrupted (the next step clears it up)" if pending else ""),
+        ("pending", pending or ""),
     ]
     facts += [("next", one_line(idea)) for idea in ledger.notes.next or ()]
     facts += [("not by gitexp", stranger) for stranger in ledger.strangers]
