@@ -10,14 +10,16 @@ from gitexp.text import one_line
 
 _ERROR = re.compile(r"(?:[a-zA-Z_][\w.]*\.)?([A-Z]\w*(?:Error|Exception|Interrupt|Exit|Warning|Iteration))(?:: (.*))?")
 _FRAME = re.compile(r'\s*File "(.+?)", line \d+, in (.+)')
+_WORD = re.compile(r"""[^\s'":,()]+""")
 _NOISE = (
     (re.compile(r"0x[0-9a-fA-F]+"), "ADDR"),
-    (re.compile(r"""(?:/[^\s'":,()]+)+/([^\s/'":,()]+)"""), r"\1"),
     (re.compile(r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?"), "N"),
+    (re.compile(r"N(?:[,\s]+N){5,}"), "N …"),  # a long list of sizes is that at any length
 )
 
 
 def normalise(text: str) -> str:
+    text = _WORD.sub(lambda word: word.group().rstrip("/").rpartition("/")[2], text)  # paths lose their folders
     for noise, instead in _NOISE:
         text = noise.sub(instead, text)
     return one_line(text, 200)
@@ -26,7 +28,7 @@ def normalise(text: str) -> str:
 def last_error(tail: Sequence[str]) -> str:
     """The last line of ``tail`` that names an exception, else its last line that says anything, else nothing."""
     errors = [line for line in tail if _ERROR.fullmatch(line.strip())]
-    return one_line(next(iter(errors[-1:] or [line for line in tail if line.strip()][-1:]), ""), 300)
+    return one_line(next(iter(errors[-1:] or [line for line in tail if line.strip()][-1:]), ""))
 
 
 def signature(tail: Sequence[str], own: Sequence[str]) -> str:

@@ -18,7 +18,7 @@ from gitexp.observer import Observer
 from gitexp.pending import Place
 from gitexp.runner import Execution, run
 from gitexp.summary import MEMORY_KEYS, Metrics, SummaryParser, memory_mb, test_score
-from gitexp.text import one_line, printable
+from gitexp.text import one_line
 from gitexp.views import RESULTS
 
 SKIPPED = 125  # as in git bisect run: this candidate cannot be judged
@@ -126,7 +126,7 @@ def _crash_reason(execution: Execution, score: float | None, parser: SummaryPars
     if execution.exit_code < 0:
         return f"killed by {signal.Signals(-execution.exit_code).name}"
     if execution.exit_code > 0:
-        last = printable(crash.last_error(execution.tail))
+        last = one_line(crash.last_error(execution.tail), 300)
         return f"exit {execution.exit_code}" + (f": {last}" if last else "")
     if score is None:
         printed = f"; it printed {', '.join(sorted(parser.seen)[:8])}" if parser.seen else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -19,7 +20,7 @@ COMPUTED = ("Baseline", "Results so far", "What was learned", "Notes")
 _HEADING = re.compile(r"#{1,6}\s+(.*?)\s*#*\s*")
 _TITLE = re.compile(r"#\s+Experiment (.+)")
 _OUR_COMMENT = re.compile(r"<!-- gitexp computes this file.*?-->", re.DOTALL)
-_BULLET = re.compile(r"\s{0,1}(?:[-*+]|\d+[.)])\s+(?:\[[ xX]\]\s+)?(.*)")
+_BULLET = re.compile(r"\s{0,1}(?:[-*+]|\d+[.)])(?:\s+(?:\[[ xX]\]\s+)?(.*))?")
 
 Sections = dict[str, list[str]]  # the lines below each heading
 Value = TypeVar("Value", str, tuple[str, ...])
@@ -28,7 +29,7 @@ Value = TypeVar("Value", str, tuple[str, ...])
 def unsealed(repo: Repository, place: Place, name: str) -> Notes:
     """What people wrote in EXPERIMENT.md since it was computed. Raises when the file is another experiment's."""
     text = _read(repo.top / NOTEBOOK)
-    title = next(filter(None, map(_TITLE.fullmatch, text.split("\n"))), None)
+    title = _title(text)
     others = _read(Place.of(repo, title[1]).rendered) if title and title[1] != name else ""
     if title and others:
         if text == others:
@@ -54,15 +55,16 @@ def _exclude(repo: Repository) -> None:
     """Keep the views out of ``git status`` and of everybody's ``git add .``, without touching a tracked file."""
     file = repo.common_dir / "info" / "exclude"
     file.parent.mkdir(exist_ok=True)
-    lines = file.read_text().splitlines() if file.exists() else []
-    missing = [line for line in (f"/{RESULTS}", f"/{NOTEBOOK}") if line not in lines]
+    old = file.read_bytes() if file.exists() else b""
+    missing = [line for line in (f"/{RESULTS}", f"/{NOTEBOOK}") if line.encode() not in old.splitlines()]
     if missing:
-        with file.open("a") as out:
-            out.write("".join(f"{line}\n" for line in ("# computed by gitexp", *missing)))
+        end = b"" if old.endswith(b"\n") or not old else b"\n"
+        with file.open("ab") as out:
+            out.write(end + "".join(f"{line}\n" for line in ("# computed by gitexp", *missing)).encode())
 
 
 def _read(file: Path) -> str:
-    return from_bytes(file.read_bytes()) if file.is_file() else ""
+    return from_bytes(file.read_bytes()).replace("\r\n", "\n") if file.is_file() else ""
 
 
 def absorb(text: str, computed: str) -> Notes:
@@ -80,15 +82,23 @@ def _sections(text: str) -> Sections:
     """The lines below each heading. Those before the first stand under an empty name; the title is dropped."""
     sections: Sections = {"": []}
     name = ""
-    for line in _OUR_COMMENT.sub("", text.replace("\r\n", "\n")).split("\n"):
-        found = _HEADING.fullmatch(line)
-        if found and not _TITLE.fullmatch(line):
+    text = _OUR_COMMENT.sub("", text.replace("\r\n", "\n"), count=1)
+    lines = text.split("\n")
+    if title := _title(text):
+        lines.remove(title[0])
+    for line in lines:
+        if found := _HEADING.fullmatch(line):
             name = _known(found[1])
-        if not found:
-            sections.setdefault(name, []).append(line.rstrip())
-        elif name not in sections:
-            sections[name] = []
+            sections.setdefault(name, [])
+        else:
+            sections[name].append(line.rstrip())
     return sections
+
+
+def _title(text: str) -> re.Match[str] | None:
+    """The line that names the experiment: the first heading, if it does."""
+    heading = next(filter(_HEADING.fullmatch, text.split("\n")), "")
+    return _TITLE.fullmatch(heading)
 
 
 def _known(heading: str) -> str:
@@ -104,6 +114,7 @@ def _changed(read: Callable[[list[str]], Value], new: Sections, old: Sections, n
 
 
 def _prose(lines: list[str]) -> str:
+    """Lines as text, less the escape that keeps a ``#`` from being a heading."""
     return "\n".join(re.sub(r"^\\(?=\\*#)", "", line) for line in lines).strip()
 
 
@@ -112,7 +123,7 @@ def _items(lines: list[str]) -> tuple[str, ...]:
     items: list[str] = []
     for line in lines:
         if bullet := _BULLET.fullmatch(line):
-            items.append(bullet[1].strip())
+            items.append((bullet[1] or "").strip())
         elif line.strip() and items and line.startswith(" "):
             items[-1] += "\n" + line.strip()
         elif line.strip():
@@ -121,13 +132,24 @@ def _items(lines: list[str]) -> tuple[str, ...]:
 
 
 def _unclaimed(new: Sections, old: Sections) -> str | None:
+    """The lines that stand in no section of people's, and that gitexp did not write."""
     parts: list[str] = []
     for name, lines in new.items():
         if name in PEOPLES:
             continue
-        known = set(old.get(name, []))
-        text = "\n".join(line for line in lines if line not in known or not line).strip()
+        text = _prose(_surplus(lines, Counter(old.get(name, []))))
         if text or (name and name not in COMPUTED and name not in old):
             title = f"{name}:\n" if name and name not in COMPUTED else ""
             parts.append((title + text).strip())
     return "\n\n".join(parts) or None
+
+
+def _surplus(lines: list[str], known: Counter[str]) -> list[str]:
+    """``lines`` without those that are ``known``, each as often as it is known; empty ones stay."""
+    surplus: list[str] = []
+    for line in lines:
+        if line and known[line]:
+            known[line] -= 1
+        else:
+            surplus.append(line)
+    return surplus

@@ -30,12 +30,12 @@ def entries(repo: Repository, tree: str, paths: Iterable[str] = ()) -> dict[str,
 
 
 def file_entry(repo: Repository, path: str, known: Entry | None = None) -> Entry | None:
-    """What the work tree holds at ``path``, stored through git's clean filters; ``None`` when nothing is there.
+    """What the work tree holds at ``path``, stored through git's clean filters; ``None`` when no file is there.
 
     ``known`` is the entry it had before: its mode stands where the file system keeps no run bit.
     """
     file = repo.top / path
-    if not os.path.lexists(file):
+    if not os.path.lexists(file) or (file.is_dir() and not file.is_symlink()):
         return None
     if file.is_symlink():
         return Entry(SYMLINK, repo.line("hash-object", "-w", "--stdin", stdin=os.fsencode(os.readlink(file))))
@@ -58,18 +58,23 @@ def _write_tree(repo: Repository, base: str | None, changes: Mapping[str, Entry 
     listing = repo.run("ls-tree", "-z", base) if base else b""
     names = {name: (mode, kind, oid) for mode, kind, oid, name in _lines(listing)}
     below: dict[str, dict[str, Entry | None]] = {}
+    here: dict[str, Entry] = {}
     for path, entry in changes.items():
         name, slash, rest = path.partition("/")
         if slash:
             below.setdefault(name, {})[rest] = entry
+        elif entry:
+            here[name] = entry
         else:
             names.pop(name, None)
-            if entry:
-                names[name] = (entry.mode, "commit" if entry.mode == GITLINK else "blob", entry.oid)
     for name, inner in below.items():
-        _, kind, oid = names.pop(name, ("", "", ""))
+        _, kind, oid = names.get(name, ("", "", ""))
         if tree := _write_tree(repo, oid if kind == "tree" else None, inner):
             names[name] = ("040000", "tree", tree)
+        elif kind == "tree":
+            del names[name]
+    for name, entry in here.items():  # last: a file may stand where a folder was emptied
+        names[name] = (entry.mode, "commit" if entry.mode == GITLINK else "blob", entry.oid)
     return _mktree(repo, names) if names else None
 
 

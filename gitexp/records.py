@@ -25,9 +25,8 @@ def subject(iteration: Iteration) -> str:
 def describe(text: str) -> tuple[str, str]:
     """What a person wrote for ``-m`` as a one-line description, and the text to keep below it, if any."""
     first, _, rest = text.strip().partition("\n")
-    description = one_line(first, SUBJECT_LIMIT)
-    whole = text.strip() if description.endswith("…") and not first.endswith("…") else rest.strip()
-    return description, whole
+    cut = len(one_line(first)) > SUBJECT_LIMIT
+    return one_line(first, SUBJECT_LIMIT), text.strip() if cut else rest.strip()
 
 
 def to_message(iteration: Iteration) -> bytes:

@@ -154,9 +154,9 @@ class _Lines:
                 self._take(line[:LINE_LIMIT])
 
     def end(self) -> None:
-        if self._rest:
-            self._take(self._rest)
-            self._rest = ""
+        rest = self._rest + self._decoder.decode(b"", final=True)
+        if rest:
+            self._take(rest)
 
     def _take(self, line: str) -> None:
         for taker in self._takers:

@@ -43,7 +43,7 @@ class SummaryParser:
 
     def feed(self, line: str) -> None:
         if found := _METRIC.fullmatch(line):
-            _put(self._lines, found[1], found[2])
+            _put(self._lines, found[1], found[2], self.metric)
         elif found := _KEY_VALUE.fullmatch(line):
             self._key_value(found[1], found[2])
         elif line.strip():
@@ -52,7 +52,7 @@ class SummaryParser:
     def _key_value(self, key: str, value: str) -> None:
         if key == "device":
             self.device = value
-        _put(self._block, key, value)
+        _put(self._block, key, value, self.metric)
         if key in self._block and len(self.seen) < _MOST_METRICS:
             self.seen.add(key)
         if self.metric in self._block:
@@ -60,45 +60,50 @@ class SummaryParser:
 
     def result(self, json_file: Path, rows: bytes) -> Metrics:
         """The metrics of the first source that has the contract's; empty when none has."""
-        for source in (read_json(json_file), read_tsv(rows, self.metric), self._best, self._lines):
+        for source in (read_json(json_file, self.metric), read_tsv(rows, self.metric), self._best, self._lines):
             if self.metric in source:
                 return source
         return {}
 
 
-def read_json(file: Path) -> Metrics:
+def read_json(file: Path, metric: str) -> Metrics:
     try:
         data = json.loads(from_bytes(file.read_bytes()))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     metrics: Metrics = {}
     for key, value in data.items() if isinstance(data, dict) else ():
         if isinstance(value, (int, float)) and not isinstance(value, bool):
-            _put(metrics, key, value)
+            _put(metrics, key, value, metric)
     return metrics
 
 
 def read_tsv(rows: bytes, metric: str) -> Metrics:
     """The last row a trainer wrote, read by the header above it, or else by the usual columns of its width."""
-    lines = [line.split("\t") for line in from_bytes(rows).splitlines() if line.strip()]
+    lines = [line.rstrip("\r").split("\t") for line in from_bytes(rows).split("\n") if line.strip()]
     if not lines:
         return {}
     last = lines[-1]
-    headers = [tuple(line) for line in lines[:-1] if len(line) == len(last) and {"val_score", metric} & set(line)]
+    headers = [tuple(line) for line in lines[:-1] if len(line) == len(last) and _is_header(line, metric)]
     columns = headers[-1] if headers else _USUAL_COLUMNS.get(len(last), ())
     metrics: Metrics = {}
     for key, value in zip(columns, last, strict=False):
-        _put(metrics, metric if key == "val_score" else key, value)
+        _put(metrics, metric if key == "val_score" else key, value, metric)
     return metrics
 
 
-def _put(metrics: Metrics, name: str, value: str | float) -> None:
-    """Keep ``value`` if it is a number (NaN and infinity are: they tell of a diverged run)."""
+def _is_header(cells: list[str], metric: str) -> bool:
+    """A row may name the metric too, but its other cells are no names: a score, an empty cell, a description."""
+    return bool({"val_score", metric} & set(cells)) and all(map(_NAME.fullmatch, cells))
+
+
+def _put(metrics: Metrics, name: str, value: str | float, metric: str) -> None:
+    """Keep ``value`` if it is a number: NaN and infinity tell of a diverged run. ``metric`` always has room."""
     try:
         number = float(value)
     except (ValueError, OverflowError):
         return
-    if _NAME.fullmatch(name) and (name in metrics or len(metrics) < _MOST_METRICS):
+    if _NAME.fullmatch(name) and (name in metrics or name == metric or len(metrics) < _MOST_METRICS):
         metrics[name] = number
 
 

@@ -29,7 +29,7 @@ def _row(contract: Contract, iteration: Iteration) -> list[str]:
     m = iteration.measurement
     return [
         iteration.id,
-        contract.metric,
+        one_line(contract.metric),
         score_text(m.score),
         score_text(m.test),
         "" if m.memory_mb is None else f"{m.memory_mb:.1f}",
@@ -61,7 +61,7 @@ def experiment_md(ledger: Ledger, unsealed: Notes | None = None) -> str:
         learned=_learned(ledger),
         notes="\n\n".join((*_notes(ledger), *filter(None, [_prose(notes.note or "")]))),
     )
-    return re.sub(r"\n{3,}", "\n\n", text.rstrip() + "\n")  # empty sections leave no gaps
+    return re.sub(r"\n{3,}", "\n\n", printable(text).rstrip() + "\n")  # empty sections leave no gaps
 
 
 def _prose(text: str) -> str:
@@ -88,7 +88,7 @@ def _baseline(ledger: Ledger) -> str:
     ]
     if baseline.measurement.device:
         lines.append(f"- device: {baseline.measurement.device}")
-    return "\n".join(lines)
+    return "\n".join(map(one_line, lines))
 
 
 def _line(iteration: Iteration) -> str:

@@ -96,7 +96,7 @@ def swap(repo: Repository, held: Mapping[str, Entry | None], wanted: Mapping[str
     Returns the paths left alone because somebody changed them meanwhile.
     """
     left: list[str] = []
-    for path, entry in wanted.items():
+    for path, entry in sorted(wanted.items(), key=lambda item: item[1] is not None):  # first make room
         now = file_entry(repo, path, held[path])
         if now == entry:
             continue
