@@ -8,7 +8,7 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitexp import history, hook
+from gitexp import history, hook, notebook
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
 from gitexp.measure import measure
@@ -16,7 +16,7 @@ from gitexp.model import Contract, Direction, Iteration, Ledger, Measurement, No
 from gitexp.notebook import unsealed, write_views
 from gitexp.objects import write_tree
 from gitexp.observer import Observer
-from gitexp.pending import BRANCH_PREFIX, Candidate, Place
+from gitexp.pending import BRANCH_PREFIX, Candidate, Place, write_file
 from gitexp.resources import data_dir
 from gitexp.seal import give_up, open_pending, record, seal, signals_wait
 from gitexp.views import COLUMNS, NOTEBOOK, RESULTS
@@ -74,6 +74,7 @@ def begin(repo: Repository, plan: Plan, observer: Observer) -> Ledger:
             raise
         with signals_wait():
             seal(repo, place, candidate, baseline)
+            write_file(place.rendered, candidate.notebook.encode())
             place.clear()
             repo.run("symbolic-ref", "-m", f"gitexp: begin {place.branch}", "HEAD", f"refs/heads/{place.branch}")
             ledger = history.load(repo, plan.experiment)
@@ -197,6 +198,7 @@ def _candidate(repo: Repository, place: Place, contract: Contract, notes: Notes)
         description="baseline",
         body="",
         notes=notes,
+        notebook=notebook.current(repo),
     )
 
 

@@ -57,6 +57,7 @@ def measure(
             timeout=contract.timeout,
             log=log,
             on_line=on_line,
+            on_tick=observer.run_goes_on,
         )
         completed = True
     except OSError as error:

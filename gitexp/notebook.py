@@ -26,19 +26,30 @@ Sections = dict[str, list[str]]  # the lines below each heading
 Value = TypeVar("Value", str, tuple[str, ...])
 
 
-def unsealed(repo: Repository, place: Place, name: str) -> Notes:
-    """What people wrote in EXPERIMENT.md since it was computed. Raises when the file is another experiment's."""
-    text = _read(repo.top / NOTEBOOK)
+def current(repo: Repository) -> str:
+    """EXPERIMENT.md as it is; empty when there is none."""
+    return _read(repo.top / NOTEBOOK)
+
+
+def owner(text: str) -> str | None:
+    """The experiment that a notebook says it is of."""
     title = _title(text)
-    others = _read(Place.of(repo, title[1]).rendered) if title and title[1] != name else ""
-    if title and others:
-        if text == others:
-            return Notes()
+    return title[1] if title else None
+
+
+def unsealed(repo: Repository, place: Place, name: str) -> Notes:
+    """What people wrote in EXPERIMENT.md since it was computed. Raises when those are edits for another experiment."""
+    text = current(repo)
+    other = owner(text)
+    others = _read(Place.of(repo, other).rendered) if other and other != name else ""
+    if not others:
+        return absorb(text, _read(place.rendered))
+    if text != others:
         raise GitexpError(
-            f"{NOTEBOOK} holds edits for the experiment {title[1]}, and {name} is checked out.",
-            f"git switch exp/{title[1]}   # and seal them with a step there, or remove {NOTEBOOK}",
+            f"{NOTEBOOK} holds edits for the experiment {other}, not for {name}.",
+            f"git switch exp/{other}   # and seal them with a step there, or remove {NOTEBOOK}",
         )
-    return absorb(text, _read(place.rendered))
+    return Notes()
 
 
 def write_views(repo: Repository, place: Place, ledger: Ledger) -> None:

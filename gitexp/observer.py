@@ -15,6 +15,9 @@ class Observer(Protocol):
     def run_prints(self, line: str) -> None:
         """The run printed a line. It is untrusted text."""
 
+    def run_goes_on(self) -> None:
+        """Called several times a second while the replicate runs, whether it prints or not."""
+
     def run_ends(self, completed: bool) -> None:
         """The replicate is over; ``completed`` unless it was interrupted."""
 
@@ -27,5 +30,7 @@ class Silence:
     def run_starts(self, identity: str, budget: float) -> None: ...
 
     def run_prints(self, line: str) -> None: ...
+
+    def run_goes_on(self) -> None: ...
 
     def run_ends(self, completed: bool) -> None: ...

@@ -39,6 +39,7 @@ class Candidate:
     description: str
     body: str
     notes: Notes
+    notebook: str  # EXPERIMENT.md as it was when its edits went into notes
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,8 +43,11 @@ def run(
     timeout: float,
     log: Path,
     on_line: Callable[[str], None],
+    on_tick: Callable[[], None] = lambda: None,
 ) -> Execution:
     """Run ``command`` in its own session, without input, both outputs to ``log`` and, line by line, to ``on_line``.
+
+    ``on_tick`` is called several times a second meanwhile.
 
     After ``timeout`` seconds the whole process group gets TERM, ``GRACE`` seconds later KILL. However this is left, by
     ^C too, nothing of the group is left running. Raises :class:`OSError` when the command cannot be started.
@@ -67,9 +70,10 @@ def run(
         with process.stdout, _CappedLog(log) as kept:
             timed_out = False
             for chunk in _chunks(process, started + timeout):
+                on_tick()
                 if chunk is None:
                     timed_out = True
-                else:
+                elif chunk:
                     kept.write(chunk)
                     lines.feed(chunk)
             lines.end()
@@ -84,7 +88,10 @@ def _die_with_parent() -> None:
 
 
 def _chunks(process: subprocess.Popen[bytes], deadline: float) -> Iterator[bytes | None]:
-    """What the process prints, until it has ended. ``None`` stands for the moment it had to be told to end."""
+    """What the process prints, until it has ended; empty when it is silent for a moment.
+
+    ``None`` stands for the moment it had to be told to end.
+    """
     assert process.stdout
     fd = process.stdout.fileno()
     steps = iter(((signal.SIGTERM, GRACE), (signal.SIGKILL, LINGER)))
@@ -99,6 +106,8 @@ def _chunks(process: subprocess.Popen[bytes], deadline: float) -> Iterator[bytes
                     yield from _wait(process, deadline)
                     return
                 yield chunk
+            else:
+                yield b""
             now = time.monotonic()
             if process.poll() is not None:
                 ended = ended or now

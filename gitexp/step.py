@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import subprocess
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gitexp import history, hook, records
+from gitexp import history, hook, notebook, records
 from gitexp.decide import decide
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
 from gitexp.measure import measure
 from gitexp.model import Contract, Iteration, Ledger, Measurement, Notes, score_text
 from gitexp.notebook import unsealed, write_views
-from gitexp.objects import write_tree
+from gitexp.objects import entries, write_tree
 from gitexp.observer import Observer
-from gitexp.pending import Candidate, Place
+from gitexp.pending import Candidate, Place, write_file
 from gitexp.seal import give_up, hand_back, open_pending, record, seal, signals_wait
-from gitexp.worktree import check_frozen, check_ready, edits
+from gitexp.worktree import changed_frozen, check_frozen, check_ready, edits
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,8 @@ def step(repo: Repository, name: str, proposal: Proposal, observer: Observer) ->
             observer.say(done)
         ledger = history.load(repo, name)
         _check_contract(repo, ledger.contract)
-        _propose(proposal)
+        _propose(repo, place, ledger, proposal)
+        _check_measured(repo, ledger)
         candidate = _snapshot(repo, place, ledger, description, body, proposal.notes)
         return _run_and_seal(repo, place, ledger, candidate, observer)
 
@@ -73,6 +74,7 @@ def recover(repo: Repository, name: str, place: Place) -> str:
     result = place.read_result()
     if ledger.iterations[-1].run == candidate.run:
         give_up(repo, place)
+        _finish(repo, place, candidate, name)
         return f"{candidate.id} was sealed; what was left of its step is cleared."
     if result is None or ledger.tip != candidate.base:
         left = hand_back(repo, place, candidate)
@@ -92,7 +94,7 @@ def _check_contract(repo: Repository, contract: Contract) -> None:
         )
 
 
-def _propose(proposal: Proposal) -> None:
+def _propose(repo: Repository, place: Place, ledger: Ledger, proposal: Proposal) -> None:
     if not proposal.command:
         return
     command = " ".join(proposal.command)
@@ -105,6 +107,25 @@ def _propose(proposal: Proposal) -> None:
         raise GitexpError(
             f"The command {command!r} failed (exit {done.returncode}); nothing was recorded, and its edits stay.",
             "git diff",
+        )
+    if repo.branch() != place.branch or repo.resolve("HEAD") != ledger.tip:
+        raise GitexpError(
+            f"The command {command!r} committed or switched branches; commits are made by gitexp, from edits.",
+            f"git switch {place.branch} && git reset --soft {ledger.tip[:10]} && git restore --staged .",
+        )
+
+
+def _check_measured(repo: Repository, ledger: Ledger) -> None:
+    """A commit by hand may have changed what the next candidate would be credited with."""
+    if not ledger.strangers:
+        return
+    edit = ledger.contract.edit
+    if entries(repo, ledger.tip, edit) != entries(repo, ledger.incumbent.commit, edit):
+        sealed = "git log -1 --format=%h --grep='^Exp-Id:\\|^This reverts commit'"
+        raise GitexpError(
+            f"{', '.join(edit)} was changed by a commit that no step made ({ledger.strangers[0]}), so what it brings "
+            "was never measured.",
+            f"git reset --soft $({sealed}) && git restore --staged .   # and take a step with that edit",
         )
 
 
@@ -129,6 +150,7 @@ def _snapshot(repo: Repository, place: Place, ledger: Ledger, description: str, 
         description=description,
         body=body,
         notes=notes.beside(unsealed(repo, place, ledger.name)),
+        notebook=notebook.current(repo),
     )
     open_pending(repo, place, candidate)
     return candidate
@@ -137,6 +159,9 @@ def _snapshot(repo: Repository, place: Place, ledger: Ledger, description: str, 
 def _run_and_seal(repo: Repository, place: Place, ledger: Ledger, candidate: Candidate, observer: Observer) -> Outcome:
     try:
         measurement = measure(repo, place, ledger.contract, candidate.id, observer)
+        if path := changed_frozen(repo, ledger.contract):
+            reason = f"the run changed {path}, which is frozen"
+            measurement = replace(measurement, score=None, reason=reason, error=reason)
         place.write_result(measurement)
     except BaseException:
         give_up(repo, place)
@@ -149,10 +174,17 @@ def _seal(repo: Repository, place: Place, ledger: Ledger, candidate: Candidate, 
     iteration = record(candidate, decide(ledger, measurement), measurement, None)
     with signals_wait():
         left = seal(repo, place, candidate, iteration)
-        place.clear()
-        after = history.load(repo, ledger.name)
-        write_views(repo, place, after)
+        after = _finish(repo, place, candidate, ledger.name)
     return Outcome(after.iterations[-1], ledger.incumbent, place.log(candidate.id), left)
+
+
+def _finish(repo: Repository, place: Place, candidate: Candidate, name: str) -> Ledger:
+    """After the branch moved: what was absorbed of EXPERIMENT.md is sealed now, and the views show it."""
+    write_file(place.rendered, candidate.notebook.encode())
+    place.clear()
+    ledger = history.load(repo, name)
+    write_views(repo, place, ledger)
+    return ledger
 
 
 def _check_unmoved(repo: Repository, place: Place, candidate: Candidate, measurement: Measurement) -> None:

@@ -71,23 +71,30 @@ def _quoted(paths: Iterable[str]) -> list[str]:
 
 def freeze(repo: Repository, paths: Iterable[str]) -> tuple[Frozen, ...]:
     """The frozen files as they are now. Raises for one that does not exist."""
-    return tuple(Frozen(path, _blob(repo, path)) for path in paths)
+    frozen: list[Frozen] = []
+    for path in paths:
+        entry = file_entry(repo, path)
+        if entry is None:
+            raise GitexpError(f"{path} cannot be frozen: it does not exist.", "gitexp init -h")
+        frozen.append(Frozen(path, entry.oid))
+    return tuple(frozen)
+
+
+def changed_frozen(repo: Repository, contract: Contract) -> str | None:
+    """The first frozen file that is not what the baseline was measured with."""
+    for frozen in contract.freeze:
+        entry = file_entry(repo, frozen.path)
+        if entry is None or entry.oid != frozen.blob:
+            return frozen.path
+    return None
 
 
 def check_frozen(repo: Repository, contract: Contract) -> None:
-    for frozen in contract.freeze:
-        if _blob(repo, frozen.path) != frozen.blob:
-            raise GitexpError(
-                f"{frozen.path} is frozen in this experiment, and differs from what the baseline was measured with.",
-                f"git restore '{frozen.path}'   # or start a new experiment: gitexp init --name NAME",
-            )
-
-
-def _blob(repo: Repository, path: str) -> str:
-    entry = file_entry(repo, path)
-    if entry is None:
-        raise GitexpError(f"{path} is frozen and does not exist.", f"git restore '{path}'")
-    return entry.oid
+    if path := changed_frozen(repo, contract):
+        raise GitexpError(
+            f"{path} is frozen in this experiment, and differs from what the baseline was measured with.",
+            f"git restore '{path}'   # or start a new experiment: gitexp init --name NAME",
+        )
 
 
 def swap(repo: Repository, held: Mapping[str, Entry | None], wanted: Mapping[str, Entry | None]) -> tuple[str, ...]:

@@ -243,7 +243,7 @@ def test_a_changed_frozen_file(folder: Path, gitexp: Gitexp) -> None:
     git("commit", "-qam", "sneak it in")
     assert "data.txt is frozen in this experiment" in refused(gitexp, folder, "step", "-m", "x")
     (folder / "data.txt").unlink()
-    assert "data.txt is frozen and does not exist" in refused(gitexp, folder, "step", "-m", "x")
+    assert "data.txt is frozen in this experiment" in refused(gitexp, folder, "step", "-m", "x")
 
 
 def test_a_dirty_index(experiment: Path, gitexp: Gitexp) -> None:
@@ -523,3 +523,35 @@ def test_an_edit_made_during_the_run_is_kept_for_the_next_step(folder: Path, git
     set_lr(folder, 0.8)
     gitexp("step", "-m", "y")
     assert "written meanwhile" in (ledger_of(folder).iterations[-1].notes.hypothesis or "")
+
+
+def test_a_note_is_sealed_once(experiment: Path, gitexp: Gitexp) -> None:
+    with (experiment / "EXPERIMENT.md").open("a") as file:
+        file.write("my remark\n")
+    for lr in (0.2, 0.25, 0.3):
+        set_lr(experiment, lr)
+        gitexp("step", "-m", f"LR {lr}")
+    assert [i.notes.note for i in ledger_of(experiment).iterations] == [None, "my remark", None, None]
+    assert (experiment / "EXPERIMENT.md").read_text().count("my remark") == 1
+
+
+def test_a_notebook_by_hand_is_sealed_once(folder: Path, gitexp: Gitexp) -> None:
+    (folder / "EXPERIMENT.md").write_text("# Ideas\n\nfree text\n\n## Current goal\n\nbelow 2\n")
+    gitexp("init")
+    set_lr(folder, 0.2)
+    gitexp("step", "-m", "LR 0.2")
+    assert [i.notes.note for i in ledger_of(folder).iterations] == ["Ideas:\nfree text", None]
+    assert (folder / "EXPERIMENT.md").read_text().count("free text") == 1
+    gitexp("init", "--name", "second")
+
+
+def test_next_on_the_command_line_goes_before_an_edited_list(experiment: Path, gitexp: Gitexp) -> None:
+    file = experiment / "EXPERIMENT.md"
+    file.write_text(file.read_text().replace("## Next to try\n", "## Next to try\n\n- from the file\n"))
+    set_lr(experiment, 0.2)
+    gitexp("step", "-m", "LR 0.2", "--next", "from the command line")
+    assert "- from the command line\n" in file.read_text()
+    assert "from the file" not in file.read_text()
+    set_lr(experiment, 0.3)
+    gitexp("step", "-m", "LR 0.3")
+    assert ledger_of(experiment).notes.next == ("from the command line",)

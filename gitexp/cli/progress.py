@@ -23,16 +23,16 @@ class Terminal:
         self._draw = not quiet and sys.stderr.isatty()
         self._quiet = quiet
         self._bar: Any = None
-        self._identity = ""
-        self._done = 0
-        self._drawn = 0.0
 
     def say(self, sentence: str) -> None:
         click.echo(printable(sentence), err=True)
 
     def run_starts(self, identity: str, budget: float) -> None:
         self._identity = identity
-        self._done = 0
+        self._budget = budget
+        self._started = self._drawn = time.monotonic()
+        self._said = ""
+        self._share: float | None = None  # what the run itself says of its progress
         if self._draw:
             self._bar = click.progressbar(
                 length=1000,
@@ -48,19 +48,28 @@ class Terminal:
             click.echo(f"{identity}: training for {budget:g} s", err=True)
 
     def run_prints(self, line: str) -> None:
+        percent = _PERCENT.search(line)
+        if percent:
+            self._share = min(1.0, float(percent[1]) / 100)
+        self._said = line[percent.end() :].lstrip(") |") if percent else line
+
+    def run_goes_on(self) -> None:
         now = time.monotonic()
         if self._bar is None or now < self._drawn + _REDRAW:
             return
         self._drawn = now
-        percent = _PERCENT.search(line)
-        done = min(1000, int(float(percent[1]) * 10)) if percent else self._done
-        said = line[percent.end() :].lstrip(") |") if percent else line
-        room = max(0, shutil.get_terminal_size().columns - len(self._identity) - 38)
-        self._bar.update(max(0, done - self._done), current_item=one_line(said, room) if room > 1 else "")
-        self._done = max(self._done, done)
+        share = self._share
+        if share is None:  # it says nothing: then time tells, and only the end is the end
+            share = min(0.99, (now - self._started) / self._budget)
+        room = max(1, shutil.get_terminal_size().columns - len(self._identity) - 38)
+        self._bar.pos = max(self._bar.pos, int(1000 * share))
+        self._bar.current_item = one_line(self._said, room)
+        self._bar.render_progress()
 
     def run_ends(self, completed: bool) -> None:
         if self._bar is not None:
-            self._bar.update(1000 - self._done if completed else 0, current_item="")
+            self._bar.pos = self._bar.length if completed else self._bar.pos
+            self._bar.current_item = ""
+            self._bar.render_progress()
             self._bar.__exit__(None, None, None)
             self._bar = None
