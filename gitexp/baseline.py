@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
-import shutil
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from gitexp import history, hook, notebook
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
 from gitexp.measure import measure
-from gitexp.model import Contract, Direction, Iteration, Ledger, Measurement, Notes, Status, Verdict
+from gitexp.model import BRANCH_PREFIX, Contract, Direction, Iteration, Ledger, Measurement, Notes, Status, Verdict
 from gitexp.notebook import unsealed, write_views
-from gitexp.objects import write_tree
+from gitexp.objects import GITLINK, SYMLINK, entries, write_tree
 from gitexp.observer import Observer
-from gitexp.pending import BRANCH_PREFIX, Candidate, Place, write_file
+from gitexp.pending import Candidate, Place, write_file
 from gitexp.resources import data_dir
 from gitexp.seal import give_up, open_pending, record, seal, signals_wait
 from gitexp.views import COLUMNS, NOTEBOOK, RESULTS
@@ -58,28 +58,45 @@ def begin(repo: Repository, plan: Plan, observer: Observer) -> Ledger:
     place = Place.of(repo, plan.experiment)
     _check_name(repo, place)
     _check_views(repo)
-    with place.locked("init"):
+    with place.locked(repo, "init"):
         give_up(repo, place)  # of a baseline that died: its edit never left the work tree
-        made: list[Path] = []
+        made: dict[Path, bytes] = {}
         try:
             if plan.template:
-                made += write_template((plan.directory / plan.script).parent, plan.template)
+                made |= write_template((plan.directory / plan.script).parent, plan.template)
             if hooked := hook.install(repo):
-                made.append(hooked)
+                made[hooked] = hooked.read_bytes()
             candidate, baseline = _measure(repo, place, plan, observer)
         except BaseException:
             give_up(repo, place)
-            for file in made:
-                file.unlink(missing_ok=True)
+            _take_back(made)
             raise
         with signals_wait():
             seal(repo, place, candidate, baseline)
             write_file(place.rendered, candidate.notebook.encode())
             place.clear()
-            repo.run("symbolic-ref", "-m", f"gitexp: begin {place.branch}", "HEAD", f"refs/heads/{place.branch}")
-            ledger = history.load(repo, plan.experiment)
-            write_views(repo, place, ledger)
+            return _check_out(repo, place, plan.experiment)
+
+
+def _check_out(repo: Repository, place: Place, name: str) -> Ledger:
+    """The index and the work tree are the baseline's already: only HEAD and the views are not."""
+    branch = f"refs/heads/{place.branch}"
+    try:
+        repo.run("symbolic-ref", "-m", f"gitexp: begin {place.branch}", "HEAD", branch)
+        ledger = history.load(repo, name)
+        write_views(repo, place, ledger)
+    except (GitexpError, OSError) as error:
+        raise GitexpError(
+            f"{BASELINE} is sealed on {place.branch}, but: {error}", f"git switch {place.branch}"
+        ) from None
     return ledger
+
+
+def _take_back(made: dict[Path, bytes]) -> None:
+    """Remove what was put there for this baseline, where it still is that."""
+    for file, data in made.items():
+        if file.is_file() and file.read_bytes() == data:
+            file.unlink()
 
 
 def _check_name(repo: Repository, place: Place) -> None:
@@ -106,20 +123,26 @@ def _check_views(repo: Repository) -> None:
                 f"{name} is tracked here, and gitexp computes it from the branch's history.",
                 f"git rm --cached {name} && git commit -m 'Leave {name} to gitexp'",
             )
+        if os.path.lexists(repo.top / name) and ((repo.top / name).is_symlink() or not (repo.top / name).is_file()):
+            raise GitexpError(f"{name} is no plain file here; gitexp writes it.", f"mv {name} old-{name}")
     table = repo.top / RESULTS
     if table.exists() and not table.read_bytes().startswith("\t".join(COLUMNS).encode()):
         raise GitexpError(f"{RESULTS} is kept by hand here; move it away first.", f"mv {RESULTS} old-{RESULTS}")
 
 
-def write_template(folder: Path, template: str) -> list[Path]:
-    """Copy the template's files. They must not exist: nothing is overwritten."""
-    files = [folder / name for name in TEMPLATES[template]]
+def write_template(folder: Path, template: str) -> dict[Path, bytes]:
+    """Write the template's files, and return what was written. They must not exist: nothing is overwritten."""
+    source = data_dir("templates") / template
+    files = {folder / name: (source / name).read_bytes() for name in TEMPLATES[template]}
     for file in files:
         if os.path.lexists(file):
-            raise GitexpError(f"{file} exists, and the template would overwrite it.", "gitexp init")
+            raise GitexpError(
+                f"{file} exists, and the template would overwrite it.",
+                f"mv {quote(file.name)} {quote('old-' + file.name)}   # or use it: gitexp init SCRIPT",
+            )
     folder.mkdir(parents=True, exist_ok=True)
-    for file in files:
-        shutil.copyfile(data_dir("templates") / template / file.name, file)
+    for file, data in files.items():
+        file.write_bytes(data)
     return files
 
 
@@ -127,8 +150,11 @@ def _measure(repo: Repository, place: Place, plan: Plan, observer: Observer) -> 
     contract = _contract(repo, plan)
     candidate = _candidate(repo, place, contract, plan.notes.beside(unsealed(repo, place, plan.experiment)))
     open_pending(repo, place, candidate)
+    branch = repo.branch()
     measurement = measure(repo, place, contract, BASELINE, observer)
-    _check_measured(measurement, contract, place.log(BASELINE))
+    _check_measured(measurement, place.log(BASELINE))
+    if (repo.branch(), repo.resolve("HEAD")) != (branch, candidate.base):
+        raise GitexpError("Another commit was checked out while the baseline ran; nothing was sealed.", "git status")
     return candidate, record(candidate, Verdict(Status.KEEP, "the baseline"), measurement, contract)
 
 
@@ -168,7 +194,10 @@ def _files(repo: Repository, path: str) -> list[str]:
     """A folder's tracked files; a file is itself."""
     if not (repo.top / path).is_dir():
         return [path]
-    return list(filter(None, repo.line("ls-files", "-z", "--", path).split("\0")))
+    files = list(filter(None, repo.line("ls-files", "-z", "--", path).split("\0")))
+    if not files:
+        raise GitexpError(f"{path} holds no file that git tracks, so nothing in it can be frozen.", f"git add {path}")
+    return files
 
 
 def _inside(repo: Repository, plan: Plan, path: str) -> str:
@@ -188,7 +217,7 @@ def _candidate(repo: Repository, place: Place, contract: Contract, notes: Notes)
     base = repo.line("rev-parse", "HEAD")
     tree = repo.line("rev-parse", "HEAD^{tree}")
     changes = edits(repo, (*contract.edit, *(frozen.path for frozen in contract.freeze)))
-    return Candidate(
+    candidate = Candidate(
         id=BASELINE,
         run=uuid.uuid4().hex,
         base=base,
@@ -200,11 +229,27 @@ def _candidate(repo: Repository, place: Place, contract: Contract, notes: Notes)
         notes=notes,
         notebook=notebook.current(repo),
     )
+    _check_held(repo, contract, candidate.tree)
+    return candidate
 
 
-def _check_measured(measurement: Measurement, contract: Contract, log: Path) -> None:
+def _check_held(repo: Repository, contract: Contract, tree: str) -> None:
+    """git must hold the content of every path the contract names, or its commits would not say what ran."""
+    for path in (contract.script, *contract.edit, *(frozen.path for frozen in contract.freeze)):
+        held = entries(repo, tree, [path])
+        if (path != "." and not held) or any(
+            entry.mode in (SYMLINK, GITLINK) for entry in held.values() if path in held
+        ):
+            raise GitexpError(
+                f"{path} cannot be committed here: it is ignored, a link, or in another repository.", f"git add {path}"
+            )
+
+
+def _check_measured(measurement: Measurement, log: Path) -> None:
     if measurement.score is None:
+        hint = f"less {quote(str(log))}"
+        if measurement.reason.startswith("no score"):
+            hint += "   # or name the score: gitexp init --metric NAME"
         raise GitexpError(
-            f"The baseline crashed ({measurement.reason}); nothing was sealed and everything is as it was.",
-            f"less {log}",
+            f"The baseline crashed ({measurement.reason}); nothing was sealed and everything is as it was.", hint
         )

@@ -10,7 +10,7 @@ from gitexp.text import one_line
 
 _ERROR = re.compile(r"(?:[a-zA-Z_][\w.]*\.)?([A-Z]\w*(?:Error|Exception|Interrupt|Exit|Warning|Iteration))(?:: (.*))?")
 _FRAME = re.compile(r'\s*File "(.+?)", line \d+, in (.+)')
-_WORD = re.compile(r"""[^\s'":,()]+""")
+_PATH = re.compile(r"""(?<![^\s'":,()])(?:~|\.\.?)?/[^\s'":,()]*""")
 _NOISE = (
     (re.compile(r"0x[0-9a-fA-F]+"), "ADDR"),
     (re.compile(r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?"), "N"),
@@ -19,7 +19,7 @@ _NOISE = (
 
 
 def normalise(text: str) -> str:
-    text = _WORD.sub(lambda word: word.group().rstrip("/").rpartition("/")[2], text)  # paths lose their folders
+    text = _PATH.sub(lambda path: path.group().rstrip("/").rpartition("/")[2], text)  # paths lose their folders
     for noise, instead in _NOISE:
         text = noise.sub(instead, text)
     return one_line(text, 200)

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from gitexp.model import Ledger, Measurement, Status, Verdict, score_text
+from gitexp.errors import GitexpError
+from gitexp.model import Contract, Ledger, Measurement, Status, Verdict, score_text
 
 RULES = ("single",)
+
+
+def check_rule(contract: Contract) -> None:
+    if contract.rule not in RULES:
+        raise GitexpError(
+            f"This experiment's rule is {contract.rule!r}; this gitexp knows {', '.join(RULES)}.",
+            "pip install --upgrade gitexp",
+        )
 
 
 def decide(ledger: Ledger, candidate: Measurement) -> Verdict:

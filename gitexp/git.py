@@ -35,6 +35,7 @@ _IN_PROGRESS = {
     "CHERRY_PICK_HEAD": "cherry-pick",
     "REVERT_HEAD": "revert",
     "rebase-merge": "rebase",
+    "rebase-apply/applying": "am",
     "rebase-apply": "rebase",
     "BISECT_LOG": "bisect",
 }
@@ -45,8 +46,8 @@ class GitCommandError(GitexpError):
 
     def __init__(self, args: tuple[str, ...], code: int, stderr: bytes) -> None:
         words = printable(from_bytes(stderr)).strip() or f"exit {code}"
-        super().__init__(f"git {args[0]} failed: {words}")
-        self.code = code
+        command = args[2] if args[0] == "-c" else args[0]
+        super().__init__(f"git {command} failed: {words}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +60,15 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A tracked path that differs from HEAD. ``mode`` is what the work tree has, 000000 when it is gone."""
+    """A tracked path that differs from HEAD."""
 
     path: str
     staged: bool
-    mode: str
     unmerged: bool = False
 
 
 def open_git(directory: Path) -> Git:
     driver = Git(str(directory))
-    # GIT_DIR and GIT_WORK_TREE may be how a person names the repository; the rest would bend every command below.
-    for name in ("GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX"):
-        os.environ.pop(name, None)
     # File names are names, never patterns; and reading must not take locks that a person's own git then meets.
     driver.update_environment(GIT_LITERAL_PATHSPECS="1", GIT_OPTIONAL_LOCKS="0")
     return driver
@@ -118,6 +115,9 @@ class Repository:
 
     @classmethod
     def discover(cls, start_at: Path) -> Repository:
+        # GIT_DIR and GIT_WORK_TREE may be how a person names the repository; the rest would bend every command below.
+        for name in ("GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX"):
+            os.environ.pop(name, None)
         driver = open_git(start_at)
         check_version(driver)
         try:
@@ -171,7 +171,8 @@ class Repository:
 
     def branch(self) -> str | None:
         """The checked-out branch; ``None`` when HEAD is detached."""
-        return self.lookup("symbolic-ref", "--quiet", "--short", "HEAD")
+        head = self.lookup("symbolic-ref", "--quiet", "HEAD")  # --short is ambiguous beside a tag of that name
+        return head.removeprefix("refs/heads/") if head else None
 
     def operation(self) -> str | None:
         """The merge, rebase, … that is in progress, by name."""
@@ -248,7 +249,6 @@ def _split(stream: IO[bytes]) -> Iterator[bytes]:
 def _change(record: str) -> Change:
     """A line of ``git status --porcelain=v2``; its fields are in git-status(1)."""
     if record.startswith("u "):
-        fields = record.split(" ", 10)
-        return Change(fields[10], staged=True, mode=fields[6], unmerged=True)
+        return Change(record.split(" ", 10)[10], staged=True, unmerged=True)
     fields = record.split(" ", 8)
-    return Change(fields[8], staged=fields[1][0] != ".", mode=fields[5])
+    return Change(fields[8], staged=fields[1][0] != ".")

@@ -5,8 +5,7 @@ from __future__ import annotations
 from gitexp import records, trailers
 from gitexp.errors import GitexpError
 from gitexp.git import Commit, Repository
-from gitexp.model import Iteration, Ledger, Notes
-from gitexp.pending import BRANCH_PREFIX
+from gitexp.model import BRANCH_PREFIX, Iteration, Ledger, Notes, Status
 from gitexp.text import from_bytes, printable
 
 
@@ -41,18 +40,32 @@ def read(repo: Repository, name: str, tip: str) -> Ledger:
     iterations: list[Iteration] = []
     strangers: list[str] = []
     displaced: list[str] = []
+    sealed = ""
+    revert: Commit | None = None  # one whose iteration must come next
+    undone: Commit | None = None  # one whose iteration came: the next commit must be of its tree
     for commit in repo.first_parent_log(tip):
         message = trailers.read(commit.message)
-        iteration = records.from_message(message, commit.oid, commit.tree)
-        if iteration is None or commit.parents[:1] != (iteration.base,):
-            if not _is_revert(commit):
-                strangers.append(_short(commit))
-            continue
-        iterations.append(iteration)
-        if message.displaced:
-            displaced.append(iteration.id)
-        if iteration.contract:
-            return _ledger(name, tip, iterations, strangers, displaced)
+        iteration = _own(records.from_message(message, commit.oid), commit)
+        if undone and undone.tree != commit.tree:
+            strangers.append(_short(undone))
+        undone = None
+        if revert:
+            if iteration and iteration.status is not Status.KEEP:
+                undone = revert
+                sealed = sealed or revert.oid
+            else:
+                strangers.append(_short(revert))
+            revert = None
+        if iteration:
+            iterations.append(iteration)
+            sealed = sealed or commit.oid
+            displaced += [iteration.id] if message.displaced else []
+            if iteration.contract:
+                return _ledger(name, tip, sealed, iterations, strangers, displaced)
+        elif _is_revert(commit):
+            revert = commit
+        else:
+            strangers.append(_short(commit))
     raise GitexpError(
         f"{BRANCH_PREFIX}{name} holds no baseline: {_why_none(repo)}.",
         "git fetch --unshallow" if repo.is_shallow() else f"git reflog {BRANCH_PREFIX}{name}",
@@ -65,8 +78,15 @@ def _why_none(repo: Repository) -> str:
     return "it was not made by gitexp init, or was rebased since (an iteration names its parent commit)"
 
 
+def _own(iteration: Iteration | None, commit: Commit) -> Iteration | None:
+    """The iteration, if this commit is the one that was sealed: not a copy of it elsewhere, and not amended since."""
+    if iteration and commit.parents[:1] == (iteration.base,) and commit.tree == iteration.tree:
+        return iteration
+    return None
+
+
 def _is_revert(commit: Commit) -> bool:
-    """By git's own wording. Whether the tree is the right one is for fsck to say."""
+    """By git's own wording."""
     return commit.message.startswith(b'Revert "exp') and b"\n\nThis reverts commit " in commit.message
 
 
@@ -74,19 +94,21 @@ def _short(commit: Commit) -> str:
     return f"{commit.oid[:10]} {printable(from_bytes(commit.message.partition(bytes([10]))[0]))}"
 
 
-def _ledger(name: str, tip: str, newest_first: list[Iteration], strangers: list[str], displaced: list[str]) -> Ledger:
+def _ledger(
+    name: str, tip: str, sealed: str, newest_first: list[Iteration], strangers: list[str], displaced: list[str]
+) -> Ledger:
     iterations = tuple(reversed(newest_first))
     contract = iterations[0].contract
     assert contract
     notes = Notes()
     for iteration in iterations:
         notes = iteration.notes.over(notes)
-    return Ledger(name, tip, contract, iterations, notes, tuple(strangers), tuple(displaced))
+    return Ledger(name, tip, contract, iterations, notes, sealed, tuple(strangers), tuple(displaced))
 
 
 def find(ledger: Ledger, identity: str) -> Iteration:
     """The iteration ``identity``: ``exp004``, or just ``4``."""
-    wanted = f"exp{int(identity):03d}" if identity.isdigit() else identity
+    wanted = f"exp{int(identity):03d}" if identity.isdecimal() else identity
     for iteration in ledger.iterations:
         if iteration.id == wanted:
             return iteration

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from shlex import quote
 
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
@@ -18,6 +19,10 @@ def install(repo: Repository) -> Path | None:
     path = repo.hook_path(NAME)
     if os.path.lexists(path):
         return None
+    if path.parent.exists() and not path.parent.is_dir():
+        raise GitexpError(
+            f"git's hooks are turned off here (core.hooksPath is {path.parent}).", "git config core.hooksPath"
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(data_dir("hooks") / NAME, path)
     path.chmod(0o755)
@@ -31,7 +36,7 @@ def find(repo: Repository) -> Path:
         # A clone carries no hooks: nothing from somebody else's repository runs until its user says so.
         raise GitexpError(f"There is no post-run hook at {path}.", "gitexp hook --install")
     if not os.access(path, os.X_OK):
-        raise GitexpError(f"The post-run hook {path} has no run bit.", f"chmod +x '{path}'")
+        raise GitexpError(f"The post-run hook {path} has no run bit.", f"chmod +x {quote(str(path))}")
     return path
 
 

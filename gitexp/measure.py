@@ -9,19 +9,21 @@ import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from shlex import quote
 
 from gitexp import crash, hook
 from gitexp.errors import GitexpError
 from gitexp.git import LOCAL_VARIABLES, Repository
-from gitexp.model import Contract, Measurement, Sample
+from gitexp.model import BRANCH_PREFIX, Contract, Measurement, Sample
 from gitexp.observer import Observer
 from gitexp.pending import Place
-from gitexp.runner import Execution, run
+from gitexp.runner import Execution, NotStarted, run
 from gitexp.summary import MEMORY_KEYS, Metrics, SummaryParser, memory_mb, test_score
 from gitexp.text import one_line
 from gitexp.views import RESULTS
 
 SKIPPED = 125  # as in git bisect run: this candidate cannot be judged
+EVALUATE = "--- evaluate"  # the hook's line between the training and the frozen evaluator
 CANNOT_RUN = (126, 127)  # the shell's: not executable, not found
 
 
@@ -40,9 +42,15 @@ def measure(
     run_dir = place.fresh_run_dir()
     parser = SummaryParser(contract.metric)
     cwd = repo.top / contract.directory
+    if not cwd.is_dir():
+        raise GitexpError(f"The folder {cwd} is gone: the hook runs there.", "git status")
     table = _Appended(cwd / RESULTS, run_dir / RESULTS)
 
+    evaluator = _evaluator(contract)
+
     def on_line(line: str) -> None:
+        if evaluator and line == EVALUATE:
+            parser.forget()
         parser.feed(line)
         observer.run_prints(line)
 
@@ -60,31 +68,36 @@ def measure(
             on_tick=observer.run_goes_on,
         )
         completed = True
-    except OSError as error:
-        raise GitexpError(f"The post-run hook {path} cannot be run: {error.strerror}.", f"head -1 '{path}'") from None
+    except NotStarted as error:
+        raise GitexpError(f"The post-run hook {path} cannot be run: {error}.", f"head -1 {quote(str(path))}") from None
     finally:
         observer.run_ends(completed)
     _check_usable(execution, log)
-    metrics = parser.result(run_dir / "metrics.json", table.rows())
+    metrics = parser.result(run_dir / "metrics.json", table.written() if evaluator else table.rows())
     return _measurement(execution, metrics, parser, contract, identity)
+
+
+def _evaluator(contract: Contract) -> str:
+    """The frozen evaluator, as seen from where the hook runs; empty when there is none."""
+    found = (frozen.path for frozen in contract.freeze if Path(frozen.path).name == "evaluate.py")
+    return next((os.path.relpath(path, contract.directory) for path in found), "")
 
 
 def _environment(place: Place, contract: Contract, identity: str, run_dir: Path) -> Mapping[str, str]:
     """The hook's environment: the caller's, less what git sets for its own children, and the contract."""
     inherited = {key: value for key, value in os.environ.items() if key not in LOCAL_VARIABLES}
-    evaluators = [frozen.path for frozen in contract.freeze if Path(frozen.path).name == "evaluate.py"]
     return inherited | {
         "TIME_BUDGET": f"{contract.budget:.10g}",
         "RANDOM_SEED": str(contract.seed),
         "METRIC": contract.metric,
         "EXPERIMENT_ID": identity,
-        "EXPERIMENT_NAME": place.branch.removeprefix("exp/"),
+        "EXPERIMENT_NAME": place.branch.removeprefix(BRANCH_PREFIX),
         "RESULTS_TSV": str(run_dir / RESULTS),
         "GITEXP_METRICS": str(run_dir / "metrics.json"),
         "GITEXP_RUN_DIR": str(run_dir),
         "GITEXP_SCRIPT": os.path.relpath(contract.script, contract.directory),
-        "GITEXP_EVALUATE": os.path.relpath(evaluators[0], contract.directory) if evaluators else "",
-        "GITEXP_PYTHON": sys.executable,
+        "GITEXP_EVALUATE": _evaluator(contract),
+        "GITEXP_OWN_PYTHON": sys.executable,
         "PYTHONUNBUFFERED": "1",  # progress as it happens
         # Bytecode is matched to its source by second and size: an edit within the second would run the old code.
         "PYTHONDONTWRITEBYTECODE": "1",
@@ -92,11 +105,12 @@ def _environment(place: Place, contract: Contract, identity: str, run_dir: Path)
 
 
 def _check_usable(execution: Execution, log: Path) -> None:
+    less = f"less {quote(str(log))}"
     last = one_line(execution.tail[-1], 200) if execution.tail else "it printed nothing"
     if execution.exit_code == SKIPPED:
-        raise GitexpError(f"The hook asked to skip this candidate (exit 125: {last}). The edit stays.", f"less {log}")
+        raise GitexpError(f"The hook asked to skip this candidate (exit 125: {last}). The edit stays.", less)
     if execution.exit_code in CANNOT_RUN:
-        raise GitexpError(f"The hook cannot run (exit {execution.exit_code}: {last}). The edit stays.", f"less {log}")
+        raise GitexpError(f"The hook cannot run (exit {execution.exit_code}: {last}). The edit stays.", less)
 
 
 def _measurement(
@@ -125,7 +139,7 @@ def _crash_reason(execution: Execution, score: float | None, parser: SummaryPars
     if execution.timed_out:
         return f"timeout: still running after {contract.timeout:g} s"
     if execution.exit_code < 0:
-        return f"killed by {signal.Signals(-execution.exit_code).name}"
+        return f"killed by {_signal_name(-execution.exit_code)}"
     if execution.exit_code > 0:
         last = one_line(crash.last_error(execution.tail), 300)
         return f"exit {execution.exit_code}" + (f": {last}" if last else "")
@@ -133,6 +147,13 @@ def _crash_reason(execution: Execution, score: float | None, parser: SummaryPars
         printed = f"; it printed {', '.join(sorted(parser.seen)[:8])}" if parser.seen else ""
         return f"no score: {contract.metric} was not printed{printed}"
     return "" if math.isfinite(score) else f"no score: {contract.metric} is {score}"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # the real-time signals have no names
+        return f"signal {number}"
 
 
 def _error(execution: Execution, reason: str, contract: Contract) -> str:
@@ -149,8 +170,16 @@ class _Appended:
         self._scratch = scratch
         self._before = found.read_bytes() if found.is_file() else b""
 
+    def written(self) -> bytes:
+        """What was written to the scratch table."""
+        return self._scratch.read_bytes() if self._scratch.is_file() else b""
+
     def rows(self) -> bytes:
-        if self._scratch.is_file():
-            return self._scratch.read_bytes()
+        """What was written to the scratch table, or else appended to the one that was found, below its first line."""
+        if written := self.written():
+            return written
         after = self._found.read_bytes() if self._found.is_file() else b""
-        return after.removeprefix(self._before) if after.startswith(self._before) else b""
+        header = self._before.partition(b"\n")[0]
+        if after == self._before or not after.startswith(self._before):
+            return b""
+        return header + b"\n" + after[len(self._before) :]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import Enum
 
+BRANCH_PREFIX = "exp/"
+
 
 class Status(str, Enum):
     KEEP = "KEEP"
@@ -112,6 +114,7 @@ class Iteration:
     id: str
     run: str  # unique, so that a copied commit can be told from the one that was sealed
     base: str  # the commit the candidate was an edit of
+    tree: str  # what was measured
     status: Status
     description: str
     reason: str
@@ -120,7 +123,6 @@ class Iteration:
     contract: Contract | None = None  # the baseline's only
     body: str = ""
     commit: str = ""
-    tree: str = ""
 
     @property
     def score(self) -> float | None:
@@ -140,7 +142,8 @@ class Ledger:
     contract: Contract
     iterations: tuple[Iteration, ...]
     notes: Notes  # what people's sections say now
-    strangers: tuple[str, ...] = ()  # commits on the branch since the baseline that gitexp did not make
+    sealed: str = ""  # the newest commit that a step made
+    strangers: tuple[str, ...] = ()  # commits on the branch since the baseline that no step made, newest first
     displaced: tuple[str, ...] = ()  # iterations whose trailer block something was put after
 
     @property
@@ -175,3 +178,16 @@ def score_text(score: float | None) -> str:
     if score is None:
         return ""
     return f"{score:.6f}" if score == 0 or 1e-3 <= abs(score) < 1e7 else f"{score:.6g}"
+
+
+def signed(delta: float | None) -> str:
+    """A difference of scores as people read it."""
+    if delta is None:
+        return ""
+    return ("+" if delta >= 0 else "-") + score_text(abs(delta))
+
+
+def headline(iteration: Iteration) -> str:
+    """``exp004 KEEP 1.807902: depth 8 -> 4``: the commit's subject."""
+    head = " ".join(filter(None, (iteration.id, iteration.status.value, score_text(iteration.score))))
+    return f"{head}: {iteration.description}"

@@ -83,6 +83,17 @@ def _mktree(repo: Repository, names: Mapping[str, tuple[str, str, str]]) -> str:
     return repo.line("mktree", "-z", stdin=os.fsencode("".join(lines)))
 
 
+def staged(repo: Repository, paths: Iterable[str]) -> dict[str, Entry]:
+    """What the index holds of ``paths``."""
+    found: dict[str, Entry] = {}
+    for record in os.fsdecode(repo.run("ls-files", "--stage", "-z", "--", *paths)).split("\0"):
+        if record:
+            facts, _, path = record.partition("\t")
+            mode, oid, _ = facts.split(" ")
+            found[path] = Entry(mode, oid)
+    return found
+
+
 def stage(repo: Repository, changes: Mapping[str, Entry | None]) -> None:
     """Put ``changes`` into the index as they are, whatever the work tree holds."""
     null = "0" * (64 if repo.config("extensions.objectFormat") == "sha256" else 40)

@@ -20,17 +20,3 @@ class Observer(Protocol):
 
     def run_ends(self, completed: bool) -> None:
         """The replicate is over; ``completed`` unless it was interrupted."""
-
-
-class Silence:
-    """Tells nobody."""
-
-    def say(self, sentence: str) -> None: ...
-
-    def run_starts(self, identity: str, budget: float) -> None: ...
-
-    def run_prints(self, line: str) -> None: ...
-
-    def run_goes_on(self) -> None: ...
-
-    def run_ends(self, completed: bool) -> None: ...

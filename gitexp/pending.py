@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -20,10 +21,8 @@ from urllib.parse import quote
 
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
-from gitexp.model import Measurement, Notes, Sample
+from gitexp.model import BRANCH_PREFIX, Measurement, Notes, Sample
 from gitexp.objects import Entry
-
-BRANCH_PREFIX = "exp/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,31 +69,18 @@ class Place:
         return self.directory / "logs" / f"{iteration}.log"
 
     @contextmanager
-    def locked(self, purpose: str) -> Iterator[None]:
-        """Hold the experiment's lock. Raises at once, naming the holder, when another process has it."""
-        self.directory.mkdir(parents=True, exist_ok=True)
-        with open(self.directory / "lock", "a+b") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise GitexpError(f"{self.branch} is in use by {self.holder()}.", "gitexp status") from None
-            file.truncate(0)
-            file.write(f"gitexp {purpose} (process {os.getpid()})".encode())
-            file.flush()
+    def locked(self, repo: Repository, purpose: str) -> Iterator[None]:
+        """Hold the experiment's lock, and the work tree's: two experiments would run each other's edits.
+
+        Raises at once, naming the holder, when another process has either.
+        """
+        mine, here = self.directory / "lock", repo.git_dir / "gitexp.lock"
+        with _lock(mine, self.branch, purpose), _lock(here, "This work tree", purpose):
             yield
-            file.truncate(0)
 
     def holder(self) -> str:
-        """Who holds the lock; empty when nobody does."""
-        try:
-            with open(self.directory / "lock", "r+b") as file:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except OSError:
-                    return file.read().decode("utf-8", "replace").strip() or "another gitexp"
-        except FileNotFoundError:
-            pass
-        return ""
+        """Who is at this experiment; empty when nobody is."""
+        return _holder(self.directory / "lock")
 
     def fresh_run_dir(self) -> Path:
         shutil.rmtree(self.run_dir, ignore_errors=True)
@@ -129,12 +115,48 @@ class Place:
             (self.directory / name).unlink(missing_ok=True)
 
 
-def write_file(path: Path, data: bytes) -> None:
-    """Write by temporary file and rename: a reader sees the old bytes or the new ones, never a part."""
+@contextmanager
+def _lock(path: Path, what: str, purpose: str) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with open(path, "a+b") as file:
+        for _ in range(20):  # somebody who only asks who holds it holds it for a moment
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError:
+                if holder := _holder(path):
+                    raise GitexpError(f"{what} is in use by {holder}.", "gitexp status") from None
+                time.sleep(0.01)
+        else:
+            raise GitexpError(f"{what} is in use by another gitexp.", "gitexp status")
+        file.truncate(0)
+        file.write(f"gitexp {purpose} (process {os.getpid()})".encode())
+        file.flush()
+        yield
+        file.truncate(0)
+
+
+def _holder(path: Path) -> str:
     try:
-        part.write_bytes(data)
+        with open(path, "rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError:
+                return file.read().decode("utf-8", "replace").strip()
+    except FileNotFoundError:
+        pass
+    return ""
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write by temporary file and rename: a reader, and a power cut, sees the old bytes or the new ones."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".gitexp.{os.getpid()}.part")
+    try:
+        with open(part, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
@@ -143,7 +165,7 @@ def write_file(path: Path, data: bytes) -> None:
 def _load(path: Path) -> dict[str, Any] | None:
     try:
         return json.loads(path.read_bytes())  # type: ignore[no-any-return]
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):  # a power cut may leave an empty file: then there is nothing to go by
         return None
 
 

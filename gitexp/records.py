@@ -8,18 +8,13 @@ from collections.abc import Iterator
 
 from gitexp import trailers
 from gitexp.errors import GitexpError
-from gitexp.model import Contract, Direction, Frozen, Iteration, Measurement, Notes, Sample, Status, score_text
+from gitexp.model import Contract, Direction, Frozen, Iteration, Measurement, Notes, Sample, Status, headline
 from gitexp.text import one_line
 from gitexp.trailers import Message
 
 SUBJECT_LIMIT = 200  # characters of the description in the subject; a longer one stands whole in the text below it
 _SUBJECT = re.compile(r"exp\d{3,} (?:KEEP|DISCARD|CRASH)(?: [^:\s]+)?: (.*)")
 _ID = re.compile(r"exp\d{3,}")
-
-
-def subject(iteration: Iteration) -> str:
-    score = score_text(iteration.score)
-    return " ".join(filter(None, (iteration.id, iteration.status.value, score))) + ": " + iteration.description
 
 
 def describe(text: str) -> tuple[str, str]:
@@ -30,12 +25,12 @@ def describe(text: str) -> tuple[str, str]:
 
 
 def to_message(iteration: Iteration) -> bytes:
-    return trailers.write(subject(iteration), iteration.body, _pairs(iteration))
+    return trailers.write(headline(iteration), iteration.body, _pairs(iteration))
 
 
 def revert_message(iteration: Iteration, commit: str) -> bytes:
     """What ``git revert`` would write."""
-    return f'Revert "{subject(iteration)}"\n\nThis reverts commit {commit}.\n'.encode()
+    return f'Revert "{headline(iteration)}"\n\nThis reverts commit {commit}.\n'.encode()
 
 
 def _pairs(iteration: Iteration) -> Iterator[tuple[str, str]]:
@@ -44,6 +39,7 @@ def _pairs(iteration: Iteration) -> Iterator[tuple[str, str]]:
     yield "Exp-Id", iteration.id
     yield "Exp-Run", iteration.run
     yield "Exp-Base", iteration.base
+    yield "Exp-Tree", iteration.tree
     yield "Exp-Status", iteration.status.value
     yield from _measurement_pairs(iteration.measurement)
     yield "Exp-Reason", one_line(iteration.reason)
@@ -104,15 +100,15 @@ def _contract_pairs(contract: Contract) -> Iterator[tuple[str, str]]:
     yield "Exp-Hook", contract.hook
 
 
-def from_message(message: Message, commit: str, tree: str) -> Iteration | None:
+def from_message(message: Message, commit: str) -> Iteration | None:
     """The iteration a commit message records; ``None`` when it records none, or its block is not well formed."""
     try:
-        return _iteration(message, commit, tree)
+        return _iteration(message, commit)
     except (ValueError, LookupError):
         return None
 
 
-def _iteration(message: Message, commit: str, tree: str) -> Iteration | None:
+def _iteration(message: Message, commit: str) -> Iteration | None:
     identity = message.first("Exp-Id")
     if identity is None:
         return None
@@ -126,6 +122,7 @@ def _iteration(message: Message, commit: str, tree: str) -> Iteration | None:
         id=identity,
         run=_required(message, "Exp-Run"),
         base=_required(message, "Exp-Base"),
+        tree=_required(message, "Exp-Tree"),
         status=Status(_required(message, "Exp-Status")),
         description=described[1] if described else message.subject,
         reason=message.first("Exp-Reason") or "",
@@ -134,7 +131,6 @@ def _iteration(message: Message, commit: str, tree: str) -> Iteration | None:
         contract=_contract(message) if is_baseline else None,
         body=message.text,
         commit=commit,
-        tree=tree,
     )
 
 
@@ -169,7 +165,7 @@ def _measurement(message: Message) -> Measurement:
         test=_number(message, "Exp-Test"),
         memory_mb=_number(message, "Exp-Memory-MB"),
         device=message.first("Exp-Device") or "",
-        reason=message.first("Exp-Reason") or "",
+        reason=(message.first("Exp-Reason") or "") if score is None else "",
         error=message.first("Exp-Error") or "",
     )
 

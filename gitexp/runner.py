@@ -27,6 +27,10 @@ _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
+class NotStarted(Exception):  # noqa: N818  it says what happened
+    """The command cannot be started; the operating system's reason."""
+
+
 @dataclass(frozen=True, slots=True)
 class Execution:
     exit_code: int  # as subprocess has it: negative for a signal
@@ -50,19 +54,22 @@ def run(
     ``on_tick`` is called several times a second meanwhile.
 
     After ``timeout`` seconds the whole process group gets TERM, ``GRACE`` seconds later KILL. However this is left, by
-    ^C too, nothing of the group is left running. Raises :class:`OSError` when the command cannot be started.
+    ^C too, nothing of the group is left running. Raises :class:`NotStarted` when the command cannot be started.
     """
     started = time.monotonic()
-    process = subprocess.Popen(
-        list(command),
-        cwd=cwd,
-        env=dict(env),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-        preexec_fn=_die_with_parent if _LIBC else None,  # noqa: PLW1509  there are no threads here
-    )
+    try:
+        process = subprocess.Popen(
+            list(command),
+            cwd=cwd,
+            env=dict(env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=_die_with_parent if _LIBC else None,  # noqa: PLW1509  there are no threads here
+        )
+    except OSError as error:
+        raise NotStarted(error.strerror) from error
     assert process.stdout
     tail: deque[str] = deque(maxlen=TAIL_LINES)
     lines = _Lines(tail.append, on_line)
@@ -133,12 +140,14 @@ def _wait(process: subprocess.Popen[bytes], deadline: float) -> Iterator[None]:
 
 def end_group(process: subprocess.Popen[bytes]) -> None:
     """End whatever is left of the process's group: TERM and a grace if its leader still lives, then KILL."""
-    if process.poll() is None:
-        signal_group(process.pid, signal.SIGTERM)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(GRACE)
-    signal_group(process.pid, signal.SIGKILL)
-    process.wait()
+    try:
+        if process.poll() is None:
+            signal_group(process.pid, signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(GRACE)
+    finally:  # a second ^C cuts the grace short, and no more than that
+        signal_group(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def signal_group(pid: int, number: signal.Signals) -> None:
@@ -183,13 +192,12 @@ class _CappedLog:
 
     def __enter__(self) -> _CappedLog:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._file: BinaryIO = self._path.open("wb")
+        self._file: BinaryIO = self._path.open("wb", buffering=0)
         return self
 
     def write(self, chunk: bytes) -> None:
         head, rest = chunk[: self._room], chunk[self._room :]
-        self._file.write(head)
-        self._file.flush()
+        self._put(head)
         self._room -= len(head)
         self._tail += rest
         if len(self._tail) > 2 * LOG_TAIL:
@@ -198,6 +206,12 @@ class _CappedLog:
 
     def __exit__(self, *_: object) -> None:
         if self._dropped:
-            self._file.write(b"\n[... %d bytes left out ...]\n" % self._dropped)
-        self._file.write(self._tail)
-        self._file.close()
+            self._put(b"\n[... %d bytes left out ...]\n" % self._dropped)
+        self._put(bytes(self._tail))
+        with contextlib.suppress(OSError):
+            self._file.close()
+
+    def _put(self, data: bytes) -> None:
+        """A disk that is full costs the log its end, not the run its result."""
+        with contextlib.suppress(OSError):
+            self._file.write(data)

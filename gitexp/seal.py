@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from gitexp import records
+from gitexp.errors import GitexpError
 from gitexp.git import Repository
 from gitexp.model import Contract, Iteration, Measurement, Status, Verdict
 from gitexp.objects import Entry, entries, stage
+from gitexp.objects import staged as staged_entries
 from gitexp.pending import Candidate, Place
 from gitexp.worktree import swap
 
@@ -19,6 +21,7 @@ def record(candidate: Candidate, verdict: Verdict, measurement: Measurement, con
         id=candidate.id,
         run=candidate.run,
         base=candidate.base,
+        tree=candidate.tree,
         status=verdict.status,
         description=candidate.description,
         reason=verdict.reason,
@@ -42,24 +45,39 @@ def signals_wait() -> Iterator[None]:
 def seal(repo: Repository, place: Place, candidate: Candidate, iteration: Iteration) -> tuple[str, ...]:
     """Commit ``iteration`` on top of its base; unless it is a KEEP, revert it at once.
 
-    Returns the paths that were not put back, because somebody changed them during the run.
+    Returns the paths that were left alone, because somebody changed or staged them during the run.
     Moving the branch is the only commit point: whatever happens before it, the step can be finished or given up.
     """
     commit = repo.commit_tree(candidate.tree, candidate.base, records.to_message(iteration))
-    tip = commit
-    left: tuple[str, ...] = ()
+    before = _before(repo, candidate)
+    staged: dict[str, Entry | None] = {}
     if iteration.status is Status.KEEP:
-        stage(repo, candidate.changes)
+        tip = commit
+        left = tuple(path for path, entry in _in_index(repo, before).items() if entry != before[path])
+        staged = {path: entry for path, entry in candidate.changes.items() if path not in left}
+        stage(repo, staged)
     else:
         # A revert of the last commit needs no merge: its tree is the one before.
         tip = repo.commit_tree(candidate.base_tree, commit, records.revert_message(iteration, commit))
-        left = swap(repo, candidate.changes, _before(repo, candidate))
-    move = f"create refs/heads/{place.branch} {tip}"
-    if iteration.contract is None:
-        move = f"update refs/heads/{place.branch} {tip} {candidate.base}"
-    reason = f"gitexp: {iteration.id} {iteration.status.value}"
-    repo.update_refs(reason, move, f"delete {place.ref} {candidate.tree}")
+        left = swap(repo, candidate.changes, before)
+    try:
+        repo.update_refs(f"gitexp: {iteration.id} {iteration.status.value}", *_moves(place, candidate, iteration, tip))
+    except GitexpError:
+        stage(repo, {path: before[path] for path in staged})
+        raise
     return left
+
+
+def _moves(place: Place, candidate: Candidate, iteration: Iteration, tip: str) -> tuple[str, str]:
+    move = f"update refs/heads/{place.branch} {tip} {candidate.base}"
+    if iteration.contract:
+        move = f"create refs/heads/{place.branch} {tip}"
+    return move, f"delete {place.ref} {candidate.tree}"
+
+
+def _in_index(repo: Repository, paths: Iterable[str]) -> dict[str, Entry | None]:
+    found = staged_entries(repo, paths)
+    return {path: found.get(path) for path in paths}
 
 
 def _before(repo: Repository, candidate: Candidate) -> dict[str, Entry | None]:
@@ -69,10 +87,19 @@ def _before(repo: Repository, candidate: Candidate) -> dict[str, Entry | None]:
 
 
 def hand_back(repo: Repository, place: Place, candidate: Candidate) -> tuple[str, ...]:
-    """Give up the pending step, its edit in the work tree. Returns the paths left alone: somebody changed them."""
+    """Give up the pending step, its edit in the work tree.
+
+    Returns the paths left alone, because somebody changed them; then the candidate is kept as ``saved_ref``.
+    """
     left = swap(repo, _before(repo, candidate), candidate.changes)
+    if left:
+        repo.update_refs(f"gitexp: {candidate.id} saved", f"update {saved_ref(candidate)} {candidate.tree}")
     give_up(repo, place)
     return left
+
+
+def saved_ref(candidate: Candidate) -> str:
+    return f"refs/gitexp/saved/{candidate.id}-{candidate.run[:8]}"
 
 
 def open_pending(repo: Repository, place: Place, candidate: Candidate) -> None:

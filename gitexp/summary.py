@@ -18,7 +18,7 @@ from pathlib import Path
 from gitexp.text import from_bytes
 
 MEMORY_KEYS = ("memory_mb", "peak_memory_mb", "peak_vram_mb")
-_KEY_VALUE = re.compile(r"\s*([A-Za-z_][\w.\-/]*)\s*:\s+(\S.*?)\s*")
+_KEY_VALUE = re.compile(r"\s*([A-Za-z_][\w.\-/]*)\s*:\s+(\S.*)")
 _METRIC = re.compile(r"\s*METRIC\s+([A-Za-z_][\w.\-/]*)\s*=\s*(\S+)\s*")
 _NAME = re.compile(r"[A-Za-z_][\w.\-/]{0,99}")
 _USUAL_COLUMNS = {
@@ -45,14 +45,20 @@ class SummaryParser:
         if found := _METRIC.fullmatch(line):
             _put(self._lines, found[1], found[2], self.metric)
         elif found := _KEY_VALUE.fullmatch(line):
-            self._key_value(found[1], found[2])
+            self._key_value(found[1], found[2].rstrip())
         elif line.strip():
             self._block = {}
+
+    def forget(self) -> None:
+        """What was printed so far is not the summary: another program starts."""
+        self._block, self._best, self._lines = {}, {}, {}
 
     def _key_value(self, key: str, value: str) -> None:
         if key == "device":
             self.device = value
         _put(self._block, key, value, self.metric)
+        if key == self.metric and _number(value) is None:
+            self._best = {}  # "val_bpb: diverged": what came before is no longer its word
         if key in self._block and len(self.seen) < _MOST_METRICS:
             self.seen.add(key)
         if self.metric in self._block:
@@ -84,27 +90,30 @@ def read_tsv(rows: bytes, metric: str) -> Metrics:
     if not lines:
         return {}
     last = lines[-1]
-    headers = [tuple(line) for line in lines[:-1] if len(line) == len(last) and _is_header(line, metric)]
+    headers = [tuple(line) for line in lines[:-1] if len(line) == len(last) and all(map(_NAME.fullmatch, line))]
     columns = headers[-1] if headers else _USUAL_COLUMNS.get(len(last), ())
+    if "crash" in map(str.lower, last):  # its score is a filler: 0.0 in one table, inf in another
+        return {}
     metrics: Metrics = {}
     for key, value in zip(columns, last, strict=False):
         _put(metrics, metric if key == "val_score" else key, value, metric)
     return metrics
 
 
-def _is_header(cells: list[str], metric: str) -> bool:
-    """A row may name the metric too, but its other cells are no names: a score, an empty cell, a description."""
-    return bool({"val_score", metric} & set(cells)) and all(map(_NAME.fullmatch, cells))
-
-
 def _put(metrics: Metrics, name: str, value: str | float, metric: str) -> None:
     """Keep ``value`` if it is a number: NaN and infinity tell of a diverged run. ``metric`` always has room."""
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
+    number = _number(value)
+    if number is None:
         return
     if _NAME.fullmatch(name) and (name in metrics or name == metric or len(metrics) < _MOST_METRICS):
         metrics[name] = number
+
+
+def _number(value: str | float) -> float | None:
+    try:
+        return float(value)
+    except (ValueError, OverflowError):
+        return None
 
 
 def memory_mb(metrics: Mapping[str, float]) -> float | None:

@@ -18,6 +18,7 @@ Keys may repeat; their order is kept. Every iteration carries:
 Exp-Id              ``exp000`` (the baseline), ``exp001``, …
 Exp-Run             a unique id of this step
 Exp-Base            the commit it is an edit of: its first parent. A cherry-picked copy shows by another parent.
+Exp-Tree            the tree that was measured: its own. An amended commit shows by another tree.
 Exp-Status          ``KEEP``, ``DISCARD`` or ``CRASH``
 Exp-Score           the contract's metric (absent for a CRASH)
 Exp-Metric          ``name=value``, one for each other metric

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from gitexp.model import Contract, Iteration, Ledger, Notes, Status, score_text
+from gitexp.model import Contract, Iteration, Ledger, Notes, Status, headline, score_text, signed
 from gitexp.resources import data_dir
 from gitexp.text import one_line, printable
 
@@ -92,15 +92,17 @@ def _baseline(ledger: Ledger) -> str:
 
 
 def _line(iteration: Iteration) -> str:
-    score = score_text(iteration.score)
-    head = " ".join(filter(None, (iteration.id, iteration.status.value, score)))
-    return f"{head}: {one_line(iteration.description)}"
+    return one_line(headline(iteration))
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" + ("" if count == 1 else "s")
 
 
 def _results(ledger: Ledger) -> str:
     counts = ", ".join(f"{ledger.count(status)} {status.value}" for status in Status)
     incumbent = ledger.incumbent
-    lines = [f"{len(ledger.iterations)} iterations: {counts}. Incumbent: {_line(incumbent)}", ""]
+    lines = [f"{_plural(len(ledger.iterations), 'iteration')}: {counts}. Incumbent: {_line(incumbent)}", ""]
     shown = ledger.iterations[-SHOWN:]
     if len(shown) < len(ledger.iterations):
         lines += [f"The last {SHOWN} (all of them are in {RESULTS}):", ""]
@@ -125,11 +127,7 @@ def _learned(ledger: Ledger) -> str:
 def _lesson(iteration: Iteration, delta: float | None) -> str:
     if iteration.status is Status.CRASH:
         return f"- {iteration.id} {one_line(iteration.description)}: {one_line(iteration.reason)}"
-    return f"- {iteration.id} {one_line(iteration.description)}: {_signed(delta or 0.0)}"
-
-
-def _signed(delta: float) -> str:
-    return ("+" if delta >= 0 else "-") + score_text(abs(delta))
+    return f"- {iteration.id} {one_line(iteration.description)}: {signed(delta)}"
 
 
 def _notes(ledger: Ledger) -> Iterator[str]:

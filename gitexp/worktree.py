@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from gitexp.git import Change, Repository
 from gitexp.model import Contract, Frozen
 from gitexp.objects import EXECUTABLE, SYMLINK, Entry, entries, file_entry
 from gitexp.pending import write_file
+from gitexp.views import NOTEBOOK, RESULTS
+
+VIEWS = (RESULTS, NOTEBOOK)
 
 
 def check_ready(repo: Repository) -> None:
@@ -32,41 +36,66 @@ def edits(repo: Repository, editable: Iterable[str]) -> dict[str, Entry | None]:
     would be committed.
     """
     editable = tuple(editable)
+    _check_watched(repo, editable)
     changed = repo.changes()
     _check_outside(repo, changed, editable)
     explicit = [path for path in editable if not (repo.top / path).is_dir()]
     folders = [path for path in editable if (repo.top / path).is_dir()]
     new = repo.untracked(explicit, ignored=True) if explicit else []
-    new += repo.untracked(folders, ignored=False) if folders else []
+    new += untracked_below(repo, folders)
     old = entries(repo, "HEAD^{tree}", [change.path for change in changed]) if changed else {}
     found = {change.path: file_entry(repo, change.path, old.get(change.path)) for change in changed}
     found |= {path: file_entry(repo, path) for path in new}
     return {path: entry for path, entry in found.items() if entry != old.get(path)}
 
 
+def untracked_below(repo: Repository, folders: list[str]) -> list[str]:
+    """New files in editable folders, less those that .gitignore names and the views."""
+    found = repo.untracked(folders, ignored=False) if folders else []
+    return [path for path in found if path not in VIEWS]
+
+
+def _check_watched(repo: Repository, editable: tuple[str, ...]) -> None:
+    """git can be told not to look at a file; then its edits would run and not be committed."""
+    for line in os.fsdecode(repo.run("ls-files", "-v", "-z", "--", *editable)).split("\0"):
+        tag, _, path = line.partition(" ")
+        if tag.islower() or (tag == "S" and (repo.top / path).exists()):
+            flag = "assume-unchanged" if tag.islower() else "skip-worktree"
+            raise GitexpError(
+                f"git is told to ignore changes of {path} ({flag}).",
+                f"git -C {shlex.quote(str(repo.top))} update-index --no-{flag} {shlex.quote(path)}",
+            )
+
+
 def _check_outside(repo: Repository, changed: list[Change], editable: tuple[str, ...]) -> None:
     for change in changed:
         if change.unmerged:
             raise GitexpError(f"{change.path} has conflicts.", "git status")
-        if (repo.top / change.path).is_dir() or not covers(editable, change.path):
-            allowed = ", ".join(editable)
+        if not covers(editable, change.path):
             raise GitexpError(
-                f"{change.path} differs from HEAD, and only {allowed} may change in this experiment.",
-                f"git diff HEAD -- '{change.path}'   # then commit, stash or restore it",
+                f"{change.path} differs from HEAD, and only {', '.join(editable)} may change in this experiment.",
+                f"git diff HEAD -- {pathspec(change.path)}   # then commit, stash or restore it",
             )
+        if _is_submodule(repo, change.path):
+            raise GitexpError(f"{change.path} is a submodule: gitexp commits files.", "git submodule update")
     if staged := [change.path for change in changed if change.staged]:
         raise GitexpError(
             f"The index has staged changes ({', '.join(staged)}); gitexp takes edits from the work tree.",
-            f"git restore --staged {' '.join(_quoted(staged))}",
+            f"git restore --staged {' '.join(map(pathspec, staged))}",
         )
+
+
+def _is_submodule(repo: Repository, path: str) -> bool:
+    return (repo.top / path / ".git").exists()
 
 
 def covers(paths: Iterable[str], path: str) -> bool:
     return any(p in (path, ".") or path.startswith(p + "/") for p in paths)
 
 
-def _quoted(paths: Iterable[str]) -> list[str]:
-    return [path if path.isalnum() else f"'{path}'" for path in paths]
+def pathspec(path: str) -> str:
+    """``path`` as one can paste it after a git command, from any folder of the work tree."""
+    return shlex.quote(f":/{path}")
 
 
 def freeze(repo: Repository, paths: Iterable[str]) -> tuple[Frozen, ...]:
@@ -93,7 +122,7 @@ def check_frozen(repo: Repository, contract: Contract) -> None:
     if path := changed_frozen(repo, contract):
         raise GitexpError(
             f"{path} is frozen in this experiment, and differs from what the baseline was measured with.",
-            f"git restore '{path}'   # or start a new experiment: gitexp init --name NAME",
+            f"git restore {pathspec(path)}   # or start a new experiment: gitexp init --name NAME",
         )
 
 
@@ -107,11 +136,19 @@ def swap(repo: Repository, held: Mapping[str, Entry | None], wanted: Mapping[str
         now = file_entry(repo, path, held[path])
         if now == entry:
             continue
-        if now == held[path]:
+        if now == held[path] and _can_write(repo, path, entry):
             write_entry(repo, path, entry)
         else:
             left.append(path)
     return tuple(left)
+
+
+def _can_write(repo: Repository, path: str, entry: Entry | None) -> bool:
+    """Not where a folder came to stand, or a file where a folder must be: what is in it is somebody's."""
+    file = repo.top / path
+    if file.is_dir() and not file.is_symlink():
+        return False
+    return entry is None or all(not os.path.lexists(p) or p.is_dir() for p in file.parents)
 
 
 def write_entry(repo: Repository, path: str, entry: Entry | None) -> None:
@@ -122,7 +159,7 @@ def write_entry(repo: Repository, path: str, entry: Entry | None) -> None:
         _remove_empty(file.parent, repo.top)
     elif entry.mode == SYMLINK:
         file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_name(f".{file.name}.part")
+        part = file.with_name(f".gitexp.{os.getpid()}.part")
         os.symlink(os.fsdecode(repo.run("cat-file", "blob", entry.oid)), part)
         os.replace(part, file)
     else:

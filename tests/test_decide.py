@@ -15,7 +15,7 @@ def measured(score: float | None, reason: str = "") -> Measurement:
 def ledger(direction: Direction, *scored: tuple[Status, float | None]) -> Ledger:
     contract = Contract("metric", direction, 1.0, 2.0, "train.py", ("train.py",), (), "single", "h", 0)
     iterations = tuple(
-        Iteration(f"exp{number:03d}", "run", "base", status, "", "", measured(score))
+        Iteration(f"exp{number:03d}", "run", "base", "tree", status, "", "", measured(score))
         for number, (status, score) in enumerate(scored)
     )
     return Ledger("name", "tip", contract, iterations, Notes())

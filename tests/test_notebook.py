@@ -42,7 +42,7 @@ def iteration(number: int, status: Status, score: float | None, description: str
         device="Apple M4" if number == 0 else "",
     )
     values = {"reason": "", "measurement": measurement, "commit": f"{number:040x}"[::-1]} | more
-    return Iteration(id=identity, run="f", base="e", status=status, description=description, **values)  # type: ignore[arg-type]
+    return Iteration(id=identity, run="f", base="e", tree="d", status=status, description=description, **values)  # type: ignore[arg-type]
 
 
 CONTRACT = Contract(

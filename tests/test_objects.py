@@ -17,7 +17,7 @@ from gitexp.git import Change, GitCommandError, Repository
 from gitexp.objects import EXECUTABLE, REGULAR, SYMLINK, Entry, entries, file_entry, stage, write_tree
 
 TREES = settings(
-    max_examples=25,
+    max_examples=15,
     deadline=None,
     derandomize=True,
     database=None,
@@ -282,14 +282,14 @@ def test_every_kind_of_change(repo: Repository) -> None:
     (repo.top / "link").symlink_to("kept")
     (repo.top / "untracked").write_text("x")
     assert sorted(repo.changes(), key=lambda change: change.path) == [
-        Change("added", staged=True, mode=REGULAR),
-        Change("both", staged=True, mode=REGULAR),
-        Change("edited", staged=False, mode=REGULAR),
-        Change("gone", staged=False, mode="000000"),
-        Change("link", staged=False, mode=SYMLINK),
-        Change("mode", staged=False, mode=EXECUTABLE),
-        Change("removed", staged=True, mode="000000"),
-        Change("staged", staged=True, mode=REGULAR),
+        Change("added", staged=True),
+        Change("both", staged=True),
+        Change("edited", staged=False),
+        Change("gone", staged=False),
+        Change("link", staged=False),
+        Change("mode", staged=False),
+        Change("removed", staged=True),
+        Change("staged", staged=True),
     ]
     assert repo.untracked(["."], ignored=False) == ["untracked"]
 
@@ -307,7 +307,7 @@ def test_changes_of_odd_names(repo: Repository) -> None:
 def test_a_moved_file_is_one_gone_and_one_new(repo: Repository) -> None:
     git("config", "status.renames", "copies", cwd=repo.top)
     git("mv", "train.py", "moved.py", cwd=repo.top)
-    assert {change.path: change.mode for change in repo.changes()} == {"train.py": "000000", "moved.py": REGULAR}
+    assert {change.path for change in repo.changes()} == {"train.py", "moved.py"}
 
 
 def test_a_conflict_is_said(repo: Repository) -> None:
@@ -317,7 +317,7 @@ def test_a_conflict_is_said(repo: Repository) -> None:
         git("commit", "-q", "-am", branch, cwd=repo.top)
     merge = subprocess.run(["git", "merge", "-q", "one"], cwd=repo.top, capture_output=True, check=False)
     assert merge.returncode == 1
-    assert repo.changes() == [Change("train.py", staged=True, mode=REGULAR, unmerged=True)]
+    assert repo.changes() == [Change("train.py", staged=True, unmerged=True)]
     assert repo.operation() == "merge"
 
 
@@ -370,9 +370,8 @@ def test_asking_for_what_there_is_not(repo: Repository) -> None:
     assert repo.ref("refs/heads/nowhere") is None
     assert repo.config("no.such") is None
     assert repo.lookup("rev-parse", "--verify", "-q", "x") is None
-    with pytest.raises(GitCommandError, match=r"git rev-parse failed: .*Needed a single revision") as refused:
+    with pytest.raises(GitCommandError, match=r"git rev-parse failed: .*Needed a single revision"):
         repo.line("rev-parse", "--verify", "nowhere")
-    assert refused.value.code == 128
 
 
 def test_the_branch_and_the_operation(repo: Repository) -> None:

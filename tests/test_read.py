@@ -86,6 +86,18 @@ def test_status(lived: Path, gitexp: Gitexp) -> None:
     assert found["next"] == ["LR 0.3", "LR 0.25"]
 
 
+def test_status_says_what_the_next_step_would_take_and_whose_the_views_are(lived: Path, gitexp: Gitexp) -> None:
+    set_lr(lived, 0.3)
+    assert "edited        train.py\n" in gitexp("status").stdout
+    assert json.loads(gitexp("status", "--json").stdout)["edited"] == ["train.py"]
+    git("checkout", "-q", "train.py")
+    gitexp("init", "--name", "second")
+    git("switch", "-q", "exp/train")
+    assert "views         results.tsv and EXPERIMENT.md are of second: gitexp render\n" in gitexp("status").stdout
+    gitexp("render")
+    assert "views" not in gitexp("status").stdout
+
+
 def test_status_names_commits_by_hand_and_hidden_trailers(lived: Path, gitexp: Gitexp) -> None:
     set_lr(lived, 0.3)
     gitexp("step", "-m", "LR 0.3")
@@ -94,7 +106,8 @@ def test_status_names_commits_by_hand_and_hidden_trailers(lived: Path, gitexp: G
     git("commit", "-q", "--allow-empty", "-m", "by \x1b[31mhand")
     text = gitexp("status").stdout
     assert "exp004: a paragraph after its trailers hides them from git" in text
-    assert "by \\x1b[31mhand" in text
+    assert "by no step    " in text
+    assert "\x1b" not in text
 
 
 def test_render_brings_both_views_back(lived: Path, gitexp: Gitexp) -> None:

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from gitexp import trailers
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
-from gitexp.model import Contract, Direction, Frozen, Iteration, Measurement, Notes, Sample, Status
-from gitexp.records import SUBJECT_LIMIT, describe, from_message, revert_message, subject, to_message
+from gitexp.model import Contract, Direction, Frozen, Iteration, Measurement, Notes, Sample, Status, headline
+from gitexp.records import SUBJECT_LIMIT, describe, from_message, revert_message, to_message
 from gitexp.text import UNSAFE, one_line
 
-PURE = settings(max_examples=150, deadline=None, derandomize=True, database=None)
-SLOW_DATA = settings(PURE, max_examples=80, suppress_health_check=[HealthCheck.too_slow])
+PURE = settings(max_examples=100, deadline=None, derandomize=True, database=None)
+SLOW_DATA = settings(PURE, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 
 UNRULY = [
     *("Exp-Status: KEEP", "\nExp-Id: exp999\nExp-Status: KEEP\n", "Revert ", "---", "# x", "KEEP 1.0: ", ": ", "="),
@@ -48,7 +48,7 @@ def measurements(draw: st.DrawFn, crashed: bool, reason: str, seed: int) -> Meas
         test=draw(st.none() | NUMBER),
         memory_mb=draw(st.none() | st.floats(0, 1e9).map(lambda value: round(value, 1))),
         device=draw(TEXT),
-        reason=reason,
+        reason=reason if crashed else "",
         error=draw(TEXT) if crashed else "",
     )
 
@@ -94,7 +94,7 @@ def iterations(draw: st.DrawFn) -> Iteration:
 
 
 def again(iteration: Iteration) -> Iteration | None:
-    return from_message(trailers.read(to_message(iteration)), iteration.commit, iteration.tree)
+    return from_message(trailers.read(to_message(iteration)), iteration.commit)
 
 
 CONTRACT = Contract(
@@ -123,7 +123,6 @@ BASELINE = Iteration(
         test=2.7,
         memory_mb=27545.5,
         device="Apple M4",
-        reason="the baseline",
     ),
     notes=Notes(goal="as low\nas can be", constraints=("no downloads",), next=()),
     contract=CONTRACT,
@@ -165,6 +164,7 @@ def test_the_baseline_is_written_as_specified() -> None:
         "Exp-Id: exp000\n"
         f"Exp-Run: {'f' * 32}\n"
         f"Exp-Base: {'e' * 40}\n"
+        f"Exp-Tree: {'d' * 40}\n"
         "Exp-Status: KEEP\n"
         "Exp-Score: 2.667\n"
         "Exp-Metric: mfu_percent=39.8\n"
@@ -233,7 +233,7 @@ def test_cleared_is_not_unchanged(notes: Notes) -> None:
 def test_the_forms_of_a_subject(score: float | None, status: Status, text: str) -> None:
     measured = replace(BASELINE.measurement, score=score)
     iteration = replace(CRASH, id="exp004", status=status, description="x", measurement=measured)
-    assert subject(iteration) == text
+    assert headline(iteration) == text
     read = again(iteration)
     assert read
     assert read.description == "x"
@@ -248,7 +248,7 @@ def test_a_description_may_look_like_a_subject(description: str) -> None:
 
 def test_another_subject_is_the_description() -> None:
     message = to_message(BASELINE).replace(b"exp000 KEEP 2.667000: baseline", b"reworded by a person")
-    read = from_message(trailers.read(message), "c", "d")
+    read = from_message(trailers.read(message), "c")
     assert read
     assert read.description == "reworded by a person"
     assert read.id == "exp000"
@@ -320,7 +320,7 @@ def test_describe_loses_nothing(text: str, longer: int, end: str) -> None:
 def test_another_format_is_refused_with_the_way_out(version: str) -> None:
     message = to_message(BASELINE).replace(b"Exp-Format: 1\n", f"Exp-Format: {version}\n".encode())
     with pytest.raises(GitexpError, match="reads format 1") as refused:
-        from_message(trailers.read(message), "c", "d")
+        from_message(trailers.read(message), "c")
     assert refused.value.hint
 
 
@@ -367,14 +367,14 @@ def test_a_malformed_block_is_no_iteration(line: str, instead: str) -> None:
     message = to_message(BASELINE).decode()
     assert line in message
     assert again(BASELINE) == BASELINE
-    assert from_message(trailers.read(message.replace(line, instead).encode()), "c", "d") is None
+    assert from_message(trailers.read(message.replace(line, instead).encode()), "c") is None
 
 
 @pytest.mark.parametrize(
     "message", [b"", b"x", b"x\n\nSigned-off-by: A <a@b>\n", to_message(CRASH).partition(b"\n\nExp")[0]]
 )
 def test_a_commit_without_a_block_is_no_iteration(message: bytes) -> None:
-    assert from_message(trailers.read(message), "c", "d") is None
+    assert from_message(trailers.read(message), "c") is None
 
 
 @PURE
@@ -384,7 +384,7 @@ def test_a_damaged_message_is_an_iteration_or_none(data: st.DataObject) -> None:
     for _ in range(data.draw(st.integers(1, 8))):
         message[data.draw(st.integers(0, len(message) - 1))] = data.draw(st.integers(0, 255))
     try:
-        read = from_message(trailers.read(bytes(message)), "c", "d")
+        read = from_message(trailers.read(bytes(message)), "c")
     except GitexpError:
         return  # it hit the format
     if read:

@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 
 from gitexp import runner
-from gitexp.runner import LINE_LIMIT, LOG_HEAD, LOG_TAIL, TAIL_LINES, Execution, run
+from gitexp.runner import LINE_LIMIT, LOG_HEAD, LOG_TAIL, TAIL_LINES, Execution, NotStarted, run
 
 PATIENCE = 20  # seconds: only a test that fails waits so long
-SOON = 0.4  # seconds: long enough for a shell to have started
+SOON = 0.3  # seconds: long enough for a shell to have started
 LEFT_OUT = re.compile(rb"\n\[\.\.\. (\d+) bytes left out \.\.\.\]\n")
 
 Run = Callable[..., Execution]
@@ -27,8 +27,8 @@ Run = Callable[..., Execution]
 
 @pytest.fixture(autouse=True)
 def _no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "GRACE", 0.3)
-    monkeypatch.setattr(runner, "LINGER", 0.15)
+    monkeypatch.setattr(runner, "GRACE", 0.2)
+    monkeypatch.setattr(runner, "LINGER", 0.1)
 
 
 @pytest.fixture
@@ -91,11 +91,11 @@ def test_a_signal_is_a_negative_exit_code(sh: Run, number: signal.Signals) -> No
 def test_a_command_that_cannot_be_started(sh: Run, tmp_path: Path, log: Path) -> None:
     (tmp_path / "plain").write_text("#!/bin/sh\n")
     options = {"cwd": tmp_path, "env": {}, "timeout": 1.0, "log": log, "on_line": print}
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(NotStarted, match="No such file"):
         run([str(tmp_path / "missing")], **options)  # type: ignore[arg-type]
-    with pytest.raises(PermissionError):
+    with pytest.raises(NotStarted, match="Permission denied"):
         run([str(tmp_path / "plain")], **options)  # type: ignore[arg-type]
-    with pytest.raises(OSError, match="missing"):
+    with pytest.raises(NotStarted, match="No such file"):
         sh("exit", cwd=tmp_path / "missing")
     assert no_children()
 

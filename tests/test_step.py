@@ -437,7 +437,7 @@ def test_a_branch_switch_during_the_run_is_sealed_on_return(folder: Path, gitexp
     assert "pending       exp001" in gitexp("status", "-e", "train").stdout
     git("switch", "-q", "exp/train")
     said = gitexp("step", "-m", "y", code=1).stderr
-    assert "exp001 had been measured when its step was interrupted; it is sealed now." in said
+    assert "exp001 had been measured when its step was interrupted; it is sealed now, as DISCARD." in said
     assert [i.id for i in ledger_of(folder).iterations] == ["exp000", "exp001"]
     assert (folder / "train.py").read_text() == TOY
 

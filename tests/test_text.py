@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gitexp.text import UNSAFE, from_bytes, one_line, printable
 
-PURE = settings(max_examples=200, deadline=None, derandomize=True, database=None)
+PURE = settings(max_examples=100, deadline=None, derandomize=True, database=None)
 ANY = st.text(st.characters())  # surrogates too
 UNRULY = ["\x1b[31m", "\r", "\n", "\t", "\x85", "\u2028", "\u202e", "\ud800", "é", "\xa0", " "]
 HOSTILE = ANY | st.lists(st.sampled_from(UNRULY)).map("".join)

@@ -15,8 +15,8 @@ from gitexp import records, trailers
 from gitexp.git import Repository
 from gitexp.text import UNSAFE, one_line
 
-PURE = settings(max_examples=150, deadline=None, derandomize=True, database=None)
-WITH_GIT = settings(PURE, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+PURE = settings(max_examples=100, deadline=None, derandomize=True, database=None)
+WITH_GIT = settings(PURE, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 FEW = settings(WITH_GIT, max_examples=8)
 
 LONG = "0123456789" * 1000

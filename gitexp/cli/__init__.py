@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import signal
 import sys
+import traceback
 from types import FrameType
 from typing import Any
 
@@ -57,7 +58,9 @@ class LazyGroup(click.Group):
             ctx.exit(1)
         except KeyboardInterrupt:
             click.echo("", err=True)
-            _complain(GitexpError("Interrupted: nothing was recorded, and an edit is where it was.", "gitexp status"))
+            _complain(
+                GitexpError("Interrupted. What was not sealed yet is not recorded; its edit stays.", "gitexp status")
+            )
             ctx.exit(INTERRUPTED)
 
 
@@ -84,13 +87,12 @@ def cli() -> None:
 def main() -> None:
     """The executables ``gitexp`` and ``git-exp`` (so that ``git exp`` works)."""
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+            signal.signal(number, _interrupt)
     try:
         cli(prog_name="gitexp")
-    except Exception as error:
-        if "--debug" in sys.argv:
-            raise
-        click.echo(f"gitexp: a bug: {error!r}", err=True)
+    except Exception:
+        click.echo(f"gitexp: a bug, please report it:\n{traceback.format_exc()}", err=True)
         sys.exit(BUG)
 
 

@@ -8,6 +8,7 @@ from gitexp import history
 from gitexp import hook as hooks
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
+from gitexp.model import BRANCH_PREFIX
 
 
 @click.command()
@@ -29,6 +30,6 @@ def hook(install: bool) -> None:
     blob = hooks.blob(repo, path)
     click.echo(f"{path} ({blob[:10]})")
     branch = repo.branch() or ""
-    if branch.startswith("exp/"):
+    if branch.startswith(BRANCH_PREFIX):
         sealed = history.load(repo, history.current_name(repo)).contract.hook
         click.echo("The baseline was measured with " + ("it." if sealed == blob else f"another one ({sealed[:10]})."))

@@ -43,11 +43,13 @@ def positive(ctx: click.Context, param: click.Parameter, value: float | None) ->
     callback=positive,
     help="When a run is ended (default: after twice the budget and a minute).",
 )
-@click.option("--edit", multiple=True, metavar="PATH", help="A file or folder that may change (default: TRAIN).")
-@click.option("--freeze", multiple=True, metavar="PATH", help="A file or folder that must not change.")
+@click.option(
+    "--edit", multiple=True, metavar="PATH", help="May change, a file or a folder (default: TRAIN). Repeatable."
+)
+@click.option("--freeze", multiple=True, metavar="PATH", help="Must not change, a file or a folder. Repeatable.")
 @click.option("--hypothesis", help="What you expect, and why.")
-@click.option("--constraint", "constraints", multiple=True, help="Something every change must respect.")
-@click.option("--next", "ideas", multiple=True, help="Something to try.")
+@click.option("--constraint", "constraints", multiple=True, help="What every change must respect. Repeatable.")
+@click.option("--next", "ideas", multiple=True, help="What to try. Repeatable.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Given to each run as RANDOM_SEED.")
 @click.option("--rule", type=click.Choice(RULES), default="single", show_default=True, help="How verdicts are made.")
 @click.option("--template", type=click.Choice(list(TEMPLATES)), help="Start from a trainer that comes with gitexp.")
@@ -76,9 +78,10 @@ def init(
     \b
     Examples:
       gitexp init --template mlx --budget 60 --goal 'lowest val_bpb'
-      gitexp init scripts/fit.py --metric accuracy --maximize --freeze data/
+      gitexp init scripts/fit.py --metric accuracy --maximize --freeze score.py
     """
     repo = Repository.discover(Path.cwd())
+    came_from = repo.branch() or "a detached HEAD"
     if not template and not (Path.cwd() / train).exists() and _wants_template(train):
         template = "mlx"
     notes = Notes(goal, hypothesis, constraints or None, ideas or None)
@@ -99,9 +102,8 @@ def init(
         template=template or "",
     )
     ledger = begin(repo, plan, Terminal())
-    click.echo(
-        f"{ledger.baseline.id} {ledger.contract.metric} {score_text(ledger.baseline.score)} on exp/{ledger.name}"
-    )
+    score = f"{ledger.contract.metric} {score_text(ledger.baseline.score)}"
+    click.echo(f"{ledger.baseline.id} {score} on exp/{ledger.name}, from {came_from}")
     click.echo(f"Next: edit {', '.join(ledger.contract.edit)}, then: gitexp step -m 'what you changed'")
 
 

@@ -12,7 +12,7 @@ import click
 
 from gitexp.text import one_line, printable
 
-_PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%")
+_PERCENT = re.compile(r"(?<![\d.])(\d{1,3}(?:\.\d{1,6})?)\s?%")
 _REDRAW = 0.1  # seconds
 
 

@@ -7,9 +7,11 @@ import click
 from gitexp import history
 from gitexp.cli.table import as_json, dumps, rows, table, tsv
 from gitexp.git import Repository
-from gitexp.model import Ledger, Status, score_text
+from gitexp.model import BRANCH_PREFIX, Ledger, Status, score_text
+from gitexp.notebook import current, owner
 from gitexp.pending import Place
 from gitexp.text import from_bytes, one_line, printable
+from gitexp.views import NOTEBOOK, RESULTS
 
 LOG_LINES = 20
 experiment_option = click.option(
@@ -19,7 +21,7 @@ experiment_option = click.option(
 
 def open_ledger(name: str | None) -> tuple[Repository, Ledger]:
     repo = Repository.discover(Path.cwd())
-    wanted = name.removeprefix("exp/") if name else history.current_name(repo)
+    wanted = name.removeprefix(BRANCH_PREFIX) if name else history.current_name(repo)
     return repo, history.load(repo, wanted)
 
 
@@ -86,7 +88,10 @@ def status(name: str | None, json_: bool) -> None:
     """
     repo, ledger = open_ledger(name)
     pending = _pending(Place.of(repo, ledger.name))
-    click.echo(dumps(_status_json(ledger, pending)) if json_ else _status_text(ledger, pending))
+    if json_:
+        click.echo(dumps(_status_json(ledger, pending, _edited(repo, ledger))))
+    else:
+        click.echo(_status_text(ledger, pending, _edited(repo, ledger), _stale(repo, ledger)))
 
 
 def _pending(place: Place) -> str | None:
@@ -97,7 +102,19 @@ def _pending(place: Place) -> str | None:
     return f"{candidate.id}: {holder or 'interrupted; the next step clears it up'}"
 
 
-def _status_json(ledger: Ledger, pending: str | None) -> dict[str, object]:
+def _edited(repo: Repository, ledger: Ledger) -> list[str]:
+    """The files that the next step would take, or stumble over."""
+    here = repo.root is not None and repo.branch() == BRANCH_PREFIX + ledger.name
+    return [change.path for change in repo.changes()] if here else []
+
+
+def _stale(repo: Repository, ledger: Ledger) -> str:
+    """After a switch of branches the views may still be another experiment's."""
+    other = owner(current(repo)) if repo.root else None
+    return f"{RESULTS} and {NOTEBOOK} are of {other}: gitexp render" if other and other != ledger.name else ""
+
+
+def _status_json(ledger: Ledger, pending: str | None, edited: list[str]) -> dict[str, object]:
     contract = ledger.contract
     return {
         "experiment": ledger.name,
@@ -105,21 +122,24 @@ def _status_json(ledger: Ledger, pending: str | None) -> dict[str, object]:
         "metric": contract.metric,
         "direction": contract.direction.value,
         "budget": contract.budget,
+        "timeout": contract.timeout,
+        "script": contract.script,
         "edit": list(contract.edit),
         "frozen": [frozen.path for frozen in contract.freeze],
         "baseline": ledger.baseline.score,
         "incumbent": as_json(ledger.incumbent, None),
         "counts": {status.value: ledger.count(status) for status in Status},
         "pending": pending,
+        "edited": edited,
         "hypothesis": ledger.notes.hypothesis,
         "constraints": list(ledger.notes.constraints or ()),
         "next": list(ledger.notes.next or ()),
-        "commits_not_by_gitexp": list(ledger.strangers),
+        "commits_by_no_step": list(ledger.strangers),
         "displaced_trailers": list(ledger.displaced),
     }
 
 
-def _status_text(ledger: Ledger, pending: str | None) -> str:
+def _status_text(ledger: Ledger, pending: str | None, edited: list[str], stale: str) -> str:
     contract, best = ledger.contract, ledger.incumbent
     counts = ", ".join(f"{ledger.count(status)} {status.value}" for status in Status)
     facts = [
@@ -131,8 +151,10 @@ def _status_text(ledger: Ledger, pending: str | None) -> str:
         ("editable", ", ".join(contract.edit)),
         ("frozen", ", ".join(frozen.path for frozen in contract.freeze)),
         ("pending", pending or ""),
+        ("edited", ", ".join(edited)),
+        ("views", stale),
     ]
     facts += [("next", one_line(idea)) for idea in ledger.notes.next or ()]
-    facts += [("not by gitexp", stranger) for stranger in ledger.strangers]
+    facts += [("by no step", stranger) for stranger in ledger.strangers]
     facts += [("warning", f"{i}: a paragraph after its trailers hides them from git") for i in ledger.displaced]
-    return "\n".join(f"{name:<13} {printable(text)}" for name, text in facts if text)
+    return "\n".join(f"{name:<13} {one_line(text)}" for name, text in facts if text)

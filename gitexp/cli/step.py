@@ -7,9 +7,9 @@ import click
 
 from gitexp import history
 from gitexp.cli.progress import Terminal
-from gitexp.cli.table import COLORS, as_json, delta_text, dumps
+from gitexp.cli.table import COLORS, as_json, dumps
 from gitexp.git import Repository
-from gitexp.model import Notes, Status, score_text
+from gitexp.model import Notes, Status, score_text, signed
 from gitexp.step import Outcome, Proposal
 from gitexp.step import step as take_step
 from gitexp.text import printable
@@ -17,7 +17,7 @@ from gitexp.text import printable
 EXIT_CODES = {Status.KEEP: 0, Status.DISCARD: 10, Status.CRASH: 11}
 
 
-@click.command(context_settings={"ignore_unknown_options": False})
+@click.command()
 @click.option("-m", "--message", required=True, help="What was changed, in a line; further lines are kept with it.")
 @click.option("--hypothesis", help="What you expect, and why.")
 @click.option("--next", "ideas", multiple=True, help="What to try next; replaces the list. May be repeated.")
@@ -55,12 +55,6 @@ def step(
         ctx.exit(EXIT_CODES[outcome.iteration.status])
 
 
-def short_path(path: Path) -> str:
-    """``path`` as one would type it here."""
-    relative = os.path.relpath(path)
-    return str(path) if relative.startswith("..") else relative
-
-
 def _delta(outcome: Outcome) -> float | None:
     score, incumbent = outcome.iteration.score, outcome.incumbent.score
     return None if score is None or incumbent is None else score - incumbent
@@ -70,7 +64,7 @@ def _json(outcome: Outcome) -> dict[str, object]:
     return as_json(outcome.iteration, _delta(outcome)) | {
         "incumbent": {"id": outcome.incumbent.id, "score": outcome.incumbent.score},
         "log": str(outcome.log),
-        "left_as_they_are": list(outcome.left),
+        "left_alone": list(outcome.left),
     }
 
 
@@ -78,12 +72,12 @@ def outcome_text(outcome: Outcome) -> str:
     iteration = outcome.iteration
     verdict = click.style(iteration.status.value, fg=COLORS[iteration.status], bold=True)
     head = " ".join(filter(None, (iteration.id, verdict, score_text(iteration.score))))
-    if delta := delta_text(_delta(outcome)):
+    if delta := signed(_delta(outcome)):
         head += f" ({delta} against {outcome.incumbent.id})"
     lines = [
         f"{head}: {iteration.description}",
         f"  {printable(iteration.reason)}",
-        f"  log: {short_path(outcome.log)}",
+        f"  log: {os.path.relpath(outcome.log)}",
     ]
     if iteration.status is not Status.KEEP:
         lines.append(f"  reverted; the code is in {iteration.commit[:10]}")

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from gitexp.model import Iteration, Ledger, Status, score_text
-from gitexp.text import one_line
+from gitexp.model import Iteration, Ledger, Status, score_text, signed
+from gitexp.text import UNSAFE, one_line
 
 COLORS = {Status.KEEP: "green", Status.DISCARD: "yellow", Status.CRASH: "red"}
 HEADERS = ("id", "verdict", "score", "delta", "memory", "seconds", "description")
@@ -20,12 +20,6 @@ def rows(ledger: Ledger) -> list[Row]:
     return list(zip(ledger.iterations, ledger.deltas(), strict=True))
 
 
-def delta_text(delta: float | None) -> str:
-    if delta is None:
-        return ""
-    return ("+" if delta >= 0 else "-") + score_text(abs(delta))
-
-
 def cells(row: Row) -> list[str]:
     iteration, delta = row
     memory = iteration.measurement.memory_mb
@@ -33,7 +27,7 @@ def cells(row: Row) -> list[str]:
         iteration.id,
         iteration.status.value,
         score_text(iteration.score),
-        delta_text(delta),
+        signed(delta),
         "" if memory is None else f"{memory:.1f}",
         f"{iteration.measurement.seconds:.1f}",
         one_line(iteration.description),
@@ -80,4 +74,5 @@ def as_json(iteration: Iteration, delta: float | None) -> dict[str, Any]:
 
 
 def dumps(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    """JSON on one line, in which no text can drive a terminal."""
+    return UNSAFE.sub(lambda c: f"\\u{ord(c.group()):04x}", json.dumps(value, ensure_ascii=False, allow_nan=False))
