@@ -237,12 +237,17 @@ def _check_held(repo: Repository, contract: Contract, tree: str) -> None:
     """git must hold the content of every path the contract names, or its commits would not say what ran."""
     for path in (contract.script, *contract.edit, *(frozen.path for frozen in contract.freeze)):
         held = entries(repo, tree, [path])
-        if (path != "." and not held) or any(
-            entry.mode in (SYMLINK, GITLINK) for entry in held.values() if path in held
-        ):
+        linked = path in held and held[path].mode in (SYMLINK, GITLINK)
+        if (not held and path != ".") or linked or _is_elsewhere(repo, path):
             raise GitexpError(
                 f"{path} cannot be committed here: it is ignored, a link, or in another repository.", f"git add {path}"
             )
+
+
+def _is_elsewhere(repo: Repository, path: str) -> bool:
+    """Below a link to a folder, or in a repository of its own."""
+    above = [folder for folder in (repo.top / path).parents if repo.top in folder.parents]
+    return any(folder.is_symlink() or os.path.lexists(folder / ".git") for folder in above)
 
 
 def _check_measured(measurement: Measurement, log: Path) -> None:

@@ -217,10 +217,9 @@ class Repository:
         )
         return [_change(record) for record in os.fsdecode(out).split("\0") if record[:2] in ("1 ", "2 ", "u ")]
 
-    def untracked(self, paths: Iterable[str], *, ignored: bool) -> list[str]:
-        """Untracked files under ``paths``; with ``ignored`` also those that .gitignore names."""
-        standard = () if ignored else ("--exclude-standard",)
-        out = os.fsdecode(self.run("ls-files", "-z", "--others", *standard, "--", *paths))
+    def untracked(self, paths: Iterable[str]) -> list[str]:
+        """Untracked files under ``paths`` that .gitignore does not name."""
+        out = os.fsdecode(self.run("ls-files", "-z", "--others", "--exclude-standard", "--", *paths))
         return [path for path in out.split("\0") if path and not path.endswith("/")]
 
     # -- writing commits and refs --------------------------------------------------------------------------------------

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import codecs
 import contextlib
-import ctypes
 import os
 import selectors
 import signal
 import subprocess
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
 GRACE = 5.0  # seconds between TERM and KILL
 LINGER = 0.5  # seconds to go on reading after the command has ended, while something else holds its output open
@@ -23,8 +21,6 @@ LOG_HEAD = 8 << 20  # bytes of output kept from the start …
 LOG_TAIL = 1 << 20  # … and from the end
 TAIL_LINES = 200
 LINE_LIMIT = 10_000  # characters; a longer line is cut
-_PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 class NotStarted(Exception):  # noqa: N818  it says what happened
@@ -57,6 +53,7 @@ def run(
     ^C too, nothing of the group is left running. Raises :class:`NotStarted` when the command cannot be started.
     """
     started = time.monotonic()
+    guard = _Guard()
     try:
         process = subprocess.Popen(
             list(command),
@@ -66,14 +63,15 @@ def run(
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=_die_with_parent if _LIBC else None,  # noqa: PLW1509  there are no threads here
         )
     except OSError as error:
+        guard.dismiss()
         raise NotStarted(error.strerror) from error
     assert process.stdout
     tail: deque[str] = deque(maxlen=TAIL_LINES)
     lines = _Lines(tail.append, on_line)
     try:
+        guard.watch(process.pid)
         with process.stdout, _CappedLog(log) as kept:
             timed_out = False
             for chunk in _chunks(process, started + timeout):
@@ -85,13 +83,11 @@ def run(
                     lines.feed(chunk)
             lines.end()
     finally:
-        end_group(process)
+        try:
+            end_group(process)
+        finally:
+            guard.dismiss()
     return Execution(process.returncode, timed_out, time.monotonic() - started, tuple(tail))
-
-
-def _die_with_parent() -> None:
-    assert _LIBC
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _chunks(process: subprocess.Popen[bytes], deadline: float) -> Iterator[bytes | None]:
@@ -153,6 +149,40 @@ def end_group(process: subprocess.Popen[bytes]) -> None:
 def signal_group(pid: int, number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, number)
+
+
+class _Guard:
+    """A process that ends the run's group should this one die without a chance to (kill -9): it waits on a pipe."""
+
+    def __init__(self) -> None:
+        read, self._write = os.pipe()
+        self._pid = os.fork()
+        if self._pid == 0:
+            _wait_for_the_end(read)
+        os.close(read)
+
+    def watch(self, group: int) -> None:
+        os.write(self._write, str(group).encode())
+
+    def dismiss(self) -> None:
+        os.write(self._write, b" done")
+        os.close(self._write)
+        os.waitpid(self._pid, 0)
+
+
+def _wait_for_the_end(pipe: int) -> NoReturn:
+    """In the guard: when the pipe closes on a bare number, that group has lost its parent."""
+    try:
+        os.setsid()  # ^C in the terminal is not for the guard
+        os.closerange(0, pipe)  # among others its copies of the locks
+        os.closerange(pipe + 1, os.sysconf("SC_OPEN_MAX"))
+        heard = b""
+        while chunk := os.read(pipe, 64):
+            heard += chunk
+        if heard.isdigit():
+            os.killpg(int(heard), signal.SIGKILL)
+    finally:
+        os._exit(0)
 
 
 class _Lines:

@@ -36,28 +36,29 @@ def edits(repo: Repository, editable: Iterable[str]) -> dict[str, Entry | None]:
     would be committed.
     """
     editable = tuple(editable)
-    _check_watched(repo, editable)
+    folders = [path for path in editable if (repo.top / path).is_dir()]
+    _check_watched(repo, folders)
     changed = repo.changes()
     _check_outside(repo, changed, editable)
-    explicit = [path for path in editable if not (repo.top / path).is_dir()]
-    folders = [path for path in editable if (repo.top / path).is_dir()]
-    new = repo.untracked(explicit, ignored=True) if explicit else []
-    new += untracked_below(repo, folders)
-    old = entries(repo, "HEAD^{tree}", [change.path for change in changed]) if changed else {}
-    found = {change.path: file_entry(repo, change.path, old.get(change.path)) for change in changed}
-    found |= {path: file_entry(repo, path) for path in new}
-    return {path: entry for path, entry in found.items() if entry != old.get(path)}
+    # Editable files are compared by content, whatever git's index believes of them; in folders git finds the changes.
+    files = [path for path in editable if path not in folders]
+    paths = dict.fromkeys([*files, *(change.path for change in changed), *untracked_below(repo, folders)])
+    old = entries(repo, "HEAD^{tree}", paths) if paths else {}
+    new = {path: file_entry(repo, path, old.get(path)) for path in paths}
+    return {path: entry for path, entry in new.items() if entry != old.get(path)}
 
 
 def untracked_below(repo: Repository, folders: list[str]) -> list[str]:
     """New files in editable folders, less those that .gitignore names and the views."""
-    found = repo.untracked(folders, ignored=False) if folders else []
+    found = repo.untracked(folders) if folders else []
     return [path for path in found if path not in VIEWS]
 
 
-def _check_watched(repo: Repository, editable: tuple[str, ...]) -> None:
+def _check_watched(repo: Repository, folders: list[str]) -> None:
     """git can be told not to look at a file; then its edits would run and not be committed."""
-    for line in os.fsdecode(repo.run("ls-files", "-v", "-z", "--", *editable)).split("\0"):
+    if not folders:
+        return
+    for line in os.fsdecode(repo.run("ls-files", "-v", "-z", "--", *folders)).split("\0"):
         tag, _, path = line.partition(" ")
         if tag.islower() or (tag == "S" and (repo.top / path).exists()):
             flag = "assume-unchanged" if tag.islower() else "skip-worktree"

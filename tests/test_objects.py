@@ -291,7 +291,7 @@ def test_every_kind_of_change(repo: Repository) -> None:
         Change("removed", staged=True),
         Change("staged", staged=True),
     ]
-    assert repo.untracked(["."], ignored=False) == ["untracked"]
+    assert repo.untracked(["."]) == ["untracked"]
 
 
 def test_changes_of_odd_names(repo: Repository) -> None:
@@ -324,13 +324,12 @@ def test_a_conflict_is_said(repo: Repository) -> None:
 def test_untracked_files_of_odd_names_are_names_and_not_patterns(repo: Repository) -> None:
     (repo.top / ".git" / "info" / "exclude").write_text("ignored*\n")
     lay(repo.top, dict.fromkeys((*ODD, "ab", "in/x", "ignored", "in/ignored"), (REGULAR, "x")))
-    assert set(repo.untracked(["."], ignored=False)) == {*ODD, "ab", "in/x"}
-    assert set(repo.untracked(["in"], ignored=True)) == {"in/x", "in/ignored"}
+    assert set(repo.untracked(["."])) == {*ODD, "ab", "in/x"}
     for name in ODD:
-        assert repo.untracked([name], ignored=True) == [name]
-    assert repo.untracked(["in"], ignored=False) == ["in/x"]
+        assert repo.untracked([name]) == [name]
+    assert repo.untracked(["in"]) == ["in/x"]
     make_repository(repo.top / "in" / "nested", {"x": "x"})
-    assert repo.untracked(["in"], ignored=False) == ["in/x"]
+    assert repo.untracked(["in"]) == ["in/x"]
 
 
 # -- the repository itself -------------------------------------------------------------------------------------------

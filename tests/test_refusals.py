@@ -260,15 +260,28 @@ def test_paths_that_git_would_not_hold(folder: Path, gitexp: Gitexp, tmp_path: P
     git("init", "-q", "nested")
     (folder / "nested" / "train.py").write_text(TOY)
     assert "cannot be committed here" in gitexp("init", "nested/train.py", code=1).stderr
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "train.py").write_text(TOY)
+    (folder / "linked").symlink_to(tmp_path / "folder")
+    assert "cannot be committed here" in gitexp("init", "linked/train.py", code=1).stderr
 
 
 def test_a_file_git_is_told_to_ignore(experiment: Path, gitexp: Gitexp) -> None:
     git("update-index", "--assume-unchanged", "train.py")
     set_lr(experiment, 0.2)
-    said = refused(gitexp, experiment, "step", "-m", "x")
-    assert "git is told to ignore changes of train.py" in said
+    assert "exp001 KEEP 2.010000" in gitexp("step", "-m", "x").stdout
+    assert "LR = 0.2" in git("show", "HEAD:train.py")
+
+
+@pytest.mark.parametrize("flag", ["assume-unchanged", "skip-worktree"])
+def test_a_file_git_is_told_to_ignore_in_an_editable_folder(folder: Path, gitexp: Gitexp, flag: str) -> None:
+    gitexp("init", "--edit", ".")
+    git("update-index", f"--{flag}", "train.py")
+    set_lr(folder, 0.2)
+    said = refused(gitexp, folder, "step", "-m", "x")
+    assert f"git is told to ignore changes of train.py ({flag})" in said
     subprocess.run(said.split("try: ")[1], shell=True, check=True)
-    assert "exp001 KEEP" in gitexp("step", "-m", "x").stdout
+    assert f"git is told to ignore changes of train.py ({flag})" not in gitexp("step", "-m", "x", code=None).stderr
 
 
 def test_the_views_are_in_no_iteration_even_if_everything_may_change(folder: Path, gitexp: Gitexp) -> None:
