@@ -204,7 +204,73 @@ def test_a_budget_shorter_than_a_step(tmp_path: Path) -> None:
     assert "shorter than one step" in refusal(run(copy_template(tmp_path), "train.py", TIME_BUDGET=0.0001))
 
 
+@pytest.mark.parametrize(
+    ("package", "content", "complaint"),
+    [
+        ("mlx", "__version__ = '0.28.1'", "MLX 0.28.1 is too old, 0.29 or later is needed"),
+        ("mlx", "raise ImportError('no Metal device')", "MLX cannot be loaded (no Metal device)"),
+    ],
+)
+def test_a_wrong_mlx_is_a_sentence(tmp_path: Path, package: str, content: str, complaint: str) -> None:
+    folder = copy_template(tmp_path)
+    (folder / package).mkdir()
+    (folder / package / "core.py").write_text(content)
+    assert complaint in refusal(run(folder, "train.py"))
+
+
+LIMITED = """
+import resource
+
+resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
+import prepare, train
+
+prepare.run(train.main)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux holds a process to a limit of memory")
+def test_out_of_memory_is_a_sentence(tmp_path: Path) -> None:
+    """In numpy, whose arrays come first. MLX's CPU backend has no error for it: there the log names the line."""
+    folder = copy_template(tmp_path, BATCH_SIZE=2_000_000_000)
+    (folder / "limited.py").write_text(LIMITED)
+    assert "a smaller BATCH_SIZE, SEQ_LEN or DEPTH needs less" in refusal(run(folder, "limited.py"))
+    copy_template(tmp_path, NGRAM_BUCKETS=100_000_000)  # a table of 26 GB
+    died = run(folder, "limited.py")
+    assert died.returncode != 0
+    assert "out of memory" in died.stderr or "Segmentation fault" in died.stderr
+    assert "train.py" in died.stderr or died.returncode == 1
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("[metal::malloc] Unable to allocate 99 bytes.")])
+def test_an_allocation_that_fails_is_a_sentence(
+    prepare: ModuleType, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    monkeypatch.setattr(prepare.faulthandler, "enable", lambda: None)  # pytest has its own
+
+    def failing() -> None:
+        raise error
+
+    with pytest.raises(SystemExit, match="out of memory"):
+        prepare.run(failing)
+
+
 # Data
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads ru_maxrss as KiB")
+def test_a_text_of_3_gb_is_never_loaded_whole(tmp_path: Path) -> None:
+    folder = copy_template(tmp_path)
+    with (tmp_path / "big.txt").open("wb") as file:
+        file.write(small_text())
+        file.truncate(3 << 30)  # sparse: it takes no disk
+    for script in ("train.py", "evaluate.py"):
+        command = [sys.executable, script, "--data", "big.txt"]
+        with subprocess.Popen(command, cwd=folder, env=os.environ | {"TIME_BUDGET": "0.5"}) as child:
+            _, status, usage = os.wait4(child.pid, 0)
+            child.returncode = os.waitstatus_to_exitcode(status)
+        assert child.returncode == 0
+        assert usage.ru_maxrss < 400 << 10  # as with a small text, where it is 110 MB
 
 
 @pytest.mark.slow
@@ -269,7 +335,9 @@ def test_training_batches_come_from_the_training_split(prepare: ModuleType, tmp_
     for start, stop in text.spans(prepare.TRAINING):
         marks[start:stop] = 1
     marks.tofile(path)
-    batches = prepare.training_batches(prepare.Text("a file", [path]), batch_size=64, seq_len=128, seed=0)
+    batches = prepare.training_batches(
+        prepare.Text("a file", [path]), vocab_size=256, batch_size=64, seq_len=128, seed=0
+    )
     for _ in range(200):
         inputs, targets = next(batches)
         assert inputs.shape == targets.shape == (64, 128)
@@ -286,6 +354,79 @@ def test_a_window_may_cross_files(prepare: ModuleType, tmp_path: Path) -> None:
     text = prepare.Text("a folder", files)
     for start, length in [(0, 11), (0, 90_000), (39_990, 30), (40_000, 1), (40_001, 5), (89_999, 1)]:
         assert (text.read(start, length) == whole[start : start + length]).all()
+
+
+# Vocabularies
+
+
+SAME_MODEL_TWICE = """
+# On text of "ab" and "cd" alone, with 30 % for "ab" and 70 % for "cd": once told byte by byte, once pair by pair.
+import evaluate, json, prepare, train
+from pathlib import Path
+import mlx.core as mx
+import numpy as np
+
+text = prepare.load_text(Path("pairs.txt"))
+data = evaluate.held_out(text, prepare.VALIDATION)
+for vocab_size in (256, 258):
+    train.VOCAB_SIZE = vocab_size
+    tokenizer = prepare.Tokenizer(text, vocab_size)
+    a, b, c, d = (int(tokenizer.encode(np.frombuffer(byte, dtype=np.uint8))[0]) for byte in (b"a", b"b", b"c", b"d"))
+    starts = {a: 0.3, c: 0.7} if vocab_size == 256 else {}
+    if vocab_size == 258:
+        ab, cd = (int(tokenizer.encode(np.frombuffer(pair, dtype=np.uint8))[0]) for pair in (b"ab", b"cd"))
+        assert len({a, b, c, d, ab, cd}) == 6
+        starts = {ab: 0.3, cd: 0.7}
+    table = np.full((vocab_size, vocab_size), -50.0, dtype=np.float32)
+    for token, share in starts.items():
+        table[:, token] = np.log(share)
+    for first, second in ((a, b), (c, d)):
+        table[first] = -50
+        table[first, second] = 0
+    told = evaluate.bits_per_byte(lambda tokens: mx.array(table)[tokens], data, tokenizer)
+    uniform = evaluate.bits_per_byte(lambda tokens: mx.zeros((*tokens.shape, vocab_size)), data, tokenizer)
+    count = len(evaluate.tokens_of(data, tokenizer)) - 1
+    print(json.dumps([told, uniform, count * np.log2(vocab_size) / (len(data) - 1), len(data) - 1, count]))
+"""
+
+
+def test_one_model_scores_the_same_under_two_vocabularies(tmp_path: Path) -> None:
+    pytest.importorskip("tokenizers", reason="BPE is an extra")
+    folder = copy_template(tmp_path)
+    pairs = np.random.default_rng(0).integers(2, size=80_000)
+    (folder / "pairs.txt").write_bytes(np.array([b"ab", b"cd"])[pairs].tobytes())
+    (folder / "twice.py").write_text(SAME_MODEL_TWICE)
+    result = run(folder, "twice.py")
+    assert result.returncode == 0, result.stderr
+    of_bytes, of_pairs = (json.loads(line) for line in result.stdout.splitlines())
+    assert of_pairs[0] == pytest.approx(of_bytes[0], abs=1e-5)
+    assert of_bytes[0] == pytest.approx(-np.log2(0.3 * 0.7) / 4, abs=0.02)  # half of a pair's two bits and a little
+    for _, uniform, expected, _, _ in (of_bytes, of_pairs):
+        assert uniform == pytest.approx(expected, abs=1e-5)
+    assert of_bytes[1] == pytest.approx(8, abs=1e-5)
+    assert of_bytes[3] == of_pairs[3] == of_bytes[4]
+    assert of_pairs[4] == of_bytes[4] // 2 + 1
+
+
+@pytest.mark.slow
+def test_bpe_trains_and_scores_whatever_the_bytes(tmp_path: Path) -> None:
+    pytest.importorskip("tokenizers", reason="BPE is an extra")
+    folder = copy_template(tmp_path, VOCAB_SIZE=512, BATCH_SIZE=1, SEQ_LEN=32)
+    (folder / "data.txt").write_bytes(small_text().replace(b"z", b"\xff").replace(b"x", b"\0"))
+    settings = {"GITEXP_DATA": "data.txt", "TIME_BUDGET": 0.5}
+    assert run(folder, "train.py", **settings).returncode == 0
+    assert float(summary(run(folder, "evaluate.py", **settings).stdout)["val_bpb"]) < 8
+
+
+def test_bpe_asks_for_its_library(tmp_path: Path) -> None:
+    folder = copy_template(tmp_path, VOCAB_SIZE=512)
+    (folder / "tokenizers.py").write_text("raise ImportError('not here')")
+    assert "pip install tokenizers" in refusal(run(folder, "train.py"))
+    edit(folder / "train.py", r"(?m)^VOCAB_SIZE = 512", "VOCAB_SIZE = 100")
+    assert "VOCAB_SIZE must be 256 (bytes) or more" in refusal(run(folder, "train.py"))
+
+
+# BLAS
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only the Linux CPU wheel of MLX brings a BLAS to replace")
@@ -308,3 +449,25 @@ np.savez("{name}", product=a @ b, transposed=a.T @ a, singular=s)
         for name in reference:
             scale = np.abs(reference[name]).max()
             assert np.abs(ours[name] - reference[name]).max() < 1e-5 * scale, name
+
+
+# The bench
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", [("sizes", "--grid", "BATCH_SIZE=1,2"), ("spread", "--runs", "2")])
+def test_the_bench_runs(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """Not how fast anything is: that the bench still fits the template. The side with PyTorch wants an install."""
+    command = [sys.executable, "-m", "tests.bench.train", *words, "--data", "python", "--budget", "0.3"]
+    done = subprocess.run(
+        [*command, "--json", str(tmp_path / "rows.json")],
+        cwd=TEMPLATE.parents[1],
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    rows = json.loads((tmp_path / "rows.json").read_text())
+    assert len(rows) == (2 if words[0] == "sizes" else 4)
+    assert all(1 < row["val_bpb"] < 9 and row["stall"] >= 1 for row in rows)

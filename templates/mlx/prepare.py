@@ -8,16 +8,19 @@ What a run reads from outside:
                    goes before it. Without either: the text that comes with every Python, see `default_files`.
   GITEXP_RUN_DIR   where the weights and the training's figures are left for evaluate.py (default .gitexp-run)
 
-Text is bytes here: a token is a byte, so that no file is invalid and scores (bits per byte) compare across models.
+Text is bytes here, so that no file is invalid. A token is a byte, or, with a VOCAB_SIZE above 256, a string of bytes
+(BPE); scores are bits per byte of text either way, and so compare across vocabularies.
 """
 
 from __future__ import annotations
 
 import argparse
 import ctypes
+import faulthandler
 import hashlib
 import json
 import math
+import mmap
 import os
 import resource
 import sys
@@ -30,7 +33,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-VOCAB_SIZE = 256  # a token is a byte
+BYTES = 256  # with a vocabulary of this size a token is a byte; a larger one is BPE
+BPE_BYTES = 32 << 20  # at most this much of the training split is learned from and encoded; 1 MB takes some 0.6 s
 DEFAULT_TEXT_BYTES = 4 << 20  # the default text is cut here: one CPU core reads it about twice in five minutes
 MIN_TEXT_BYTES = 64 << 10  # less makes splits too small to say anything
 MAX_BLOCK_BYTES = 64 << 10  # splits are cut in blocks of this size, or of a 200th of a smaller text
@@ -111,7 +115,11 @@ def write_json(path: Path, values: dict[str, Any]) -> None:
 
 @lru_cache(maxsize=256)  # bounded: a map holds a file descriptor, and a folder may have 100,000 files
 def _map(path: Path) -> np.ndarray:
-    return np.memmap(path, dtype=np.uint8, mode="r")
+    with path.open("rb") as file:
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    if hasattr(mmap, "MADV_RANDOM"):
+        mapped.madvise(mmap.MADV_RANDOM)  # no reading ahead: a first look into a file of 3 GB takes 0.04 ms, not 20
+    return np.frombuffer(mapped, dtype=np.uint8)
 
 
 class Text:
@@ -206,23 +214,89 @@ def load_text(path: Path | None) -> Text:
 
 
 # ---------------------------------------------------------------------------------------------------------------------
+# Tokens
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+class Tokenizer:
+    """Bytes to tokens. A vocabulary of 256 is the bytes themselves; a larger one is a BPE that `tokenizers` learns from
+    the training split alone. It is shown byte b as the character b (Latin-1), so whatever bytes there are go through
+    whole. train.py leaves it in the run directory, where evaluate.py finds it."""
+
+    def __init__(self, text: Text, vocab_size: int) -> None:
+        if vocab_size < BYTES:
+            fail(f"VOCAB_SIZE must be {BYTES} (bytes) or more (BPE), not {vocab_size}.")
+        self.bpe = learned_bpe(text, vocab_size) if vocab_size > BYTES else None
+
+    def encode(self, data: np.ndarray) -> np.ndarray:
+        if self.bpe is None:
+            return data
+        return np.array(self.bpe.encode(data.tobytes().decode("latin-1")).ids, dtype=np.int32)
+
+    def decode(self, tokens: np.ndarray) -> bytes:
+        if self.bpe is None:
+            return tokens.astype(np.uint8).tobytes()
+        return "".join(self.bpe.id_to_token(token) for token in tokens.tolist()).encode("latin-1")
+
+
+def learned_bpe(text: Text, vocab_size: int) -> Any:
+    try:
+        import tokenizers as hf  # noqa: PLC0415 - an extra, and only this branch needs it
+    except ImportError:
+        fail(f"a VOCAB_SIZE of {vocab_size} is BPE, which needs tokenizers: pip install tokenizers")
+    key = hashlib.sha256(f"{text.name} {text.size} {vocab_size}".encode()).hexdigest()[:16]
+    target = run_dir() / f"bpe-{key}.json"
+    if not target.exists():
+        bpe = hf.Tokenizer(hf.models.BPE())
+        # A token stays in a word with the space before it, a run of signs, or of spaces; bytes above 127 are letters.
+        pieces = r" ?[\w\x{80}-\x{ff}]+| ?[^\s\w\x{80}-\x{ff}]+|\s+"
+        bpe.pre_tokenizer = hf.pre_tokenizers.Split(hf.Regex(pieces), "isolated")
+        alphabet = [chr(byte) for byte in range(BYTES)]
+        trainer = hf.trainers.BpeTrainer(vocab_size=vocab_size, initial_alphabet=alphabet, show_progress=False)
+        parts = (text.read(start, stop - start) for start, stop in bpe_spans(text))
+        bpe.train_from_iterator((part.tobytes().decode("latin-1") for part in parts), trainer)
+        draft = target.with_suffix(f".{os.getpid()}.tmp")
+        bpe.save(str(draft))
+        draft.replace(target)
+    return hf.Tokenizer.from_file(str(target))
+
+
+def bpe_spans(text: Text) -> list[tuple[int, int]]:
+    """Spans of the training split that BPE reads: all of them, or as many as make BPE_BYTES, spread evenly."""
+    spans = text.spans(TRAINING)
+    count = max(1, min(len(spans), BPE_BYTES // int((spans[:, 1] - spans[:, 0]).max())))
+    return spans[np.linspace(0, len(spans) - 1, count).astype(int)].tolist()
+
+
+# ---------------------------------------------------------------------------------------------------------------------
 # Batches
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def training_batches(text: Text, batch_size: int, seq_len: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def training_batches(
+    text: Text, vocab_size: int, batch_size: int, seq_len: int, seed: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Endless (inputs, targets), each (batch_size, seq_len), from random places of the training split alone."""
-    spans = text.spans(TRAINING)
+    tokenizer = Tokenizer(text, vocab_size)
+    spans, read = text.spans(TRAINING), text.read
+    if tokenizer.bpe is not None:
+        parts = [tokenizer.encode(text.read(start, stop - start)) for start, stop in bpe_spans(text)]
+        tokens, ends = np.concatenate(parts), np.cumsum([len(part) for part in parts])
+        spans = np.stack([ends - [len(part) for part in parts], ends], axis=1)
+
+        def read(start: int, length: int) -> np.ndarray:
+            return tokens[start : start + length]
+
     places = np.maximum(spans[:, 1] - spans[:, 0] - seq_len, 0)  # window starts in each span, none across its end
     ends = np.cumsum(places)
     if ends[-1] == 0:
-        fail(f"the data at {text.name} ({text.size:,} bytes) is too small for sequences of {seq_len} bytes.")
+        fail(f"the data at {text.name} ({text.size:,} bytes) is too small for sequences of {seq_len} tokens.")
     generator = np.random.default_rng(seed)
     while True:
         picks = generator.integers(ends[-1], size=batch_size)
         rows = np.searchsorted(ends, picks, side="right")
         starts = spans[rows, 1] - seq_len - (ends[rows] - picks)
-        windows = np.stack([text.read(int(start), seq_len + 1) for start in starts])
+        windows = np.stack([read(int(start), seq_len + 1) for start in starts])
         yield windows[:, :-1], windows[:, 1:]
 
 
@@ -295,13 +369,15 @@ def load_blas() -> str:
     MLX's CPU wheel for Linux brings the reference BLAS, and finds `cblas_sgemm` by its name when it is loaded: one that
     is global in the process by then goes first, and so does its LAPACK. Elsewhere (Metal, CUDA) there is nothing to do.
     The newer scipy-openblas32 prefix every name with scipy_, so it is the last one before that, or the system's own.
-    OPENBLAS_NUM_THREADS sets its threads; by default it takes every core it may run on.
+    OPENBLAS_NUM_THREADS sets its threads, one by default: the rest of MLX's CPU backend is single-threaded, and threads
+    on every core wait for each other wherever another program runs (a fifth of the steps on two busy cores).
     """
     if not any(Path(folder).glob("mlx_cpu.libs/libblas*") for folder in sys.path):
         return "MLX's own BLAS"
     if hasattr(ctypes.CDLL(None), "cblas_sgemm"):
         return "preloaded BLAS"
     wheels = [str(file) for folder in sys.path for file in Path(folder).glob("scipy_openblas32/lib/libopenblas*.so")]
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     for name in (*wheels, "libopenblas.so.0"):
         try:
             library = ctypes.CDLL(name)  # local for now: it takes nothing over before it is known to fit
@@ -311,7 +387,7 @@ def load_blas() -> str:
             continue
         if hasattr(library, "cblas_sgemm") and "USE64BITINT" not in config:  # MLX passes 32-bit sizes
             ctypes.CDLL(name, mode=ctypes.RTLD_GLOBAL)
-            return " ".join(config.split()[:2]) + f" on {library.openblas_get_num_threads()} threads"
+            return " ".join(config.split()[:2]) + f", threads: {library.openblas_get_num_threads()}"
     return REFERENCE_BLAS
 
 
@@ -373,6 +449,7 @@ def finish(model: Any, stats: dict[str, Any]) -> None:
 
 def run(main: Callable[[], None]) -> None:
     """Out of memory is a sentence; any other fault keeps its traceback."""
+    faulthandler.enable()  # MLX's CPU backend ends in SIGSEGV where malloc fails: the log then says where
     try:
         main()
     except (MemoryError, RuntimeError) as error:

@@ -1,0 +1,1 @@
+"""Benchmarks, run by hand: python -m tests.bench.train. No test asserts on a time that they measure."""
