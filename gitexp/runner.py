@@ -162,10 +162,12 @@ class _Guard:
         os.close(read)
 
     def watch(self, group: int) -> None:
-        os.write(self._write, str(group).encode())
+        with contextlib.suppress(BrokenPipeError):  # somebody killed the guard: the run needs it only in the worst case
+            os.write(self._write, str(group).encode())
 
     def dismiss(self) -> None:
-        os.write(self._write, b" done")
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self._write, b" done")
         os.close(self._write)
         os.waitpid(self._pid, 0)
 
@@ -175,7 +177,7 @@ def _wait_for_the_end(pipe: int) -> NoReturn:
     try:
         os.setsid()  # ^C in the terminal is not for the guard
         os.closerange(0, pipe)  # among others its copies of the locks
-        os.closerange(pipe + 1, os.sysconf("SC_OPEN_MAX"))
+        os.closerange(pipe + 1, min(os.sysconf("SC_OPEN_MAX"), 1 << 16))  # which may be 2**63 - 1
         heard = b""
         while chunk := os.read(pipe, 64):
             heard += chunk

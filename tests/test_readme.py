@@ -81,3 +81,22 @@ def test_the_overnight_loop_runs_until_told_to_stop(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     verdicts = [line.split()[1] for line in done.stdout.split("description\n")[1].splitlines()]
     assert verdicts == ["KEEP", "KEEP", "DISCARD"]
+
+
+def test_a_trainer_of_ones_own_starts_as_written(tmp_path: Path) -> None:
+    command = re.search(r"`(gitexp init scripts/fit\.py [^`]+)`", README)
+    assert command
+    trainer = "import pathlib; exec(pathlib.Path('score.py').read_text())\n"
+    folder = make_repository(
+        tmp_path / "own", {"scripts/fit.py": trainer, "score.py": "print('METRIC accuracy=0.9')\n"}
+    )
+    done = shell(command[1], folder)
+    assert done.stdout.startswith("exp000 accuracy 0.900000 on exp/fit, from main\n"), done.stderr
+
+
+def test_completion_as_written(tmp_path: Path) -> None:
+    command = re.search(r'`(eval "\$\(_GITEXP_COMPLETE=bash_source gitexp\)")`', README)
+    assert command
+    asked = "COMP_WORDS=(gitexp st); COMP_CWORD=1; _gitexp_completion gitexp st gitexp; echo ${COMPREPLY[@]}"
+    done = shell(f"{command[1]}\n{asked}", tmp_path)
+    assert done.stdout.split() == ["step", "status"], done.stderr

@@ -225,6 +225,7 @@ def test_a_second_interrupt_leaves_nothing_running(folder: Path, gitexp: Gitexp)
         os.kill(int((folder / "pid").read_text()), 0)
 
 
+@pytest.mark.slow
 def test_nohup_is_respected(folder: Path, gitexp: Gitexp) -> None:
     slow = 'grep -q 0.9 train.py && { touch "$GITEXP_RUN_DIR/../running"; sleep 1; }\necho val_bpb: 2\n'
     hook_that(folder, slow)

@@ -470,6 +470,7 @@ def test_an_interrupt_hands_the_edit_back(folder: Path, gitexp: Gitexp) -> None:
     assert len(ledger_of(folder).iterations) == 1
 
 
+@pytest.mark.slow
 def test_a_killed_step_is_cleared_up_by_the_next(folder: Path, gitexp: Gitexp) -> None:
     slow = 'sleep 60 & echo $! > pid; touch "$GITEXP_RUN_DIR/../running"; wait'
     hook_that(folder, f"grep -q 0.9 train.py && {{ {slow}; }}\necho val_bpb: 2\n")
