@@ -19,6 +19,7 @@ _NOISE = (
 
 
 def normalise(text: str) -> str:
+    text = text.removeprefix("__main__.")  # Python 3.10 names the module of a script's own exceptions, later ones don't
     text = _PATH.sub(lambda path: path.group().rstrip("/").rpartition("/")[2], text)  # paths lose their folders
     for noise, instead in _NOISE:
         text = noise.sub(instead, text)
