@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import os
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 
-from gitexp import history, hook, notebook
+from gitexp import history, hook
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
 from gitexp.measure import measure
-from gitexp.model import BRANCH_PREFIX, Contract, Direction, Iteration, Ledger, Measurement, Notes, Status, Verdict
-from gitexp.notebook import unsealed, write_views
-from gitexp.objects import GITLINK, SYMLINK, entries, write_tree
+from gitexp.model import Contract, Direction, Iteration, Ledger, Measurement, Notes, Status, Verdict
+from gitexp.notebook import write_views
+from gitexp.objects import GITLINK, SYMLINK, entries
 from gitexp.observer import Observer
 from gitexp.pending import Candidate, Place, write_file
 from gitexp.resources import data_dir
 from gitexp.seal import give_up, open_pending, record, seal, signals_wait
+from gitexp.snapshot import snapshot
 from gitexp.views import COLUMNS, NOTEBOOK, RESULTS
-from gitexp.worktree import check_ready, edits, freeze
+from gitexp.worktree import check_ready, freeze
 
 TEMPLATES = {"mlx": ("train.py", "prepare.py", "evaluate.py")}
 BASELINE = "exp000"
@@ -100,7 +100,7 @@ def _take_back(made: dict[Path, bytes]) -> None:
 
 
 def _check_name(repo: Repository, place: Place) -> None:
-    name = place.branch.removeprefix(BRANCH_PREFIX)
+    name = place.name
     if repo.lookup("check-ref-format", "--branch", place.branch) is None or name.startswith("-"):
         raise GitexpError(f"{name!r} cannot be part of a branch name.", "gitexp init --name NAME")
     if repo.resolve(f"refs/heads/{place.branch}"):
@@ -148,7 +148,11 @@ def write_template(folder: Path, template: str) -> dict[Path, bytes]:
 
 def _measure(repo: Repository, place: Place, plan: Plan, observer: Observer) -> tuple[Candidate, Iteration]:
     contract = _contract(repo, plan)
-    candidate = _candidate(repo, place, contract, plan.notes.beside(unsealed(repo, place, plan.experiment)))
+    # The baseline's tree: HEAD, with the editable and frozen files as they lie in the work tree.
+    paths = (*contract.edit, *(frozen.path for frozen in contract.freeze))
+    head = repo.line("rev-parse", "HEAD")
+    candidate = snapshot(repo, place, BASELINE, base=head, paths=paths, description="baseline", notes=plan.notes)
+    _check_held(repo, contract, candidate.tree)
     open_pending(repo, place, candidate)
     branch = repo.branch()
     measurement = measure(repo, place, contract, BASELINE, observer)
@@ -210,27 +214,6 @@ def _inside(repo: Repository, plan: Plan, path: str) -> str:
     except UnicodeEncodeError:
         raise GitexpError(f"The name of {path!r} is not UTF-8 text.", "mv OLD NEW") from None
     return relative
-
-
-def _candidate(repo: Repository, place: Place, contract: Contract, notes: Notes) -> Candidate:
-    """The baseline's tree: HEAD, with the editable and frozen files as they lie in the work tree."""
-    base = repo.line("rev-parse", "HEAD")
-    tree = repo.line("rev-parse", "HEAD^{tree}")
-    changes = edits(repo, (*contract.edit, *(frozen.path for frozen in contract.freeze)))
-    candidate = Candidate(
-        id=BASELINE,
-        run=uuid.uuid4().hex,
-        base=base,
-        base_tree=tree,
-        tree=write_tree(repo, tree, changes),
-        changes=changes,
-        description="baseline",
-        body="",
-        notes=notes,
-        notebook=notebook.current(repo),
-    )
-    _check_held(repo, contract, candidate.tree)
-    return candidate
 
 
 def _check_held(repo: Repository, contract: Contract, tree: str) -> None:

@@ -14,7 +14,7 @@ from shlex import quote
 from gitexp import crash, hook
 from gitexp.errors import GitexpError
 from gitexp.git import LOCAL_VARIABLES, Repository
-from gitexp.model import BRANCH_PREFIX, Contract, Measurement, Sample
+from gitexp.model import Contract, Measurement, Sample
 from gitexp.observer import Observer
 from gitexp.pending import Place
 from gitexp.runner import Execution, NotStarted, run
@@ -91,7 +91,7 @@ def _environment(place: Place, contract: Contract, identity: str, run_dir: Path)
         "RANDOM_SEED": str(contract.seed),
         "METRIC": contract.metric,
         "EXPERIMENT_ID": identity,
-        "EXPERIMENT_NAME": place.branch.removeprefix(BRANCH_PREFIX),
+        "EXPERIMENT_NAME": place.name,
         "RESULTS_TSV": str(run_dir / RESULTS),
         "GITEXP_METRICS": str(run_dir / "metrics.json"),
         "GITEXP_RUN_DIR": str(run_dir),

@@ -166,8 +166,8 @@ class Ledger:
         deltas: list[float | None] = []
         incumbent: float | None = None
         for iteration in self.iterations:
-            known = incumbent is not None and iteration.score is not None
-            deltas.append(iteration.score - incumbent if known else None)  # type: ignore[operator]
+            score = iteration.score
+            deltas.append(None if score is None or incumbent is None else score - incumbent)
             if iteration.status is Status.KEEP:
                 incumbent = iteration.score
         return deltas

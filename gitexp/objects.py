@@ -83,12 +83,12 @@ def _mktree(repo: Repository, names: Mapping[str, tuple[str, str, str]]) -> str:
     return repo.line("mktree", "-z", stdin=os.fsencode("".join(lines)))
 
 
-def staged(repo: Repository, paths: Iterable[str]) -> dict[str, Entry]:
-    """What the index holds of ``paths``."""
-    found: dict[str, Entry] = {}
-    for record in os.fsdecode(repo.run("ls-files", "--stage", "-z", "--", *paths)).split("\0"):
-        if record:
-            facts, _, path = record.partition("\t")
+def in_index(repo: Repository, paths: Iterable[str]) -> dict[str, Entry | None]:
+    """What the index holds at each of ``paths``; ``None`` where it holds nothing."""
+    found: dict[str, Entry | None] = dict.fromkeys(paths)
+    for record in os.fsdecode(repo.run("ls-files", "--stage", "-z", "--", *found)).split("\0"):
+        facts, _, path = record.partition("\t")
+        if path in found:
             mode, oid, _ = facts.split(" ")
             found[path] = Entry(mode, oid)
     return found

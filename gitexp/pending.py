@@ -53,6 +53,10 @@ class Place:
         return cls(repo.common_dir / "gitexp" / quote(name, safe=""), BRANCH_PREFIX + name)
 
     @property
+    def name(self) -> str:
+        return self.branch.removeprefix(BRANCH_PREFIX)
+
+    @property
     def ref(self) -> str:
         return f"refs/gitexp/pending/{self.branch}"
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from gitexp import records
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
 from gitexp.model import Contract, Iteration, Measurement, Status, Verdict
-from gitexp.objects import Entry, entries, stage
-from gitexp.objects import staged as staged_entries
+from gitexp.objects import Entry, entries, in_index, stage
 from gitexp.pending import Candidate, Place
 from gitexp.worktree import swap
 
@@ -53,7 +52,7 @@ def seal(repo: Repository, place: Place, candidate: Candidate, iteration: Iterat
     staged: dict[str, Entry | None] = {}
     if iteration.status is Status.KEEP:
         tip = commit
-        left = tuple(path for path, entry in _in_index(repo, before).items() if entry != before[path])
+        left = tuple(path for path, entry in in_index(repo, before).items() if entry != before[path])
         staged = {path: entry for path, entry in candidate.changes.items() if path not in left}
         stage(repo, staged)
     else:
@@ -73,11 +72,6 @@ def _moves(place: Place, candidate: Candidate, iteration: Iteration, tip: str) -
     if iteration.contract:
         move = f"create refs/heads/{place.branch} {tip}"
     return move, f"delete {place.ref} {candidate.tree}"
-
-
-def _in_index(repo: Repository, paths: Iterable[str]) -> dict[str, Entry | None]:
-    found = staged_entries(repo, paths)
-    return {path: found.get(path) for path in paths}
 
 
 def _before(repo: Repository, candidate: Candidate) -> dict[str, Entry | None]:

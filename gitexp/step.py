@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import subprocess
-import uuid
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gitexp import history, hook, notebook, records
+from gitexp import history, hook, records
 from gitexp.decide import check_rule, decide
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
 from gitexp.measure import measure
 from gitexp.model import Contract, Iteration, Ledger, Measurement, Notes, score_text
-from gitexp.notebook import unsealed, write_views
-from gitexp.objects import write_tree
+from gitexp.notebook import write_views
 from gitexp.observer import Observer
 from gitexp.pending import Candidate, Place, write_file
 from gitexp.seal import give_up, hand_back, open_pending, record, saved_ref, seal, signals_wait
-from gitexp.worktree import changed_frozen, check_frozen, check_ready, edits, untracked_below
+from gitexp.snapshot import snapshot, tree_of
+from gitexp.worktree import changed_frozen, check_frozen, check_ready, untracked_below
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +121,6 @@ def _check_tip(repo: Repository, ledger: Ledger) -> None:
         )
 
 
-def tree_of(repo: Repository, commit: str) -> str:
-    return repo.line("rev-parse", f"{commit}^{{tree}}")
-
-
 def _propose(repo: Repository, place: Place, ledger: Ledger, proposal: Proposal) -> None:
     if not proposal.command:
         return
@@ -151,25 +146,21 @@ def _snapshot(repo: Repository, place: Place, ledger: Ledger, description: str, 
     """From the return of this on, the edit is safe."""
     contract = ledger.contract
     _check_contract(repo, contract)  # again: the proposer may have changed what it must not
-    changes = edits(repo, contract.edit)
-    if not changes:
+    candidate = snapshot(
+        repo,
+        place,
+        ledger.next_id,
+        base=ledger.tip,
+        paths=contract.edit,
+        description=description,
+        body=body,
+        notes=notes,
+    )
+    if not candidate.changes:
         raise GitexpError(
             f"Nothing changed in {', '.join(contract.edit)} since {ledger.incumbent.id}.",
             f"gitexp step -m '...'   # after an edit of {contract.edit[0]}",
         )
-    base_tree = tree_of(repo, ledger.tip)
-    candidate = Candidate(
-        id=ledger.next_id,
-        run=uuid.uuid4().hex,
-        base=ledger.tip,
-        base_tree=base_tree,
-        tree=write_tree(repo, base_tree, changes),
-        changes=changes,
-        description=description,
-        body=body,
-        notes=notes.beside(unsealed(repo, place, ledger.name)),
-        notebook=notebook.current(repo),
-    )
     open_pending(repo, place, candidate)
     return candidate
 

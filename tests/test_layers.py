@@ -11,7 +11,7 @@ LEVELS = [
     ["trailers", "summary", "crash", "decide", "runner", "objects", "hook", "views"],
     ["records", "pending"],
     ["history", "worktree", "notebook", "measure"],
-    ["seal"],
+    ["seal", "snapshot"],
     ["step", "baseline"],
     ["demo"],
     ["cli"],

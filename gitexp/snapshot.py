@@ -1,0 +1,48 @@
+"""The candidate, taken from the work tree: its files as blobs, its tree, and what its commit will say."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+
+from gitexp import notebook
+from gitexp.git import Repository
+from gitexp.model import Notes
+from gitexp.objects import write_tree
+from gitexp.pending import Candidate, Place
+from gitexp.worktree import edits
+
+
+def snapshot(
+    repo: Repository,
+    place: Place,
+    identity: str,
+    *,
+    base: str,
+    paths: Iterable[str],
+    description: str,
+    body: str = "",
+    notes: Notes,
+) -> Candidate:
+    """What ``paths`` hold now, as an edit of the commit ``base``, with what people wrote in EXPERIMENT.md meanwhile.
+
+    Raises when anything else differs from HEAD: then what would run is not what would be committed.
+    """
+    base_tree = tree_of(repo, base)
+    changes = edits(repo, paths)
+    return Candidate(
+        id=identity,
+        run=uuid.uuid4().hex,
+        base=base,
+        base_tree=base_tree,
+        tree=write_tree(repo, base_tree, changes),
+        changes=changes,
+        description=description,
+        body=body,
+        notes=notes.beside(notebook.unsealed(repo, place, place.name)),
+        notebook=notebook.current(repo),
+    )
+
+
+def tree_of(repo: Repository, commit: str) -> str:
+    return repo.line("rev-parse", f"{commit}^{{tree}}")
