@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 
-from gitexp import history, hook
+from gitexp import hook, locks
+from gitexp.conclude import conclude_baseline, keep_result
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
 from gitexp.measure import measure
-from gitexp.model import Contract, Direction, Iteration, Ledger, Measurement, Notes, Status, Verdict
-from gitexp.notebook import write_views
+from gitexp.model import Contract, Direction, Ledger, Measurement, Notes
 from gitexp.objects import GITLINK, SYMLINK, entries
 from gitexp.observer import Observer
-from gitexp.pending import Candidate, Place, write_file
+from gitexp.pending import Candidate, Place
+from gitexp.recovery import recover
 from gitexp.resources import data_dir
-from gitexp.seal import give_up, open_pending, record, seal, signals_wait
+from gitexp.seal import give_up, open_pending, signals_wait
 from gitexp.snapshot import snapshot
 from gitexp.views import COLUMNS, NOTEBOOK, RESULTS
 from gitexp.worktree import check_ready, freeze
@@ -56,40 +57,29 @@ def begin(repo: Repository, plan: Plan, observer: Observer) -> Ledger:
     """
     check_ready(repo)
     place = Place.of(repo, plan.experiment)
-    _check_name(repo, place)
-    _check_views(repo)
+    if repo.lookup("check-ref-format", "--branch", place.branch) is None or place.name.startswith("-"):
+        raise GitexpError(f"{place.name!r} cannot be part of a branch name.", "gitexp init --name NAME")
     with place.locked(repo, "init"):
-        give_up(repo, place)  # of a baseline that died: its edit never left the work tree
+        if recovered := recover(repo, place, observer):
+            raise GitexpError(f"{recovered.id} was finished first; nothing new was begun.", "gitexp status")
+        locks.check_none(repo, place)
+        _check_free(repo, place)
+        _check_views(repo)
         made: dict[Path, bytes] = {}
         try:
             if plan.template:
                 made |= write_template((plan.directory / plan.script).parent, plan.template)
             if hooked := hook.install(repo):
                 made[hooked] = hooked.read_bytes()
-            candidate, baseline = _measure(repo, place, plan, observer)
+            candidate, measurement = _measure(repo, place, plan, observer)
         except BaseException:
-            give_up(repo, place)
-            _take_back(made)
+            with signals_wait():
+                give_up(repo, place)
+                _take_back(made)
             raise
         with signals_wait():
-            seal(repo, place, candidate, baseline)
-            write_file(place.rendered, candidate.notebook.encode())
-            place.clear()
-            return _check_out(repo, place, plan.experiment)
-
-
-def _check_out(repo: Repository, place: Place, name: str) -> Ledger:
-    """The index and the work tree are the baseline's already: only HEAD and the views are not."""
-    branch = f"refs/heads/{place.branch}"
-    try:
-        repo.run("symbolic-ref", "-m", f"gitexp: begin {place.branch}", "HEAD", branch)
-        ledger = history.load(repo, name)
-        write_views(repo, place, ledger)
-    except (GitexpError, OSError) as error:
-        raise GitexpError(
-            f"{BASELINE} is sealed on {place.branch}, but: {error}", f"git switch {place.branch}"
-        ) from None
-    return ledger
+            keep_result(place, candidate, measurement, observer)
+            return conclude_baseline(repo, place, candidate, measurement, observer)
 
 
 def _take_back(made: dict[Path, bytes]) -> None:
@@ -99,10 +89,8 @@ def _take_back(made: dict[Path, bytes]) -> None:
             file.unlink()
 
 
-def _check_name(repo: Repository, place: Place) -> None:
+def _check_free(repo: Repository, place: Place) -> None:
     name = place.name
-    if repo.lookup("check-ref-format", "--branch", place.branch) is None or name.startswith("-"):
-        raise GitexpError(f"{name!r} cannot be part of a branch name.", "gitexp init --name NAME")
     if repo.resolve(f"refs/heads/{place.branch}"):
         raise GitexpError(
             f"The experiment {name} exists already.", f"git switch {place.branch}   # or: gitexp init --name {name}-2"
@@ -131,11 +119,11 @@ def _check_views(repo: Repository) -> None:
 
 
 def write_template(folder: Path, template: str) -> dict[Path, bytes]:
-    """Write the template's files, and return what was written. They must not exist: nothing is overwritten."""
+    """Write the template's files, and return what was written. Nothing is overwritten."""
     source = data_dir("templates") / template
     files = {folder / name: (source / name).read_bytes() for name in TEMPLATES[template]}
-    for file in files:
-        if os.path.lexists(file):
+    for file, data in files.items():
+        if os.path.lexists(file) and not (file.is_file() and file.read_bytes() == data):  # an init that died left it
             raise GitexpError(
                 f"{file} exists, and the template would overwrite it.",
                 f"mv {quote(file.name)} {quote('old-' + file.name)}   # or use it: gitexp init SCRIPT",
@@ -146,20 +134,28 @@ def write_template(folder: Path, template: str) -> dict[Path, bytes]:
     return files
 
 
-def _measure(repo: Repository, place: Place, plan: Plan, observer: Observer) -> tuple[Candidate, Iteration]:
+def _measure(repo: Repository, place: Place, plan: Plan, observer: Observer) -> tuple[Candidate, Measurement]:
     contract = _contract(repo, plan)
     # The baseline's tree: HEAD, with the editable and frozen files as they lie in the work tree.
     paths = (*contract.edit, *(frozen.path for frozen in contract.freeze))
-    head = repo.line("rev-parse", "HEAD")
-    candidate = snapshot(repo, place, BASELINE, base=head, paths=paths, description="baseline", notes=plan.notes)
+    candidate = snapshot(
+        repo,
+        place,
+        BASELINE,
+        base=repo.line("rev-parse", "HEAD"),
+        paths=paths,
+        description="baseline",
+        notes=plan.notes,
+        contract=contract,
+    )
     _check_held(repo, contract, candidate.tree)
     open_pending(repo, place, candidate)
     branch = repo.branch()
-    measurement = measure(repo, place, contract, BASELINE, observer)
+    measurement = measure(repo, place, contract, candidate, observer)
     _check_measured(measurement, place.log(BASELINE))
     if (repo.branch(), repo.resolve("HEAD")) != (branch, candidate.base):
         raise GitexpError("Another commit was checked out while the baseline ran; nothing was sealed.", "git status")
-    return candidate, record(candidate, Verdict(Status.KEEP, "the baseline"), measurement, contract)
+    return candidate, measurement
 
 
 def _contract(repo: Repository, plan: Plan) -> Contract:

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from gitexp import history
 from gitexp.baseline import TEMPLATES, Plan, begin, write_template
+from gitexp.conclude import Outcome
 from gitexp.errors import GitexpError
 from gitexp.git import Repository, open_git, run
 from gitexp.model import Ledger, Notes, score_text
 from gitexp.observer import Observer
-from gitexp.step import Outcome, Proposal, step
+from gitexp.step import Proposal, step
 
 BUDGET = 8.0  # seconds a run
 NAME = "demo"

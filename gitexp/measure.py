@@ -16,7 +16,8 @@ from gitexp.errors import GitexpError
 from gitexp.git import LOCAL_VARIABLES, Repository
 from gitexp.model import Contract, Measurement, Sample
 from gitexp.observer import Observer
-from gitexp.pending import Place
+from gitexp.pending import Candidate, Place, Process
+from gitexp.processes import MARK, start_time
 from gitexp.runner import Execution, NotStarted, run
 from gitexp.summary import MEMORY_KEYS, Metrics, SummaryParser, memory_mb, test_score
 from gitexp.text import one_line
@@ -31,7 +32,7 @@ def measure(
     repo: Repository,
     place: Place,
     contract: Contract,
-    identity: str,
+    candidate: Candidate,
     observer: Observer,
 ) -> Measurement:
     """One replicate of the candidate that lies in the work tree.
@@ -54,6 +55,7 @@ def measure(
         parser.feed(line)
         observer.run_prints(line)
 
+    identity = candidate.id
     log = place.log(identity)
     completed = False
     observer.run_starts(identity, contract.budget)
@@ -61,10 +63,11 @@ def measure(
         execution = run(
             [str(path)],
             cwd=cwd,
-            env=_environment(place, contract, identity, run_dir),
+            env=_environment(place, contract, candidate, run_dir),
             timeout=contract.timeout,
             log=log,
             on_line=on_line,
+            on_start=lambda pid: place.write_leader(Process(pid, start_time(pid))),
             on_tick=observer.run_goes_on,
         )
         completed = True
@@ -83,14 +86,15 @@ def _evaluator(contract: Contract) -> str:
     return next((os.path.relpath(path, contract.directory) for path in found), "")
 
 
-def _environment(place: Place, contract: Contract, identity: str, run_dir: Path) -> Mapping[str, str]:
+def _environment(place: Place, contract: Contract, candidate: Candidate, run_dir: Path) -> Mapping[str, str]:
     """The hook's environment: the caller's, less what git sets for its own children, and the contract."""
     inherited = {key: value for key, value in os.environ.items() if key not in LOCAL_VARIABLES}
     return inherited | {
         "TIME_BUDGET": f"{contract.budget:.10g}",
         "RANDOM_SEED": str(contract.seed),
         "METRIC": contract.metric,
-        "EXPERIMENT_ID": identity,
+        "EXPERIMENT_ID": candidate.id,
+        MARK: candidate.run,
         "EXPERIMENT_NAME": place.name,
         "RESULTS_TSV": str(run_dir / RESULTS),
         "GITEXP_METRICS": str(run_dir / "metrics.json"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -41,9 +42,9 @@ def unsealed(repo: Repository, place: Place, name: str) -> Notes:
     """What people wrote in EXPERIMENT.md since it was computed. Raises when those are edits for another experiment."""
     text = current(repo)
     other = owner(text)
-    others = _read(Place.of(repo, other).rendered) if other and other != name else ""
+    others = _computed(repo, Place.of(repo, other)) if other and other != name else ""
     if not others:
-        return absorb(text, _read(place.rendered))
+        return absorb(text, _computed(repo, place))
     if text != others:
         raise GitexpError(
             f"{NOTEBOOK} holds edits for the experiment {other}, not for {name}.",
@@ -52,14 +53,32 @@ def unsealed(repo: Repository, place: Place, name: str) -> Notes:
     return Notes()
 
 
+def sealed(repo: Repository, place: Place, ledger: Ledger, notebook: str) -> None:
+    """An iteration carries what ``notebook`` said: what EXPERIMENT.md says beyond that is new."""
+    if _computed(repo, place) != experiment_md(ledger):  # else its views are written already, and say more
+        write_file(place.rendered, notebook.encode())
+        place.rendering.unlink(missing_ok=True)
+
+
 def write_views(repo: Repository, place: Place, ledger: Ledger) -> None:
     """Write results.tsv and EXPERIMENT.md at the top of the work tree; people's unsealed text stays in it."""
     edits = unsealed(repo, place, ledger.name)
     _exclude(repo)
     computed = experiment_md(ledger)
+    write_file(place.rendering, json.dumps([current(repo), computed]).encode())
     write_file(repo.top / RESULTS, results_tsv(ledger).encode())
     write_file(repo.top / NOTEBOOK, (experiment_md(ledger, edits) if edits != Notes() else computed).encode())
     write_file(place.rendered, computed.encode())
+    place.rendering.unlink()
+
+
+def _computed(repo: Repository, place: Place) -> str:
+    """What EXPERIMENT.md is an edit of."""
+    if place.rendering.is_file():  # somebody died while writing it: before it was replaced, or after?
+        before, after = json.loads(place.rendering.read_bytes())
+        if current(repo) != before:
+            return str(after)
+    return _read(place.rendered)
 
 
 def _exclude(repo: Repository) -> None:

@@ -3,6 +3,7 @@
 All of it lives in ``<git directory>/gitexp/<experiment>/``, shared by the work trees of a repository. The journal says
 what to do if the step dies: from the moment it stands the edit is safe, from the moment the result stands the
 measurement is. The ref ``refs/gitexp/pending/<branch>`` is its twin in git: it keeps the candidate's tree alive.
+Beside them stand, while they are true, the run's leading process and who is moving git's refs and index.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,7 +23,7 @@ from urllib.parse import quote
 
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
-from gitexp.model import BRANCH_PREFIX, Measurement, Notes, Sample
+from gitexp.model import BRANCH_PREFIX, Contract, Direction, Frozen, Measurement, Notes, Sample
 from gitexp.objects import Entry
 
 
@@ -39,6 +41,15 @@ class Candidate:
     body: str
     notes: Notes
     notebook: str  # EXPERIMENT.md as it was when its edits went into notes
+    contract: Contract | None = None  # the baseline's only
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process, named so that a later one of the same pid is not taken for it. Times are seconds since the epoch."""
+
+    pid: int
+    since: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +80,11 @@ class Place:
         """EXPERIMENT.md as it was last computed: what people changed since is what differs from this."""
         return self.directory / "EXPERIMENT.md"
 
+    @property
+    def rendering(self) -> Path:
+        """While EXPERIMENT.md is being replaced: what it was before, and what was computed."""
+        return self.directory / "rendering.json"
+
     def log(self, iteration: str) -> Path:
         return self.directory / "logs" / f"{iteration}.log"
 
@@ -82,9 +98,11 @@ class Place:
         with _lock(mine, self.branch, purpose), _lock(here, "This work tree", purpose):
             yield
 
-    def holder(self) -> str:
-        """Who is at this experiment; empty when nobody is."""
-        return _holder(self.directory / "lock")
+    def holder(self) -> tuple[str, int]:
+        """Who is at this experiment, and its process; empty and 0 when nobody is."""
+        holder = _holder(self.directory / "lock")
+        found = re.search(r"process (\d+)", holder)
+        return holder, int(found[1]) if found else 0
 
     def fresh_run_dir(self) -> Path:
         shutil.rmtree(self.run_dir, ignore_errors=True)
@@ -101,7 +119,8 @@ class Place:
         if data is None:
             return None
         changes = {path: Entry(**entry) if entry else None for path, entry in data.pop("changes").items()}
-        return Candidate(changes=changes, notes=_notes(data.pop("notes")), **data)
+        contract = _contract(data.pop("contract", None))
+        return Candidate(changes=changes, notes=_notes(data.pop("notes")), contract=contract, **data)
 
     def write_result(self, measurement: Measurement) -> None:
         write_file(self.directory / "result.json", json.dumps(asdict(measurement)).encode())
@@ -114,8 +133,36 @@ class Place:
         metrics = tuple((name, value) for name, value in data.pop("metrics"))
         return Measurement(samples=samples, metrics=metrics, **data)
 
+    def write_leader(self, leader: Process) -> None:
+        """The process that leads the run."""
+        write_file(self.directory / "running.json", json.dumps(asdict(leader)).encode())
+
+    def read_leader(self) -> Process | None:
+        return self._process("running.json")
+
+    @contextmanager
+    def moving(self) -> Iterator[None]:
+        """While this process moves refs or the index: what :mod:`gitexp.locks` needs to know of its death."""
+        note = Process(os.getpid(), time.time())
+        write_file(self.directory / "moving.json", json.dumps(asdict(note)).encode())
+        try:
+            yield
+        finally:
+            self.forget_mover()
+
+    def mover(self) -> Process | None:
+        return self._process("moving.json")
+
+    def forget_mover(self) -> None:
+        (self.directory / "moving.json").unlink(missing_ok=True)
+
+    def _process(self, name: str) -> Process | None:
+        data = _load(self.directory / name)
+        return Process(**data) if data else None
+
     def clear(self) -> None:
-        for name in ("pending.json", "result.json"):
+        """Forget the step: its journal last, so that it is there as long as there is something to tell."""
+        for name in ("running.json", "result.json", "pending.json"):
             (self.directory / name).unlink(missing_ok=True)
 
 
@@ -134,7 +181,7 @@ def _lock(path: Path, what: str, purpose: str) -> Iterator[None]:
         else:
             raise GitexpError(f"{what} is in use by another gitexp.", "gitexp status")
         file.truncate(0)
-        file.write(f"gitexp {purpose} (process {os.getpid()})".encode())
+        file.write(f"gitexp {purpose} (process {os.getpid()}, since {time.strftime('%H:%M:%S')})".encode())
         file.flush()
         yield
         file.truncate(0)
@@ -158,11 +205,22 @@ def write_file(path: Path, data: bytes) -> None:
     Without fsync, as git does: on a busy disk one takes seconds, and a step makes several.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".gitexp.{os.getpid()}.part")
+    part = part_of(path)
     try:
         part.write_bytes(data)
         os.replace(part, path)
     finally:
+        part.unlink(missing_ok=True)
+
+
+def part_of(path: Path) -> Path:
+    """Where the bytes are gathered that will be renamed to ``path``."""
+    return path.with_name(f".gitexp.{os.getpid()}.part")
+
+
+def sweep(folders: Iterable[Path]) -> None:
+    """Remove what processes that died while they wrote left in ``folders``."""
+    for part in [part for folder in set(folders) for part in folder.glob(".gitexp.*.part")]:
         part.unlink(missing_ok=True)
 
 
@@ -177,3 +235,11 @@ def _notes(data: dict[str, Any]) -> Notes:
     for key in ("constraints", "next"):
         data[key] = None if data[key] is None else tuple(data[key])
     return Notes(**data)
+
+
+def _contract(data: dict[str, Any] | None) -> Contract | None:
+    if data is None:
+        return None
+    freeze = tuple(Frozen(**frozen) for frozen in data.pop("freeze"))
+    edit, direction = tuple(data.pop("edit")), Direction(data.pop("direction"))
+    return Contract(freeze=freeze, edit=edit, direction=direction, **data)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
-import contextlib
 import os
 import selectors
 import signal
@@ -11,16 +9,16 @@ import subprocess
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, NoReturn
 
-GRACE = 5.0  # seconds between TERM and KILL
+from gitexp import processes
+from gitexp.output import CappedLog, Lines
+from gitexp.processes import MARK, Guard, Leavings, end_group, signal_group
+
 LINGER = 0.5  # seconds to go on reading after the command has ended, while something else holds its output open
-LOG_HEAD = 8 << 20  # bytes of output kept from the start …
-LOG_TAIL = 1 << 20  # … and from the end
 TAIL_LINES = 200
-LINE_LIMIT = 10_000  # characters; a longer line is cut
 
 
 class NotStarted(Exception):  # noqa: N818  it says what happened
@@ -43,19 +41,47 @@ def run(
     timeout: float,
     log: Path,
     on_line: Callable[[str], None],
+    on_start: Callable[[int], None] = lambda pid: None,
     on_tick: Callable[[], None] = lambda: None,
 ) -> Execution:
     """Run ``command`` in its own session, without input, both outputs to ``log`` and, line by line, to ``on_line``.
 
-    ``on_tick`` is called several times a second meanwhile.
+    ``on_start`` is given its pid; ``on_tick`` is called several times a second while it runs.
 
     After ``timeout`` seconds the whole process group gets TERM, ``GRACE`` seconds later KILL. However this is left, by
-    ^C too, nothing of the group is left running. Raises :class:`NotStarted` when the command cannot be started.
+    ^C too, nothing of the group is left running, nor (on Linux, or where ``env`` has a ``MARK``) what fled to another
+    session. Raises :class:`NotStarted` when the command cannot be started.
     """
     started = time.monotonic()
-    guard = _Guard()
+    mark = env.get(MARK, "")
+    tail: deque[str] = deque(maxlen=TAIL_LINES)
+    lines = Lines(tail.append, on_line)
+    timed_out = False
+    with ExitStack() as ending:
+        guard = Guard(mark)
+        ending.callback(guard.dismiss)
+        ending.callback(Leavings(mark).end)
+        process = _start(command, cwd, env)
+        assert process.stdout
+        ending.callback(end_group, process)
+        ending.enter_context(process.stdout)
+        guard.watch(process.pid)
+        on_start(process.pid)
+        kept = ending.enter_context(CappedLog(log))
+        for chunk in _chunks(process, started + timeout):
+            on_tick()
+            if chunk is None:
+                timed_out = True
+            elif chunk:
+                kept.write(chunk)
+                lines.feed(chunk)
+        lines.end()
+    return Execution(process.returncode, timed_out, time.monotonic() - started, tuple(tail))
+
+
+def _start(command: Sequence[str], cwd: Path, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
     try:
-        process = subprocess.Popen(
+        return subprocess.Popen(
             list(command),
             cwd=cwd,
             env=dict(env),
@@ -65,29 +91,7 @@ def run(
             start_new_session=True,
         )
     except OSError as error:
-        guard.dismiss()
         raise NotStarted(error.strerror) from error
-    assert process.stdout
-    tail: deque[str] = deque(maxlen=TAIL_LINES)
-    lines = _Lines(tail.append, on_line)
-    try:
-        guard.watch(process.pid)
-        with process.stdout, _CappedLog(log) as kept:
-            timed_out = False
-            for chunk in _chunks(process, started + timeout):
-                on_tick()
-                if chunk is None:
-                    timed_out = True
-                elif chunk:
-                    kept.write(chunk)
-                    lines.feed(chunk)
-            lines.end()
-    finally:
-        try:
-            end_group(process)
-        finally:
-            guard.dismiss()
-    return Execution(process.returncode, timed_out, time.monotonic() - started, tuple(tail))
 
 
 def _chunks(process: subprocess.Popen[bytes], deadline: float) -> Iterator[bytes | None]:
@@ -97,7 +101,7 @@ def _chunks(process: subprocess.Popen[bytes], deadline: float) -> Iterator[bytes
     """
     assert process.stdout
     fd = process.stdout.fileno()
-    steps = iter(((signal.SIGTERM, GRACE), (signal.SIGKILL, LINGER)))
+    steps = iter(((signal.SIGTERM, processes.GRACE), (signal.SIGKILL, LINGER)))
     ended: float | None = None
     with selectors.DefaultSelector() as selector:
         selector.register(fd, selectors.EVENT_READ)
@@ -132,118 +136,3 @@ def _wait(process: subprocess.Popen[bytes], deadline: float) -> Iterator[None]:
         process.wait(max(0.0, deadline - time.monotonic()))
     except subprocess.TimeoutExpired:
         yield None
-
-
-def end_group(process: subprocess.Popen[bytes]) -> None:
-    """End whatever is left of the process's group: TERM and a grace if its leader still lives, then KILL."""
-    try:
-        if process.poll() is None:
-            signal_group(process.pid, signal.SIGTERM)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(GRACE)
-    finally:  # a second ^C cuts the grace short, and no more than that
-        signal_group(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-def signal_group(pid: int, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, number)
-
-
-class _Guard:
-    """A process that ends the run's group should this one die without a chance to (kill -9): it waits on a pipe."""
-
-    def __init__(self) -> None:
-        read, self._write = os.pipe()
-        self._pid = os.fork()
-        if self._pid == 0:
-            _wait_for_the_end(read)
-        os.close(read)
-
-    def watch(self, group: int) -> None:
-        with contextlib.suppress(BrokenPipeError):  # somebody killed the guard: the run needs it only in the worst case
-            os.write(self._write, str(group).encode())
-
-    def dismiss(self) -> None:
-        with contextlib.suppress(BrokenPipeError):
-            os.write(self._write, b" done")
-        os.close(self._write)
-        os.waitpid(self._pid, 0)
-
-
-def _wait_for_the_end(pipe: int) -> NoReturn:
-    """In the guard: when the pipe closes on a bare number, that group has lost its parent."""
-    try:
-        os.setsid()  # ^C in the terminal is not for the guard
-        os.closerange(0, pipe)  # among others its copies of the locks
-        os.closerange(pipe + 1, min(os.sysconf("SC_OPEN_MAX"), 1 << 16))  # which may be 2**63 - 1
-        heard = b""
-        while chunk := os.read(pipe, 64):
-            heard += chunk
-        if heard.isdigit():
-            os.killpg(int(heard), signal.SIGKILL)
-    finally:
-        os._exit(0)
-
-
-class _Lines:
-    """Bytes to lines: a carriage return ends one too (progress bars), and long ones are cut."""
-
-    def __init__(self, *takers: Callable[[str], object]) -> None:
-        self._takers = takers
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._rest = ""
-
-    def feed(self, chunk: bytes) -> None:
-        text = self._rest + self._decoder.decode(chunk)
-        *lines, rest = text.replace("\r", "\n").split("\n")
-        self._rest = rest[:LINE_LIMIT]
-        for line in lines:
-            if line:
-                self._take(line[:LINE_LIMIT])
-
-    def end(self) -> None:
-        rest = self._rest + self._decoder.decode(b"", final=True)
-        if rest:
-            self._take(rest)
-
-    def _take(self, line: str) -> None:
-        for taker in self._takers:
-            taker(line)
-
-
-class _CappedLog:
-    """A log file that keeps the head and the tail of what is written, and says how much is missing between."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._room = LOG_HEAD
-        self._tail = bytearray()
-        self._dropped = 0
-
-    def __enter__(self) -> _CappedLog:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._file: BinaryIO = self._path.open("wb", buffering=0)
-        return self
-
-    def write(self, chunk: bytes) -> None:
-        head, rest = chunk[: self._room], chunk[self._room :]
-        self._put(head)
-        self._room -= len(head)
-        self._tail += rest
-        if len(self._tail) > 2 * LOG_TAIL:
-            self._dropped += len(self._tail) - LOG_TAIL
-            del self._tail[:-LOG_TAIL]
-
-    def __exit__(self, *_: object) -> None:
-        if self._dropped:
-            self._put(b"\n[... %d bytes left out ...]\n" % self._dropped)
-        self._put(bytes(self._tail))
-        with contextlib.suppress(OSError):
-            self._file.close()
-
-    def _put(self, data: bytes) -> None:
-        """A disk that is full costs the log its end, not the run its result."""
-        with contextlib.suppress(OSError):
-            self._file.write(data)

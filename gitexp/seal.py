@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from gitexp import records
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
-from gitexp.model import Contract, Iteration, Measurement, Status, Verdict
-from gitexp.objects import Entry, entries, in_index, stage
+from gitexp.model import Iteration, Measurement, Status, Verdict
+from gitexp.objects import Entry, entries, file_entry, in_index, stage
 from gitexp.pending import Candidate, Place
 from gitexp.worktree import swap
 
 
-def record(candidate: Candidate, verdict: Verdict, measurement: Measurement, contract: Contract | None) -> Iteration:
+def record(candidate: Candidate, verdict: Verdict, measurement: Measurement) -> Iteration:
     return Iteration(
         id=candidate.id,
         run=candidate.run,
@@ -26,7 +26,7 @@ def record(candidate: Candidate, verdict: Verdict, measurement: Measurement, con
         reason=verdict.reason,
         measurement=measurement,
         notes=candidate.notes,
-        contract=contract,
+        contract=candidate.contract,
         body=candidate.body,
     )
 
@@ -49,22 +49,30 @@ def seal(repo: Repository, place: Place, candidate: Candidate, iteration: Iterat
     """
     commit = repo.commit_tree(candidate.tree, candidate.base, records.to_message(iteration))
     before = _before(repo, candidate)
-    staged: dict[str, Entry | None] = {}
-    if iteration.status is Status.KEEP:
-        tip = commit
-        left = tuple(path for path, entry in in_index(repo, before).items() if entry != before[path])
-        staged = {path: entry for path, entry in candidate.changes.items() if path not in left}
-        stage(repo, staged)
-    else:
+    if iteration.status is not Status.KEEP:
         # A revert of the last commit needs no merge: its tree is the one before.
         tip = repo.commit_tree(candidate.base_tree, commit, records.revert_message(iteration, commit))
         left = swap(repo, candidate.changes, before)
+        _move(repo, place, candidate, iteration, tip)
+        return left
+    held = in_index(repo, before)
+    left = tuple(path for path, entry in held.items() if entry not in (before[path], candidate.changes[path]))
+    staged = {path: entry for path, entry in candidate.changes.items() if path not in left}
+    with place.moving():
+        stage(repo, staged)
     try:
-        repo.update_refs(f"gitexp: {iteration.id} {iteration.status.value}", *_moves(place, candidate, iteration, tip))
+        _move(repo, place, candidate, iteration, commit)
     except GitexpError:
-        stage(repo, {path: before[path] for path in staged})
+        with place.moving():
+            stage(repo, {path: before[path] for path in staged})
         raise
     return left
+
+
+def _move(repo: Repository, place: Place, candidate: Candidate, iteration: Iteration, tip: str) -> None:
+    """Move the branch and forget the candidate: the commit point."""
+    with place.moving():
+        repo.update_refs(f"gitexp: {iteration.id} {iteration.status.value}", *_moves(place, candidate, iteration, tip))
 
 
 def _moves(place: Place, candidate: Candidate, iteration: Iteration, tip: str) -> tuple[str, str]:
@@ -85,10 +93,22 @@ def hand_back(repo: Repository, place: Place, candidate: Candidate) -> tuple[str
 
     Returns the paths left alone, because somebody changed them; then the candidate is kept as ``saved_ref``.
     """
-    left = swap(repo, _before(repo, candidate), candidate.changes)
+    with signals_wait():
+        swap(repo, _before(repo, candidate), candidate.changes)
+        left = keep(repo, place, candidate)
+        give_up(repo, place)
+        return left
+
+
+def keep(repo: Repository, place: Place, candidate: Candidate) -> tuple[str, ...]:
+    """See that the candidate's edit is not lost: where the work tree does not hold it, a ref does.
+
+    Returns the paths that hold something else.
+    """
+    left = tuple(path for path, entry in candidate.changes.items() if file_entry(repo, path, entry) != entry)
     if left:
-        repo.update_refs(f"gitexp: {candidate.id} saved", f"update {saved_ref(candidate)} {candidate.tree}")
-    give_up(repo, place)
+        with place.moving():
+            repo.update_refs(f"gitexp: {candidate.id} saved", f"update {saved_ref(candidate)} {candidate.tree}")
     return left
 
 
@@ -99,11 +119,17 @@ def saved_ref(candidate: Candidate) -> str:
 def open_pending(repo: Repository, place: Place, candidate: Candidate) -> None:
     """From here the edit is safe: its bytes are objects, kept alive by a ref that only one step can create."""
     place.write_journal(candidate)
-    repo.update_refs(f"gitexp: {candidate.id} pending", f"create {place.ref} {candidate.tree}")
+    with place.moving():
+        repo.update_refs(f"gitexp: {candidate.id} pending", f"create {place.ref} {candidate.tree}")
 
 
 def give_up(repo: Repository, place: Place) -> None:
-    """Forget the pending step: its ref first, so that the journal is there as long as there is something to tell."""
-    if repo.ref(place.ref):
-        repo.update_refs("gitexp: given up", f"delete {place.ref}")
+    """Forget the pending step."""
+    drop_ref(repo, place)
     place.clear()
+
+
+def drop_ref(repo: Repository, place: Place) -> None:
+    if repo.ref(place.ref):
+        with place.moving():
+            repo.update_refs("gitexp: given up", f"delete {place.ref}")

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from gitexp import notebook
 from gitexp.git import Repository
-from gitexp.model import Notes
+from gitexp.model import Contract, Notes
 from gitexp.objects import write_tree
 from gitexp.pending import Candidate, Place
 from gitexp.worktree import edits
@@ -23,6 +23,7 @@ def snapshot(
     description: str,
     body: str = "",
     notes: Notes,
+    contract: Contract | None = None,
 ) -> Candidate:
     """What ``paths`` hold now, as an edit of the commit ``base``, with what people wrote in EXPERIMENT.md meanwhile.
 
@@ -41,6 +42,7 @@ def snapshot(
         body=body,
         notes=notes.beside(notebook.unsealed(repo, place, place.name)),
         notebook=notebook.current(repo),
+        contract=contract,
     )
 
 

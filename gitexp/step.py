@@ -6,18 +6,19 @@ import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gitexp import history, hook, records
-from gitexp.decide import check_rule, decide
+from gitexp import history, hook, locks, records
+from gitexp.conclude import Outcome, conclude, keep_result, whereabouts
+from gitexp.decide import check_rule
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
 from gitexp.measure import measure
-from gitexp.model import Contract, Iteration, Ledger, Measurement, Notes, score_text
-from gitexp.notebook import write_views
+from gitexp.model import Contract, Ledger, Notes
 from gitexp.observer import Observer
-from gitexp.pending import Candidate, Place, write_file
-from gitexp.seal import give_up, hand_back, open_pending, record, saved_ref, seal, signals_wait
+from gitexp.pending import Candidate, Place
+from gitexp.recovery import recover
+from gitexp.seal import hand_back, open_pending, signals_wait
 from gitexp.snapshot import snapshot, tree_of
-from gitexp.worktree import changed_frozen, check_frozen, check_ready, untracked_below
+from gitexp.worktree import changed_frozen, check_frozen, check_ready
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +29,6 @@ class Proposal:
     notes: Notes = Notes()
     command: tuple[str, ...] = ()
     directory: Path = Path()  # where the command runs
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    iteration: Iteration
-    incumbent: Iteration  # the one it was compared with
-    log: Path
-    left: tuple[str, ...]
 
 
 def step(repo: Repository, name: str, proposal: Proposal, observer: Observer) -> Outcome:
@@ -49,55 +42,16 @@ def step(repo: Repository, name: str, proposal: Proposal, observer: Observer) ->
     place = Place.of(repo, name)
     with place.locked(repo, "step"):
         check_ready(repo)
-        recover(repo, name, place, observer)
+        if recovered := recover(repo, place, observer):
+            # The work tree may hold something else than its user expects.
+            raise GitexpError(f"{recovered.id} was finished first; nothing new was tried.", "gitexp status")
+        locks.check_none(repo, place)
         ledger = history.load(repo, name)
         _check_contract(repo, ledger.contract)
         _propose(repo, place, ledger, proposal)
         _check_tip(repo, ledger)
         candidate = _snapshot(repo, place, ledger, description, body, proposal.notes)
         return _run_and_seal(repo, place, ledger, candidate, observer)
-
-
-def recover(repo: Repository, name: str, place: Place, observer: Observer) -> None:
-    """Clear up after a step that died.
-
-    Raises when the work tree may hold something else than its user expects: then the next step is for them to take.
-    """
-    candidate = place.read_journal()
-    tip = repo.resolve(f"refs/heads/{place.branch}")
-    if candidate is None or tip is None:
-        give_up(repo, place)  # it died before there was anything to lose: the edit never left the work tree
-        return
-    ledger = history.read(repo, name, tip)
-    result = place.read_result()
-    if ledger.iterations[-1].run == candidate.run:
-        give_up(repo, place)
-        _finish(repo, place, candidate, name, observer)
-        observer.say(f"{candidate.id} was sealed; what was left of its step is cleared.")
-    elif result is None:
-        # It died in its run, when nothing in the work tree is gitexp's to touch.
-        give_up(repo, place)
-        observer.say(f"The interrupted step {candidate.id} was given up; its edit is where it was.")
-    elif ledger.tip != candidate.base:
-        left = hand_back(repo, place, candidate)
-        raise GitexpError(f"The interrupted step {candidate.id} was given up; {_where(candidate, left)}.", "git diff")
-    else:
-        if repo.ref(place.ref) is None:
-            repo.update_refs(f"gitexp: {candidate.id} pending", f"create {place.ref} {candidate.tree}")
-        outcome = _seal(repo, place, ledger, candidate, result, observer)
-        kept = f" {', '.join(outcome.left)} was changed since, and is left as it is." if outcome.left else ""
-        raise GitexpError(
-            f"{candidate.id} had been measured when its step was interrupted; it is sealed now, as "
-            f"{outcome.iteration.status.value}.{kept}",
-            "gitexp status   # then take the next step",
-        )
-
-
-def _where(candidate: Candidate, left: tuple[str, ...]) -> str:
-    """What became of a candidate that was handed back."""
-    if not left:
-        return "its edit is in the work tree"
-    return f"{', '.join(left)} was changed since and is left as it is, and the edit is kept as {saved_ref(candidate)}"
 
 
 def _check_contract(repo: Repository, contract: Contract) -> None:
@@ -167,15 +121,16 @@ def _snapshot(repo: Repository, place: Place, ledger: Ledger, description: str, 
 
 def _run_and_seal(repo: Repository, place: Place, ledger: Ledger, candidate: Candidate, observer: Observer) -> Outcome:
     try:
-        measurement = measure(repo, place, ledger.contract, candidate.id, observer)
+        measurement = measure(repo, place, ledger.contract, candidate, observer)
         if reason := _tampered(repo, ledger.contract):
             measurement = replace(measurement, score=None, reason=reason, error=reason)
-        place.write_result(measurement)
     except BaseException:
         if left := hand_back(repo, place, candidate):
-            observer.say(f"{candidate.id}: {_where(candidate, left)}.")
+            observer.say(f"{candidate.id}: {whereabouts(candidate, left)}.")
         raise
-    return _seal(repo, place, ledger, candidate, measurement, observer)
+    with signals_wait():
+        keep_result(place, candidate, measurement, observer)
+        return conclude(repo, place, ledger, candidate, measurement, observer)
 
 
 def _tampered(repo: Repository, contract: Contract) -> str:
@@ -185,60 +140,3 @@ def _tampered(repo: Repository, contract: Contract) -> str:
     if hook.blob(repo, hook.find(repo)) != contract.hook:
         return "the post-run hook was changed during the run"
     return ""
-
-
-def _seal(
-    repo: Repository,
-    place: Place,
-    ledger: Ledger,
-    candidate: Candidate,
-    measurement: Measurement,
-    observer: Observer,
-) -> Outcome:
-    _check_unmoved(repo, place, candidate, measurement)
-    iteration = record(candidate, decide(ledger, measurement), measurement, None)
-    with signals_wait():
-        left = seal(repo, place, candidate, iteration)
-        after = _finish(repo, place, candidate, ledger.name, observer)
-    _warn_of_leavings(repo, ledger.contract, observer)
-    return Outcome(after.iterations[-1], ledger.incumbent, place.log(candidate.id), left)
-
-
-def _finish(repo: Repository, place: Place, candidate: Candidate, name: str, observer: Observer) -> Ledger:
-    """After the branch moved: what was absorbed of EXPERIMENT.md is sealed now, and the views show it."""
-    write_file(place.rendered, candidate.notebook.encode())
-    place.clear()
-    ledger = history.load(repo, name)
-    try:
-        write_views(repo, place, ledger)
-    except (GitexpError, OSError) as error:  # the verdict stands, whatever is in the way of the views
-        observer.say(f"The views were not written: {error}. Later: gitexp render")
-    return ledger
-
-
-def _warn_of_leavings(repo: Repository, contract: Contract, observer: Observer) -> None:
-    """New files in an editable folder would be taken for a part of the next edit."""
-    folders = [path for path in contract.edit if (repo.top / path).is_dir()]
-    if new := untracked_below(repo, folders):
-        observer.say(
-            f"New in an editable folder: {', '.join(new[:5])}. The next step seals it, unless .gitignore names it."
-        )
-
-
-def _check_unmoved(repo: Repository, place: Place, candidate: Candidate, measurement: Measurement) -> None:
-    """Somebody may have committed, or switched branches, during the run: then this is no longer the next step."""
-    if repo.branch() != place.branch:
-        raise GitexpError(
-            f"{candidate.id} is measured, but {place.branch} is no longer checked out. The next step on it seals it.",
-            f"git switch {place.branch}",
-        )
-    tip = repo.resolve(f"refs/heads/{place.branch}")
-    if tip != candidate.base:
-        left = hand_back(repo, place, candidate)
-        score = score_text(measurement.score) or "none"
-        where = f"moved to {tip[:10]}" if tip else "was deleted"
-        raise GitexpError(
-            f"{place.branch} {where} while {candidate.id} ran (score {score}). Nothing was recorded; "
-            f"{_where(candidate, left)}.",
-            f"git log {place.branch}" if tip else f"git branch {place.branch} {candidate.base[:10]}",
-        )

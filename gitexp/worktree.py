@@ -11,7 +11,7 @@ from gitexp.errors import GitexpError
 from gitexp.git import Change, Repository
 from gitexp.model import Contract, Frozen
 from gitexp.objects import EXECUTABLE, SYMLINK, Entry, entries, file_entry
-from gitexp.pending import write_file
+from gitexp.pending import part_of, write_file
 from gitexp.views import NOTEBOOK, RESULTS
 
 VIEWS = (RESULTS, NOTEBOOK)
@@ -160,7 +160,7 @@ def write_entry(repo: Repository, path: str, entry: Entry | None) -> None:
         _remove_empty(file.parent, repo.top)
     elif entry.mode == SYMLINK:
         file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_name(f".gitexp.{os.getpid()}.part")
+        part = part_of(file)
         os.symlink(os.fsdecode(repo.run("cat-file", "blob", entry.oid)), part)
         os.replace(part, file)
     else:

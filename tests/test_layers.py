@@ -7,11 +7,13 @@ from pathlib import Path
 
 LEVELS = [
     ["errors", "resources", "text", "__init__"],
-    ["model", "git", "observer"],
+    ["model", "git", "observer", "output", "processes"],
     ["trailers", "summary", "crash", "decide", "runner", "objects", "hook", "views"],
     ["records", "pending"],
-    ["history", "worktree", "notebook", "measure"],
+    ["history", "worktree", "notebook", "measure", "locks"],
     ["seal", "snapshot"],
+    ["conclude"],
+    ["recovery"],
     ["step", "baseline"],
     ["demo"],
     ["cli"],

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from gitexp import runner
-from gitexp.runner import LINE_LIMIT, LOG_HEAD, LOG_TAIL, TAIL_LINES, Execution, NotStarted, run
+from gitexp import processes, runner
+from gitexp.output import LINE_LIMIT, LOG_HEAD, LOG_TAIL
+from gitexp.runner import TAIL_LINES, Execution, NotStarted, run
 
 PATIENCE = 20  # seconds: only a test that fails waits so long
 SOON = 0.3  # seconds: long enough for a shell to have started
@@ -27,7 +28,7 @@ Run = Callable[..., Execution]
 
 @pytest.fixture(autouse=True)
 def _no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "GRACE", 0.2)
+    monkeypatch.setattr(processes, "GRACE", 0.2)
     monkeypatch.setattr(runner, "LINGER", 0.1)
 
 

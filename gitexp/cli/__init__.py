@@ -27,6 +27,8 @@ COMMANDS = {
     "show": ("read", "Show one iteration: message, diff, the end of its log."),
     "status": ("read", "Say where the experiment stands."),
     "render": ("render", "Compute results.tsv and EXPERIMENT.md from the history."),
+    "recover": ("recover", "Finish what a gitexp that died had measured, or hand its edit back."),
+    "abort": ("recover", "Hand the edit of an interrupted step back, unsealed."),
     "hook": ("hook", "Show the post-run hook, or install it."),
 }
 

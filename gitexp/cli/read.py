@@ -10,6 +10,7 @@ from gitexp.git import Repository
 from gitexp.model import BRANCH_PREFIX, Ledger, Status, score_text
 from gitexp.notebook import current, owner
 from gitexp.pending import Place
+from gitexp.recovery import Pending, pending
 from gitexp.text import from_bytes, one_line, printable
 from gitexp.views import NOTEBOOK, RESULTS
 
@@ -87,19 +88,11 @@ def status(name: str | None, json_: bool) -> None:
       gitexp status
     """
     repo, ledger = open_ledger(name)
-    pending = _pending(Place.of(repo, ledger.name))
+    step = pending(repo, Place.of(repo, ledger.name))
     if json_:
-        click.echo(dumps(_status_json(ledger, pending, _edited(repo, ledger))))
+        click.echo(dumps(_status_json(ledger, step, _edited(repo, ledger))))
     else:
-        click.echo(_status_text(ledger, pending, _edited(repo, ledger), _stale(repo, ledger)))
-
-
-def _pending(place: Place) -> str | None:
-    """The step that is under way, and who is at it; ``None`` when there is none."""
-    holder, candidate = place.holder(), place.read_journal()
-    if candidate is None:
-        return holder or None
-    return f"{candidate.id}: {holder or 'interrupted; the next step clears it up'}"
+        click.echo(_status_text(ledger, step, _edited(repo, ledger), _stale(repo, ledger)))
 
 
 def _edited(repo: Repository, ledger: Ledger) -> list[str]:
@@ -114,7 +107,7 @@ def _stale(repo: Repository, ledger: Ledger) -> str:
     return f"{RESULTS} and {NOTEBOOK} are of {other}: gitexp render" if other and other != ledger.name else ""
 
 
-def _status_json(ledger: Ledger, pending: str | None, edited: list[str]) -> dict[str, object]:
+def _status_json(ledger: Ledger, step: Pending | None, edited: list[str]) -> dict[str, object]:
     contract = ledger.contract
     return {
         "experiment": ledger.name,
@@ -129,7 +122,7 @@ def _status_json(ledger: Ledger, pending: str | None, edited: list[str]) -> dict
         "baseline": ledger.baseline.score,
         "incumbent": as_json(ledger.incumbent, None),
         "counts": {status.value: ledger.count(status) for status in Status},
-        "pending": pending,
+        "pending": {"id": step.id, "state": step.state, "holder": step.holder or None} if step else None,
         "edited": edited,
         "hypothesis": ledger.notes.hypothesis,
         "constraints": list(ledger.notes.constraints or ()),
@@ -139,7 +132,7 @@ def _status_json(ledger: Ledger, pending: str | None, edited: list[str]) -> dict
     }
 
 
-def _status_text(ledger: Ledger, pending: str | None, edited: list[str], stale: str) -> str:
+def _status_text(ledger: Ledger, step: Pending | None, edited: list[str], stale: str) -> str:
     contract, best = ledger.contract, ledger.incumbent
     counts = ", ".join(f"{ledger.count(status)} {status.value}" for status in Status)
     facts = [
@@ -150,7 +143,7 @@ def _status_text(ledger: Ledger, pending: str | None, edited: list[str], stale: 
         ("iterations", f"{len(ledger.iterations)} ({counts})"),
         ("editable", ", ".join(contract.edit)),
         ("frozen", ", ".join(frozen.path for frozen in contract.freeze)),
-        ("pending", pending or ""),
+        ("pending", str(step or "")),
         ("edited", ", ".join(edited)),
         ("views", stale),
     ]

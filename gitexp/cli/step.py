@@ -8,9 +8,10 @@ import click
 from gitexp import history
 from gitexp.cli.progress import Terminal
 from gitexp.cli.table import COLORS, as_json, dumps
+from gitexp.conclude import Outcome
 from gitexp.git import Repository
 from gitexp.model import Notes, Status, score_text, signed
-from gitexp.step import Outcome, Proposal
+from gitexp.step import Proposal
 from gitexp.step import step as take_step
 from gitexp.text import printable
 

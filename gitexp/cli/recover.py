@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gitexp.cli.progress import Terminal
+from gitexp.cli.read import experiment_option
+from gitexp.errors import GitexpError
+from gitexp.git import Repository
+from gitexp.model import BRANCH_PREFIX
+from gitexp.pending import Place
+from gitexp.recovery import abort as give_back
+from gitexp.recovery import pending, places
+from gitexp.recovery import recover as clear_up
+
+
+@click.command()
+@experiment_option
+def recover(name: str | None) -> None:
+    """Finish what a gitexp that died had measured, or hand its edit back.
+
+    The next step does this by itself. Nothing is lost either way: a finished measurement is sealed, a run that is still
+    going on is ended, and an edit that is no longer in the work tree is kept as a ref.
+
+    \b
+    Example:
+      gitexp recover
+    """
+    repo = Repository.discover(Path.cwd())
+    if not _left(repo, name):
+        click.echo("Nothing to recover.")
+    for place in _asked(repo, name):
+        if not place.holder()[0]:
+            with place.locked(repo, "recover"):
+                clear_up(repo, place, Terminal())
+
+
+@click.command()
+@experiment_option
+def abort(name: str | None) -> None:
+    """Hand the edit of an interrupted step back, unsealed, even if it was measured.
+
+    \b
+    Example:
+      gitexp abort
+    """
+    repo = Repository.discover(Path.cwd())
+    left = _left(repo, name)
+    if len(left) > 1:
+        names = ", ".join(place.name for place in left)
+        raise GitexpError(f"More than one experiment has an interrupted step: {names}.", "gitexp abort -e NAME")
+    if not left:
+        click.echo("Nothing to abort.")
+    for place in left:
+        with place.locked(repo, "abort"):
+            give_back(repo, place, Terminal())
+
+
+def _left(repo: Repository, name: str | None) -> list[Place]:
+    """The experiments in which something is left of a gitexp that died. Raises for one that is at it."""
+    found = [(place, step) for place in _asked(repo, name) if (step := pending(repo, place))]
+    for place, step in found:
+        if step.holder and (name or len(found) == 1):
+            raise GitexpError(
+                f"{place.branch} is in use by {step.holder}.", f"kill {step.process}   # ends the run, the edit stays"
+            )
+    return [place for place, step in found if not step.holder]
+
+
+def _asked(repo: Repository, name: str | None) -> list[Place]:
+    return [Place.of(repo, name.removeprefix(BRANCH_PREFIX))] if name else list(places(repo))

@@ -1,0 +1,129 @@
+"""After the run: judge it, seal what came of it, write the views."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from gitexp import history, notebook
+from gitexp.decide import decide
+from gitexp.errors import GitexpError
+from gitexp.git import Repository
+from gitexp.model import Contract, Iteration, Ledger, Measurement, Status, Verdict, score_text
+from gitexp.observer import Observer
+from gitexp.pending import Candidate, Place
+from gitexp.seal import hand_back, record, saved_ref, seal, signals_wait
+from gitexp.worktree import untracked_below
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    iteration: Iteration
+    incumbent: Iteration  # the one it was compared with
+    log: Path
+    left: tuple[str, ...]
+
+
+def keep_result(place: Place, candidate: Candidate, measurement: Measurement, observer: Observer) -> None:
+    """From here the measurement is safe."""
+    try:
+        place.write_result(measurement)
+    except OSError as error:  # a full disk: then there is the more reason to try and seal it now
+        observer.say(f"The result of {candidate.id} could not be written down: {error}")
+
+
+def conclude(
+    repo: Repository,
+    place: Place,
+    ledger: Ledger,
+    candidate: Candidate,
+    measurement: Measurement,
+    observer: Observer,
+) -> Outcome:
+    """Seal a measured candidate. Raises when it cannot be; its measurement is then kept, or its edit handed back."""
+    _check_unmoved(repo, place, candidate, measurement)
+    iteration = record(candidate, decide(ledger, measurement), measurement)
+    with signals_wait():
+        left = _sealed(repo, place, candidate, iteration)
+        after = finish(repo, place, candidate, observer)
+    _warn_of_leavings(repo, ledger.contract, observer)
+    return Outcome(after.iterations[-1], ledger.incumbent, place.log(candidate.id), left)
+
+
+def conclude_baseline(
+    repo: Repository, place: Place, candidate: Candidate, measurement: Measurement, observer: Observer
+) -> Ledger:
+    """Seal the baseline on its new branch, and check that out."""
+    iteration = record(candidate, Verdict(Status.KEEP, "the baseline"), measurement)
+    with signals_wait():
+        _sealed(repo, place, candidate, iteration)
+        check_out(repo, place, candidate)
+        return finish(repo, place, candidate, observer)
+
+
+def _sealed(repo: Repository, place: Place, candidate: Candidate, iteration: Iteration) -> tuple[str, ...]:
+    try:
+        return seal(repo, place, candidate, iteration)
+    except (GitexpError, OSError) as error:
+        score = score_text(iteration.score) or "none"
+        hint = "gitexp recover   # seals it, once that is mended; gitexp abort hands its edit back"
+        if place.read_result() is None:
+            hint = "gitexp abort   # hands its edit back; its result could not be written down"
+        raise GitexpError(f"{candidate.id} is measured (score {score}), but cannot be sealed: {error}", hint) from error
+
+
+def check_out(repo: Repository, place: Place, candidate: Candidate) -> None:
+    """The index and the work tree are the baseline's already: only HEAD is not."""
+    branch = f"refs/heads/{place.branch}"
+    if repo.branch() == place.branch or repo.resolve("HEAD") != candidate.base:
+        return
+    with place.moving():
+        repo.run("symbolic-ref", "-m", f"gitexp: begin {place.branch}", "HEAD", branch)
+
+
+def finish(repo: Repository, place: Place, candidate: Candidate, observer: Observer) -> Ledger:
+    """After the branch moved: what was absorbed of EXPERIMENT.md is sealed now, and the views show it."""
+    ledger = history.load(repo, place.name)
+    try:
+        notebook.sealed(repo, place, ledger, candidate.notebook)
+        if repo.branch() == place.branch:
+            notebook.write_views(repo, place, ledger)
+    except (GitexpError, OSError) as error:  # the verdict stands, whatever is in the way of the views
+        observer.say(f"The views were not written: {error}. Later: gitexp render")
+    place.clear()
+    return ledger
+
+
+def _warn_of_leavings(repo: Repository, contract: Contract, observer: Observer) -> None:
+    """New files in an editable folder would be taken for a part of the next edit."""
+    folders = [path for path in contract.edit if (repo.top / path).is_dir()]
+    if new := untracked_below(repo, folders):
+        observer.say(
+            f"New in an editable folder: {', '.join(new[:5])}. The next step seals it, unless .gitignore names it."
+        )
+
+
+def _check_unmoved(repo: Repository, place: Place, candidate: Candidate, measurement: Measurement) -> None:
+    """Somebody may have committed, or switched branches, during the run: then this is no longer the next step."""
+    if repo.branch() != place.branch:
+        raise GitexpError(
+            f"{candidate.id} is measured, but {place.branch} is no longer checked out. The next step on it seals it.",
+            f"git switch {place.branch}",
+        )
+    tip = repo.resolve(f"refs/heads/{place.branch}")
+    if tip != candidate.base:
+        left = hand_back(repo, place, candidate)
+        score = score_text(measurement.score) or "none"
+        where = f"moved to {tip[:10]}" if tip else "was deleted"
+        raise GitexpError(
+            f"{place.branch} {where} while {candidate.id} ran (score {score}). Nothing was recorded; "
+            f"{whereabouts(candidate, left)}.",
+            f"git log {place.branch}" if tip else f"git branch {place.branch} {candidate.base[:10]}",
+        )
+
+
+def whereabouts(candidate: Candidate, left: tuple[str, ...]) -> str:
+    """What became of a candidate that was handed back."""
+    if not left:
+        return "its edit is in the work tree"
+    return f"{', '.join(left)} was changed since and is left as it is, and the edit is kept as {saved_ref(candidate)}"

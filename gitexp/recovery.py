@@ -1,0 +1,167 @@
+"""After a gitexp that died: finish what it had measured, or hand its edit back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from gitexp import history
+from gitexp.conclude import check_out, conclude, conclude_baseline, finish, whereabouts
+from gitexp.errors import GitexpError
+from gitexp.git import Repository
+from gitexp.locks import clear_stale
+from gitexp.model import Iteration, Measurement, score_text
+from gitexp.observer import Observer
+from gitexp.pending import Candidate, Place, sweep
+from gitexp.processes import end_run
+from gitexp.seal import drop_ref, give_up, hand_back, keep, open_pending
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A step that is under way, or was when its gitexp died."""
+
+    id: str  # empty when its edit was not taken yet, or its journal is lost
+    holder: str  # who is at it; empty when nobody is
+    process: int  # of the holder
+    measured: Measurement | None  # when the run was over
+
+    @property
+    def state(self) -> str:
+        if self.holder:
+            return "running"
+        return "measured" if self.measured else "interrupted"
+
+    def __str__(self) -> str:
+        what = self.holder or "interrupted in its run"
+        if self.state == "measured":
+            score = score_text(self.measured.score if self.measured else None) or "a crash"
+            what = f"measured ({score}), not sealed yet"
+        way_out = "" if self.holder else "; clear it up with: gitexp recover"
+        return ": ".join(filter(None, (self.id, what))) + way_out
+
+
+def pending(repo: Repository, place: Place) -> Pending | None:
+    """What is under way in an experiment, or was left by a gitexp that died."""
+    (holder, process), candidate = place.holder(), place.read_journal()
+    if candidate or holder or place.mover() or repo.ref(place.ref):
+        return Pending(candidate.id if candidate else "", holder, process, place.read_result())
+    return None
+
+
+def places(repo: Repository) -> Iterator[Place]:
+    """The experiments of this repository that have files here."""
+    folder = repo.common_dir / "gitexp"
+    for directory in sorted(folder.iterdir()) if folder.is_dir() else ():
+        yield Place.of(repo, unquote(directory.name))
+
+
+def recover(repo: Repository, place: Place, observer: Observer) -> Iteration | None:
+    """Clear up after a gitexp that died; the iteration, if one was finished. Its caller holds the experiment's lock.
+
+    Raises when a finished measurement cannot be sealed now; then it is kept.
+    """
+    candidate = _look(repo, place, observer)
+    if candidate is None:
+        return None
+    measurement = place.read_result()
+    tip = repo.resolve(f"refs/heads/{place.branch}")
+    if candidate.contract:
+        return _recover_baseline(repo, place, candidate, tip, observer)
+    ledger = history.read(repo, place.name, tip) if tip else None
+    if ledger and ledger.iterations[-1].run == candidate.run:
+        drop_ref(repo, place)
+        finish(repo, place, candidate, observer)
+        observer.say(f"{candidate.id} was sealed; what was left of its step is cleared.")
+        return ledger.iterations[-1]
+    if measurement is None or ledger is None:
+        _give_up(repo, place, candidate, observer)
+        return None
+    _restore_ref(repo, place, candidate)
+    outcome = conclude(repo, place, ledger, candidate, measurement, observer)
+    kept = f" {', '.join(outcome.left)} was changed since, and is left as it is." if outcome.left else ""
+    observer.say(
+        f"{candidate.id} had been measured when its step was interrupted; it is sealed now, as "
+        f"{outcome.iteration.status.value}.{kept}"
+    )
+    return outcome.iteration
+
+
+def _look(repo: Repository, place: Place, observer: Observer) -> Candidate | None:
+    """What was left, with its locks cleared, its half-written files swept and its run ended."""
+    clear_stale(repo, place, observer)
+    candidate = place.read_journal()
+    files = [repo.top / path for path in candidate.changes] if candidate else []
+    sweep([place.directory, repo.top, *(file.parent for file in files)])
+    if candidate is None:
+        _forget(repo, place, observer)
+    else:
+        _end_run(place, candidate, observer)
+    return candidate
+
+
+def _recover_baseline(
+    repo: Repository, place: Place, candidate: Candidate, tip: str | None, observer: Observer
+) -> Iteration | None:
+    measurement = place.read_result()
+    if tip:
+        ledger = history.read(repo, place.name, tip)
+        drop_ref(repo, place)
+        check_out(repo, place, candidate)
+        finish(repo, place, candidate, observer)
+    elif measurement and measurement.score is not None and repo.resolve("HEAD") == candidate.base:
+        _restore_ref(repo, place, candidate)
+        ledger = conclude_baseline(repo, place, candidate, measurement, observer)
+    else:
+        _give_up(repo, place, candidate, observer)
+        return None
+    observer.say(f"The interrupted baseline of {place.branch} is sealed: {score_text(ledger.baseline.score)}.")
+    return ledger.baseline
+
+
+def abort(repo: Repository, place: Place, observer: Observer) -> Candidate | None:
+    """Hand the edit of a dead gitexp's step back, measured or not; what it was, if there was one."""
+    candidate = _look(repo, place, observer)
+    if candidate is None:
+        return None
+    tip = repo.resolve(f"refs/heads/{place.branch}")
+    ledger = history.read(repo, place.name, tip) if tip else None
+    if ledger and ledger.iterations[-1].run == candidate.run:
+        raise GitexpError(f"{candidate.id} is sealed already; only clearing up is left.", "gitexp recover")
+    measurement = place.read_result()
+    left = hand_back(repo, place, candidate)
+    lost = f" Its score was {score_text(measurement.score) or 'none, a crash'}." if measurement else ""
+    observer.say(f"{candidate.id} is given up: {whereabouts(candidate, left)}.{lost}")
+    return candidate
+
+
+def _restore_ref(repo: Repository, place: Place, candidate: Candidate) -> None:
+    if repo.ref(place.ref) is None:
+        open_pending(repo, place, candidate)
+
+
+def _give_up(repo: Repository, place: Place, candidate: Candidate, observer: Observer) -> None:
+    """It died in its run, when nothing in the work tree is gitexp's to touch."""
+    left = keep(repo, place, candidate)
+    give_up(repo, place)
+    observer.say(f"The interrupted step {candidate.id} was given up; {whereabouts(candidate, left)}.")
+
+
+def _forget(repo: Repository, place: Place, observer: Observer) -> None:
+    """No journal: a power cut may have emptied it, or the step died before there was anything to lose."""
+    if tree := repo.ref(place.ref):
+        saved = f"refs/gitexp/saved/{tree[:12]}"
+        repo.update_refs("gitexp: saved", f"update {saved} {tree}")
+        observer.say(f"The journal of a step is lost; the tree it was to try is kept as {saved}.")
+    give_up(repo, place)
+
+
+def _end_run(place: Place, candidate: Candidate, observer: Observer) -> None:
+    leader = place.read_leader()
+    ended = end_run(candidate.run, leader.pid, leader.since) if leader else end_run(candidate.run)
+    if ended:
+        pids = ", ".join(map(str, ended))
+        observer.say(
+            f"The run of {candidate.id} was still going on without its gitexp, and was ended (process {pids})."
+        )
