@@ -57,7 +57,7 @@ def begin(repo: Repository, plan: Plan, observer: Observer) -> Ledger:
     """
     check_ready(repo)
     place = Place.of(repo, plan.experiment)
-    if repo.lookup("check-ref-format", "--branch", place.branch) is None or place.name.startswith("-"):
+    if repo.lookup("check-ref-format", "--branch", place.branch, none=128) is None or place.name.startswith("-"):
         raise GitexpError(f"{place.name!r} cannot be part of a branch name.", "gitexp init --name NAME")
     with place.locked(repo, "init"):
         if recovered := recover(repo, place, observer):

@@ -13,7 +13,7 @@ from gitexp.model import Contract, Iteration, Ledger, Measurement, Status, Verdi
 from gitexp.observer import Observer
 from gitexp.pending import Candidate, Place
 from gitexp.seal import hand_back, record, saved_ref, seal, signals_wait
-from gitexp.worktree import untracked_below
+from gitexp.worktree import covers, pathspec, untracked_below
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +95,17 @@ def finish(repo: Repository, place: Place, candidate: Candidate, observer: Obser
 
 
 def _warn_of_leavings(repo: Repository, contract: Contract, observer: Observer) -> None:
-    """New files in an editable folder would be taken for a part of the next edit."""
+    """What the run left that the next step would stumble over, or take for a part of its edit."""
     folders = [path for path in contract.edit if (repo.top / path).is_dir()]
     if new := untracked_below(repo, folders):
         observer.say(
             f"New in an editable folder: {', '.join(new[:5])}. The next step seals it, unless .gitignore names it."
+        )
+    if changed := [change.path for change in repo.changes() if not covers(contract.edit, change.path)]:
+        paths = " ".join(map(pathspec, changed))
+        observer.say(
+            f"The run changed {', '.join(changed[:5])}, which git tracks: the next step will be refused. "
+            f"Look at it, or restore it: git restore {paths}"
         )
 
 

@@ -50,7 +50,7 @@ def make(directory: Path) -> Repository:
     run(driver, "init", "--quiet")
     run(driver, "symbolic-ref", "HEAD", "refs/heads/main")  # `init -b` is of git 2.28
     repo = Repository.discover(directory)
-    if repo.lookup("var", "GIT_COMMITTER_IDENT") is None:
+    if repo.lookup("var", "GIT_COMMITTER_IDENT", none=128) is None:
         repo.run("config", "user.name", "gitexp demo")
         repo.run("config", "user.email", "demo@example.org")
     write_template(directory, "mlx")

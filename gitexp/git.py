@@ -45,7 +45,8 @@ class GitCommandError(GitexpError):
     """git refused. Its own words are part of the sentence."""
 
     def __init__(self, args: tuple[str, ...], code: int, stderr: bytes) -> None:
-        words = printable(from_bytes(stderr)).strip() or f"exit {code}"
+        self.code = code
+        words = printable(from_bytes(stderr)).strip() or (f"exit {code}" if code > 0 else f"killed by signal {-code}")
         command = args[2] if args[0] == "-c" else args[0]
         super().__init__(f"git {command} failed: {words}")
 
@@ -154,12 +155,14 @@ class Repository:
     def line(self, *args: str, stdin: bytes | None = None) -> str:
         return os.fsdecode(self.run(*args, stdin=stdin)).rstrip("\n")
 
-    def lookup(self, *args: str) -> str | None:
-        """The output of a command whose failure means "there is none"."""
+    def lookup(self, *args: str, none: int = 1) -> str | None:
+        """The output of a command whose exit code ``none`` means "there is none": any other failure is one."""
         try:
             return self.line(*args)
-        except GitCommandError:
-            return None
+        except GitCommandError as error:
+            if error.code == none:
+                return None
+            raise
 
     def resolve(self, revision: str) -> str | None:
         """The commit id of ``revision``, if there is such a commit."""
@@ -169,9 +172,16 @@ class Repository:
         """The object id a ref stands for, whatever kind of object it is."""
         return self.lookup("rev-parse", "--verify", "--quiet", name)
 
+    def unreadable(self, name: str) -> bool:
+        """Whether a ref is there that git cannot read: after a power cut, say."""
+        return (self.common_dir / name).is_file() and self.ref(name) is None
+
     def branch(self) -> str | None:
         """The checked-out branch; ``None`` when HEAD is detached."""
-        head = self.lookup("symbolic-ref", "--quiet", "HEAD")  # --short is ambiguous beside a tag of that name
+        try:
+            head = self.lookup("symbolic-ref", "--quiet", "HEAD")  # --short is ambiguous beside a tag of that name
+        except GitCommandError:  # git does not name a branch that it cannot read
+            head = from_bytes((self.git_dir / "HEAD").read_bytes()).removeprefix("ref: ").strip()
         return head.removeprefix("refs/heads/") if head else None
 
     def operation(self) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from shlex import quote
+
 from gitexp import records, trailers
 from gitexp.errors import GitexpError
 from gitexp.git import Commit, Repository
@@ -32,8 +34,23 @@ def load(repo: Repository, name: str) -> Ledger:
         ref = repo.line("for-each-ref", "--count=1", "--format=%(objectname)", f"refs/remotes/*/{branch}")
         tip = ref or None
     if tip is None:
+        _check_readable(repo, branch)
         raise GitexpError(f"There is no experiment {name}: no branch {branch} here or on a remote.", "git branch -a")
     return read(repo, name, tip)
+
+
+def _check_readable(repo: Repository, branch: str) -> None:
+    """A ref that a power cut emptied stands in git's reflog still."""
+    ref = f"refs/heads/{branch}"
+    if not repo.unreadable(ref):
+        return
+    log = repo.common_dir / "logs" / ref
+    last = log.read_text("utf-8", "replace").splitlines()[-1:] if log.is_file() else []
+    tip = last[0].split(" ")[1] if last else "COMMIT"
+    raise GitexpError(
+        f"The branch {branch} is unreadable: {repo.common_dir / ref} holds no commit id.",
+        f"rm {quote(str(repo.common_dir / ref))} && git branch {branch} {tip[:10]}",
+    )
 
 
 def read(repo: Repository, name: str, tip: str) -> Ledger:

@@ -37,14 +37,19 @@ def clear_stale(repo: Repository, place: Place, observer: Observer) -> None:
 def check_none(repo: Repository, place: Place) -> None:
     """Raise for a lock that would keep an iteration from being sealed: better now than after its run."""
     until = time.monotonic() + PATIENCE
-    while lock := next((path for path in _locks(repo, place) if path.exists()), None):
+    while found := present(repo, place):
         if time.monotonic() > until:
+            lock = found[0]
             when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(lock.stat().st_mtime))
             raise GitexpError(
                 f"{lock} is in the way, since {when}: another git is at work here, or died. gitexp did not make it.",
                 f"rm {lock}   # when no git runs here",
             )
         time.sleep(0.05)
+
+
+def present(repo: Repository, place: Place) -> list[Path]:
+    return [lock for lock in _locks(repo, place) if lock.exists()]
 
 
 def _locks(repo: Repository, place: Place) -> list[Path]:

@@ -29,7 +29,7 @@ Value = TypeVar("Value", str, tuple[str, ...])
 
 def current(repo: Repository) -> str:
     """EXPERIMENT.md as it is; empty when there is none."""
-    return _read(repo.top / NOTEBOOK)
+    return read(repo.top / NOTEBOOK)
 
 
 def owner(text: str) -> str | None:
@@ -78,7 +78,7 @@ def _computed(repo: Repository, place: Place) -> str:
         before, after = json.loads(place.rendering.read_bytes())
         if current(repo) != before:
             return str(after)
-    return _read(place.rendered)
+    return read(place.rendered)
 
 
 def _exclude(repo: Repository) -> None:
@@ -93,7 +93,7 @@ def _exclude(repo: Repository) -> None:
             out.write(end + "".join(f"{line}\n" for line in ("# computed by gitexp", *missing)).encode())
 
 
-def _read(file: Path) -> str:
+def read(file: Path) -> str:
     return from_bytes(file.read_bytes()).replace("\r\n", "\n") if file.is_file() else ""
 
 

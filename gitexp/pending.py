@@ -14,17 +14,19 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
 from gitexp.model import BRANCH_PREFIX, Contract, Direction, Frozen, Measurement, Notes, Sample
 from gitexp.objects import Entry
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class Candidate:
     body: str
     notes: Notes
     notebook: str  # EXPERIMENT.md as it was when its edits went into notes
+    work_tree: str  # the top of the one it is tried in
     contract: Contract | None = None  # the baseline's only
 
 
@@ -115,30 +118,20 @@ class Place:
         write_file(self.directory / "pending.json", json.dumps(asdict(candidate)).encode())
 
     def read_journal(self) -> Candidate | None:
-        data = _load(self.directory / "pending.json")
-        if data is None:
-            return None
-        changes = {path: Entry(**entry) if entry else None for path, entry in data.pop("changes").items()}
-        contract = _contract(data.pop("contract", None))
-        return Candidate(changes=changes, notes=_notes(data.pop("notes")), contract=contract, **data)
+        return _read(self.directory / "pending.json", _candidate)
 
     def write_result(self, measurement: Measurement) -> None:
         write_file(self.directory / "result.json", json.dumps(asdict(measurement)).encode())
 
     def read_result(self) -> Measurement | None:
-        data = _load(self.directory / "result.json")
-        if data is None:
-            return None
-        samples = tuple(Sample(**sample) for sample in data.pop("samples"))
-        metrics = tuple((name, value) for name, value in data.pop("metrics"))
-        return Measurement(samples=samples, metrics=metrics, **data)
+        return _read(self.directory / "result.json", _measurement)
 
     def write_leader(self, leader: Process) -> None:
         """The process that leads the run."""
         write_file(self.directory / "running.json", json.dumps(asdict(leader)).encode())
 
     def read_leader(self) -> Process | None:
-        return self._process("running.json")
+        return _read(self.directory / "running.json", _process)
 
     @contextmanager
     def moving(self) -> Iterator[None]:
@@ -151,14 +144,10 @@ class Place:
             self.forget_mover()
 
     def mover(self) -> Process | None:
-        return self._process("moving.json")
+        return _read(self.directory / "moving.json", _process)
 
     def forget_mover(self) -> None:
         (self.directory / "moving.json").unlink(missing_ok=True)
-
-    def _process(self, name: str) -> Process | None:
-        data = _load(self.directory / name)
-        return Process(**data) if data else None
 
     def clear(self) -> None:
         """Forget the step: its journal last, so that it is there as long as there is something to tell."""
@@ -224,11 +213,33 @@ def sweep(folders: Iterable[Path]) -> None:
         part.unlink(missing_ok=True)
 
 
-def _load(path: Path) -> dict[str, Any] | None:
+def _read(path: Path, make: Callable[[dict[str, Any]], Value]) -> Value | None:
+    """What a file of ours holds. A power cut may leave an empty one: then there is nothing to go by."""
     try:
-        return json.loads(path.read_bytes())  # type: ignore[no-any-return]
-    except (FileNotFoundError, ValueError):  # a power cut may leave an empty file: then there is nothing to go by
+        return make(json.loads(path.read_bytes()))
+    except (FileNotFoundError, ValueError, TypeError, LookupError, AttributeError):
         return None
+
+
+def _process(data: dict[str, Any]) -> Process:
+    return Process(**data)
+
+
+def _candidate(data: dict[str, Any]) -> Candidate:
+    changes = {path: Entry(**entry) if entry else None for path, entry in data.pop("changes").items()}
+    contract = data.pop("contract")
+    return Candidate(
+        changes=changes,
+        notes=_notes(data.pop("notes")),
+        contract=_contract(contract) if contract else None,
+        **data,
+    )
+
+
+def _measurement(data: dict[str, Any]) -> Measurement:
+    samples = tuple(Sample(**sample) for sample in data.pop("samples"))
+    metrics = tuple((name, value) for name, value in data.pop("metrics"))
+    return Measurement(samples=samples, metrics=metrics, **data)
 
 
 def _notes(data: dict[str, Any]) -> Notes:
@@ -237,9 +248,7 @@ def _notes(data: dict[str, Any]) -> Notes:
     return Notes(**data)
 
 
-def _contract(data: dict[str, Any] | None) -> Contract | None:
-    if data is None:
-        return None
+def _contract(data: dict[str, Any]) -> Contract:
     freeze = tuple(Frozen(**frozen) for frozen in data.pop("freeze"))
     edit, direction = tuple(data.pop("edit")), Direction(data.pop("direction"))
     return Contract(freeze=freeze, edit=edit, direction=direction, **data)

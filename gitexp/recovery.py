@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from shlex import quote
 from urllib.parse import unquote
 
 from gitexp import history
@@ -90,8 +92,14 @@ def recover(repo: Repository, place: Place, observer: Observer) -> Iteration | N
 
 def _look(repo: Repository, place: Place, observer: Observer) -> Candidate | None:
     """What was left, with its locks cleared, its half-written files swept and its run ended."""
-    clear_stale(repo, place, observer)
     candidate = place.read_journal()
+    if candidate and candidate.work_tree != str(repo.top) and Path(candidate.work_tree).is_dir():
+        raise GitexpError(
+            f"{candidate.id} of {place.branch} was interrupted in another work tree, {candidate.work_tree}.",
+            f"cd {quote(candidate.work_tree)} && gitexp recover",
+        )
+    clear_stale(repo, place, observer)
+    _mend_ref(repo, place, observer)
     files = [repo.top / path for path in candidate.changes] if candidate else []
     sweep([place.directory, repo.top, *(file.parent for file in files)])
     if candidate is None:
@@ -99,6 +107,13 @@ def _look(repo: Repository, place: Place, observer: Observer) -> Candidate | Non
     else:
         _end_run(place, candidate, observer)
     return candidate
+
+
+def _mend_ref(repo: Repository, place: Place, observer: Observer) -> None:
+    """git deletes no ref that it cannot read. This one is gitexp's own, and the journal has what it stood for."""
+    if repo.unreadable(place.ref):
+        (repo.common_dir / place.ref).unlink()
+        observer.say(f"{place.ref} was unreadable, and is removed.")
 
 
 def _recover_baseline(

@@ -63,8 +63,9 @@ def seal(repo: Repository, place: Place, candidate: Candidate, iteration: Iterat
     try:
         _move(repo, place, candidate, iteration, commit)
     except GitexpError:
-        with place.moving():
-            stage(repo, {path: before[path] for path in staged})
+        if repo.ref(f"refs/heads/{place.branch}") != commit:  # git may have been killed when it had done its work
+            with place.moving():
+                stage(repo, {path: before[path] for path in staged})
         raise
     return left
 

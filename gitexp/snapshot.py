@@ -42,6 +42,7 @@ def snapshot(
         body=body,
         notes=notes.beside(notebook.unsealed(repo, place, place.name)),
         notebook=notebook.current(repo),
+        work_tree=str(repo.top),
         contract=contract,
     )
 

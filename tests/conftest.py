@@ -97,6 +97,13 @@ def experiment(folder: Path, gitexp: Gitexp) -> Path:
     return folder
 
 
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the hook of :mod:`faults` notes each run."""
+    monkeypatch.setenv("RUNS", str(tmp_path / "runs"))
+    return tmp_path / "runs"
+
+
 def set_lr(folder: Path, value: object) -> None:
     """Edit the toy trainer as a person would: one constant."""
     lines = (folder / "train.py").read_text().splitlines(keepends=True)

@@ -14,7 +14,7 @@ LEVELS = [
     ["seal", "snapshot"],
     ["conclude"],
     ["recovery"],
-    ["step", "baseline"],
+    ["step", "baseline", "fsck"],
     ["demo"],
     ["cli"],
     ["__main__"],

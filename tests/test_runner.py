@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from gitexp import processes, runner
@@ -217,7 +218,7 @@ os.write(tell, b".")
 time.sleep({PATIENCE})
 """
     execution = sh(python=program)
-    os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+    assert is_gone(int((tmp_path / "pid").read_text()))
     assert (execution.exit_code, execution.timed_out) == (5, False)
     assert execution.seconds < PATIENCE
 
@@ -260,6 +261,73 @@ run(["/bin/sh", "-c", script], cwd=here, env={{"PATH": "/usr/bin:/bin"}}, timeou
     parent.wait()
     parent.stdout.close()
     assert not held()
+
+
+DAEMON = """
+import os, sys, time
+tell, told = os.pipe()
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        for fd in (0, 1, 2):
+            os.close(fd)
+        open("pid", "w").write(str(os.getpid()))
+        os.write(told, b".")
+        {then}
+    os._exit(0)
+os.read(tell, 1)
+"""
+
+
+def is_gone(pid: int) -> bool:
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+@pytest.mark.parametrize(
+    "then",
+    [
+        "time.sleep(60)",
+        "os.execve(sys.executable, ['python', '-c', 'import time; time.sleep(60)'], {})",
+        "import signal; [signal.signal(n, signal.SIG_IGN) for n in (1, 2, 15)]; time.sleep(60)",
+        "[os.fork() for _ in range(4)]; time.sleep(60)",
+    ],
+    ids=["plain", "environment scrubbed", "signals ignored", "sixteen of them"],
+)
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a scrubbed environment hides a daemon")
+def test_a_daemon_in_a_session_of_its_own_does_not_outlive_the_run(sh: Run, tmp_path: Path, then: str) -> None:
+    before = set(psutil.pids())
+    assert sh(python=DAEMON.format(then=then)).exit_code == 0
+    assert is_gone(int((tmp_path / "pid").read_text()))
+    assert all(map(is_gone, [pid for pid in set(psutil.pids()) - before if "time.sleep(60)" in command_of(pid)]))
+    assert no_children()
+
+
+def command_of(pid: int) -> str:
+    try:
+        return " ".join(psutil.Process(pid).cmdline())
+    except psutil.Error:
+        return ""
+
+
+def test_children_that_were_there_before_the_run_are_left_alone(sh: Run) -> None:
+    mine = subprocess.Popen(["sleep", "60"])
+    sh("true")
+    assert mine.poll() is None
+    mine.kill()
+    mine.wait()
+
+
+def test_a_run_that_lost_its_gitexp_is_found_by_its_mark_and_by_its_leader(tmp_path: Path) -> None:
+    marked = subprocess.Popen(["sleep", "60"], env={"PATH": os.environ["PATH"], processes.MARK: "r1"})
+    led = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    other = subprocess.Popen(["sleep", "60"], env={"PATH": os.environ["PATH"], processes.MARK: "r2"})
+    assert processes.end_run("r1") == [marked.pid]
+    assert processes.end_run("r1", led.pid, processes.start_time(led.pid) - 60) == []  # the pid is somebody else's
+    assert processes.end_run("r1", led.pid, processes.start_time(led.pid)) == [led.pid]
+    assert other.poll() is None
+    other.kill()
+    for process in (marked, led, other):
+        process.wait()
 
 
 # -- lines -----------------------------------------------------------------------------------------------------------

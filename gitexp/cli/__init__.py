@@ -29,6 +29,7 @@ COMMANDS = {
     "render": ("render", "Compute results.tsv and EXPERIMENT.md from the history."),
     "recover": ("recover", "Finish what a gitexp that died had measured, or hand its edit back."),
     "abort": ("recover", "Hand the edit of an interrupted step back, unsealed."),
+    "fsck": ("fsck", "Check that branch, trailers and files agree."),
     "hook": ("hook", "Show the post-run hook, or install it."),
 }
 

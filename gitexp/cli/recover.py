@@ -30,10 +30,16 @@ def recover(name: str | None) -> None:
     repo = Repository.discover(Path.cwd())
     if not _left(repo, name):
         click.echo("Nothing to recover.")
+    refused: list[GitexpError] = []
     for place in _asked(repo, name):
         if not place.holder()[0]:
-            with place.locked(repo, "recover"):
-                clear_up(repo, place, Terminal())
+            try:
+                with place.locked(repo, "recover"):
+                    clear_up(repo, place, Terminal())
+            except GitexpError as refusal:  # the others need not wait for this one
+                refused.append(refusal)
+    if refused:
+        raise refused[0]
 
 
 @click.command()

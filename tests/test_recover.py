@@ -1,0 +1,358 @@
+"""What is left of a gitexp that died is found, named, and finished or handed back."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from conftest import TOY, Gitexp, git, make_repository, set_lr
+from test_runner import DAEMON, is_gone
+from test_step import hook_that, ledger_of, start_step
+
+SLOW = 'grep -q 0.9 train.py && { echo $$ > pid; touch "$GITEXP_RUN_DIR/../running"; sleep 60; }\necho val_bpb: 2\n'
+SWITCHES = "grep -q 0.9 train.py && git switch -q -c elsewhere\necho val_bpb: 3\n"
+EDIT = TOY.replace("0.1", "0.9", 1)
+
+
+def killed_step(folder: Path, gitexp: Gitexp, hook: str = SLOW, with_guard: bool = False) -> int:
+    """A step that was killed in its run; the pid of its trainer."""
+    hook_that(folder, hook)
+    gitexp("init", "--budget", "5")
+    set_lr(folder, 0.9)
+    process = start_step(folder)
+    trainer = int((folder / "pid").read_text())
+    guards = [child for child in psutil.Process(process.pid).children() if child.pid != trainer] if with_guard else []
+    for guard in guards:
+        guard.kill()
+    process.kill()
+    process.wait()
+    return trainer
+
+
+def measured_step(folder: Path, gitexp: Gitexp) -> None:
+    """A step that was measured and could not be sealed: its branch is not checked out any more."""
+    hook_that(folder, SWITCHES)
+    gitexp("init")
+    set_lr(folder, 0.9)
+    assert "exp001 is measured" in gitexp("step", "-m", "x", code=1).stderr
+
+
+# -- recover -----------------------------------------------------------------------------------------------------------
+
+
+def test_with_nothing_to_recover_it_says_so(experiment: Path, gitexp: Gitexp) -> None:
+    assert gitexp("recover").stdout == "Nothing to recover.\n"
+    assert gitexp("abort").stdout == "Nothing to abort.\n"
+
+
+def test_a_trainer_that_was_left_running_is_found_and_ended(folder: Path, gitexp: Gitexp) -> None:
+    trainer = killed_step(folder, gitexp, with_guard=True)
+    assert not is_gone(trainer)
+    assert "exp001: interrupted in its run; clear it up with: gitexp recover" in gitexp("status").stdout
+    said = gitexp("recover").stderr
+    assert "The run of exp001 was still going on without its gitexp, and was ended (process" in said
+    assert str(trainer) in said
+    assert "The interrupted step exp001 was given up; its edit is in the work tree." in said
+    assert is_gone(trainer)
+    assert (folder / "train.py").read_text() == EDIT
+    assert "pending" not in gitexp("status").stdout
+
+
+def test_the_next_step_ends_it_too_and_never_doubles_it(folder: Path, gitexp: Gitexp) -> None:
+    trainer = killed_step(folder, gitexp, with_guard=True)
+    set_lr(folder, 0.2)
+    result = gitexp("step", "-m", "after")
+    assert "was still going on" in result.stderr
+    assert (
+        "train.py was changed since and is left as it is, and the edit is kept as refs/gitexp/saved/" in result.stderr
+    )
+    assert is_gone(trainer)
+    assert [i.description for i in ledger_of(folder).iterations] == ["baseline", "after"]
+    saved = git("for-each-ref", "--format=%(refname)", "refs/gitexp/saved").strip()
+    assert git("show", f"{saved}:train.py") == EDIT
+
+
+def test_a_killed_gitexp_takes_daemons_of_its_run_along(folder: Path, gitexp: Gitexp) -> None:
+    daemon = DAEMON.format(then="time.sleep(60)").replace('open("pid"', 'open("daemon"')
+    (folder / "daemon.py").write_text(daemon)
+    git("add", "daemon.py")
+    git("commit", "-qm", "daemon")
+    killed_step(
+        folder,
+        gitexp,
+        SLOW.replace("touch", f"{sys.executable} daemon.py; touch"),
+    )
+    pid = int((folder / "daemon").read_text())
+    until = time.monotonic() + 20
+    while not is_gone(pid):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_a_measured_step_is_sealed_once_its_branch_is_back(folder: Path, gitexp: Gitexp) -> None:
+    measured_step(folder, gitexp)
+    assert "is no longer checked out" in gitexp("recover", code=1).stderr
+    git("switch", "-q", "exp/train")
+    status = json.loads(gitexp("status", "--json").stdout)
+    assert status["pending"] == {"id": "exp001", "state": "measured", "holder": None}
+    assert "exp001: measured (3.000000), not sealed yet" in gitexp("status").stdout
+    assert "it is sealed now, as DISCARD." in gitexp("recover").stderr
+    assert [i.id for i in ledger_of(folder).iterations] == ["exp000", "exp001"]
+    assert (folder / "train.py").read_text() == TOY
+
+
+def test_an_interrupted_step_is_recovered_in_its_own_work_tree(
+    folder: Path, gitexp: Gitexp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed_step(folder, gitexp)
+    git("worktree", "add", "-q", str(tmp_path / "other"), "main")
+    monkeypatch.chdir(tmp_path / "other")
+    said = gitexp("recover", code=1).stderr
+    assert f"exp001 of exp/train was interrupted in another work tree, {folder}." in said
+    monkeypatch.chdir(folder)
+    gitexp("recover")
+    assert (folder / "train.py").read_text() == EDIT
+
+
+def test_a_deleted_branch_leaves_the_edit(folder: Path, gitexp: Gitexp) -> None:
+    hook_that(folder, "grep -q 0.9 train.py && git update-ref -d refs/heads/exp/train\necho val_bpb: 2\n")
+    gitexp("init")
+    tip = git("rev-parse", "HEAD").strip()
+    set_lr(folder, 0.9)
+    said = gitexp("step", "-m", "x", code=1).stderr
+    assert "exp/train was deleted while exp001 ran" in said
+    assert (folder / "train.py").read_text() == EDIT
+    subprocess.run(said.split("try: ")[1], shell=True, check=True)
+    assert git("rev-parse", "exp/train").strip() == tip
+
+
+# -- abort -------------------------------------------------------------------------------------------------------------
+
+
+def test_abort_hands_a_measured_edit_back(folder: Path, gitexp: Gitexp) -> None:
+    measured_step(folder, gitexp)
+    said = gitexp("abort").stderr
+    assert "exp001 is given up: its edit is in the work tree. Its score was 3.000000." in said
+    assert (folder / "train.py").read_text() == EDIT
+    assert git("for-each-ref", "refs/gitexp") == ""
+
+
+def test_abort_does_not_take_a_step_from_a_gitexp_that_lives(folder: Path, gitexp: Gitexp) -> None:
+    hook_that(folder, SLOW)
+    gitexp("init", "--budget", "5")
+    set_lr(folder, 0.9)
+    process = start_step(folder)
+    for command in ("abort", "recover"):
+        said = gitexp(command, code=1).stderr
+        assert f"exp/train is in use by gitexp step (process {process.pid}, since " in said
+    subprocess.run(said.split("try: ")[1], shell=True, check=True)
+    assert process.wait() == 130
+    assert (folder / "train.py").read_text() == EDIT
+    assert gitexp("recover").stdout == "Nothing to recover.\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_the_run_and_hands_the_edit_back(folder: Path, gitexp: Gitexp, number: signal.Signals) -> None:
+    hook_that(folder, SLOW)
+    gitexp("init", "--budget", "5")
+    set_lr(folder, 0.9)
+    process = start_step(folder)
+    process.send_signal(number)
+    assert process.wait() == 130
+    assert is_gone(int((folder / "pid").read_text()))
+    assert (folder / "train.py").read_text() == EDIT
+    assert git("for-each-ref", "refs/gitexp") == ""
+    assert len(ledger_of(folder).iterations) == 1
+
+
+# -- locks -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lock", ["index.lock", "HEAD.lock", "refs/heads/exp/train.lock", "packed-refs.lock"])
+def test_a_lock_of_somebody_else_is_reported_before_the_run(experiment: Path, gitexp: Gitexp, lock: str) -> None:
+    (experiment / ".git" / lock).touch()
+    set_lr(experiment, 0.2)
+    said = gitexp("step", "-m", "x", code=1).stderr
+    assert f"{lock} is in the way, since 20" in said
+    assert "gitexp did not make it" in said
+    assert "lock: " in gitexp("fsck", code=1).stdout
+    assert (experiment / ".git" / lock).exists()
+    subprocess.run(said.split("try: ")[1], shell=True, check=True)
+    assert "exp001 KEEP" in gitexp("step", "-m", "x").stdout
+
+
+def test_a_lock_that_goes_away_soon_is_waited_for(experiment: Path, gitexp: Gitexp) -> None:
+    (experiment / ".git" / "index.lock").touch()
+    other = subprocess.Popen(["sh", "-c", "sleep 0.5; rm .git/index.lock"])
+    set_lr(experiment, 0.2)
+    assert "exp001 KEEP" in gitexp("step", "-m", "x").stdout
+    other.wait()
+
+
+def test_only_a_lock_of_the_time_a_gitexp_died_is_taken_for_its_own(experiment: Path, gitexp: Gitexp) -> None:
+    died = time.time() - 1000
+    note = experiment / ".git/gitexp/train/moving.json"
+    note.write_text(json.dumps({"pid": 4711, "since": died}))
+    ours, theirs = experiment / ".git" / "HEAD.lock", experiment / ".git" / "index.lock"
+    for lock, made in ((ours, died + 1), (theirs, died + 500)):
+        lock.touch()
+        os.utime(lock, (made, made))
+    said = gitexp("recover").stderr
+    when = time.strftime("%H:%M:%S", time.localtime(died))
+    assert f"HEAD.lock: a gitexp (process 4711) left it when it was killed at {when}." in said
+    assert not ours.exists()
+    assert theirs.exists()
+
+
+# -- damage ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("content", ["garbage\n", "", "1234567890123456789012345678901234567890\n"])
+def test_a_corrupt_pending_ref(folder: Path, gitexp: Gitexp, content: str) -> None:
+    killed_step(folder, gitexp)
+    (folder / ".git/refs/gitexp/pending/exp/train").write_text(content)
+    assert "pending" in gitexp("fsck", code=1).stdout
+    gitexp("recover")
+    assert (folder / "train.py").read_text() == EDIT
+    assert "exp/train is in order" in gitexp("fsck").stdout
+    set_lr(folder, 0.2)
+    assert "exp001" in gitexp("step", "-m", "x").stdout
+
+
+@pytest.mark.parametrize("content", ["", "garbage", "[]", "{}", '{"id": 1}'])
+def test_a_lost_journal_leaves_the_tree_under_a_ref(folder: Path, gitexp: Gitexp, content: str) -> None:
+    killed_step(folder, gitexp)
+    (folder / ".git/gitexp/train/pending.json").write_text(content)
+    said = gitexp("recover").stderr
+    saved = said.split("is kept as ")[1].split(".\n")[0]
+    assert git("show", f"{saved}:train.py") == EDIT
+    assert (folder / "train.py").read_text() == EDIT
+
+
+def test_a_missing_object_is_named_and_the_edit_stays(folder: Path, gitexp: Gitexp) -> None:
+    measured_step(folder, gitexp)
+    git("switch", "-q", "exp/train")
+    tree = git("rev-parse", "refs/gitexp/pending/exp/train").strip()
+    (folder / ".git/objects" / tree[:2] / tree[2:]).unlink()
+    said = gitexp("recover", code=1).stderr
+    assert "exp001 is measured (score 3.000000), but cannot be sealed" in said
+    gitexp("abort")
+    assert (folder / "train.py").read_text() == EDIT
+
+
+@pytest.mark.parametrize("content", ["garbage\n", ""])
+def test_an_unreadable_branch_is_named_with_the_way_back(experiment: Path, gitexp: Gitexp, content: str) -> None:
+    tip = git("rev-parse", "HEAD").strip()
+    (experiment / ".git/refs/heads/exp/train").write_text(content)
+    set_lr(experiment, 0.2)
+    said = gitexp("status", code=1).stderr
+    assert "The branch exp/train is unreadable" in said
+    assert "exp/train is unreadable" in gitexp("fsck", code=1).stdout
+    subprocess.run(said.split("try: ")[1], shell=True, check=True)
+    assert git("rev-parse", "HEAD").strip() == tip
+    assert "exp001 KEEP" in gitexp("step", "-m", "x").stdout
+
+
+# -- two at once -------------------------------------------------------------------------------------------------------
+
+
+def test_two_work_trees_run_two_experiments_at_once(folder: Path, gitexp: Gitexp, tmp_path: Path) -> None:
+    hook_that(folder, 'sleep 1; python3 "$GITEXP_SCRIPT"\n')
+    gitexp("init", "--budget", "5")
+    other = tmp_path / "other"
+    git("worktree", "add", "-q", "--detach", str(other), "main")
+    again = [sys.executable, "-m", "gitexp"]
+    subprocess.run([*again, "init", "--name", "second", "--budget", "5"], cwd=other, check=True)
+    for place in (folder, other):
+        set_lr(place, 0.2)
+    steps = [subprocess.Popen([*again, "step", "-m", "x"], cwd=place) for place in (folder, other)]
+    assert [step.wait() for step in steps] == [0, 0]
+    assert [len(ledger_of(folder, name).iterations) for name in ("train", "second")] == [2, 2]
+    assert git("status", "--porcelain", cwd=other) == git("status", "--porcelain") == ""
+
+
+# -- hooks that do what they should not --------------------------------------------------------------------------------
+
+
+def test_a_hook_that_runs_gitexp_is_told_who_holds_it(folder: Path, gitexp: Gitexp) -> None:
+    inner = f"{sys.executable} -m gitexp"
+    hook_that(folder, f"grep -q 0.2 train.py && {{ {inner} step -m inner; {inner} log; }}\necho val_bpb: 2\n")
+    gitexp("init")
+    set_lr(folder, 0.2)
+    gitexp("step", "-m", "outer")
+    log = (folder / ".git/gitexp/train/logs/exp001.log").read_text()
+    assert "gitexp: exp/train is in use by gitexp step (process" in log
+    assert "exp000" in log
+    assert [i.description for i in ledger_of(folder).iterations] == ["baseline", "outer"]
+
+
+def test_a_hook_that_edits_other_tracked_files_is_pointed_out(folder: Path, gitexp: Gitexp) -> None:
+    (folder / "settings.txt").write_text("a\n")
+    git("add", "-A")
+    git("commit", "-qm", "settings")
+    hook_that(folder, "grep -q 0.2 train.py && echo b > settings.txt\necho val_bpb: 2\n")
+    gitexp("init")
+    set_lr(folder, 0.2)
+    result = gitexp("step", "-m", "x")
+    assert "The run changed settings.txt, which git tracks: the next step will be refused." in result.stderr
+    assert (folder / "settings.txt").read_text() == "b\n"
+
+
+def test_undo_leaves_everything_else_as_it_was(tmp_path: Path, gitexp: Gitexp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Untracked, ignored, stashed, submodules, links, run bits, CRLF, filters: not a byte or a time stamp moves."""
+    lib = make_repository(tmp_path / "lib", {"lib.py": "x\n"})
+    folder = make_repository(
+        tmp_path / "r",
+        {"train.py": TOY, "dos.txt": "a\n", "up.txt": "word\n", "run.sh": "x\n", ".gitignore": "*.bin\n"},
+    )
+    monkeypatch.chdir(folder)
+    git("config", "filter.up.clean", "tr A-Z a-z")
+    git("config", "filter.up.smudge", "tr a-z A-Z")
+    (folder / ".gitattributes").write_text("dos.txt text eol=crlf\nup.txt filter=up\ntrain.py text eol=crlf\n")
+    (folder / "run.sh").chmod(0o755)
+    (folder / "link").symlink_to("dos.txt")
+    git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(lib), "sub")
+    git("add", "-A")
+    git("commit", "-qm", "all")
+    for name in ("dos.txt", "up.txt", "train.py"):
+        (folder / name).unlink()
+    git("checkout", "--", ".")
+    (folder / "run.sh").write_text("stashed\n")
+    git("stash", "-q")
+    (folder / "scratch").write_text("x\n")
+    (folder / "data.bin").write_text("x\n")
+    (folder / "sub" / "new.txt").write_text("x\n")
+    gitexp("init")
+    views = ("results.tsv", "EXPERIMENT.md")
+    watched = [p for p in folder.rglob("*") if ".git" not in p.parts and p.name not in (*views, "train.py")]
+
+    def state() -> dict[Path, tuple[object, ...]]:
+        return {
+            p: (
+                s.st_ino,
+                s.st_mode,
+                s.st_mtime_ns,
+                os.readlink(p) if p.is_symlink() else p.is_file() and p.read_bytes(),
+            )
+            for p in watched
+            for s in [p.lstat()]
+        }
+
+    before, train, stash = state(), (folder / "train.py").read_bytes(), git("stash", "list")
+    status = git("status", "--porcelain")
+    assert b"\r\n" in train
+    for value in ("0.9", "[][1]"):
+        (folder / "train.py").write_bytes(train.replace(b"0.1", value.encode(), 1))
+        gitexp("step", "-m", value)
+        assert state() == before
+        assert (folder / "train.py").read_bytes() == train
+        assert git("stash", "list") == stash
+        assert git("status", "--porcelain") == status
+    assert "in order" in gitexp("fsck").stdout
