@@ -42,6 +42,7 @@ class Plan:
     freeze: tuple[str, ...] = ()
     rule: str = "single"
     seed: int = 0
+    retries: int = 2
     notes: Notes = Notes()
     template: str = ""
 
@@ -180,6 +181,7 @@ def _contract(repo: Repository, plan: Plan) -> Contract:
         rule=plan.rule,
         hook=hook.blob(repo, hook.find(repo)),
         seed=plan.seed,
+        retries=plan.retries,
     )
 
 

@@ -8,6 +8,7 @@ import platform
 import signal
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from shlex import quote
 
@@ -22,6 +23,7 @@ from gitexp.runner import Execution, NotStarted, run
 from gitexp.summary import MEMORY_KEYS, Metrics, SummaryParser, memory_mb, test_score
 from gitexp.text import one_line
 from gitexp.views import RESULTS
+from gitexp.watch import Watch, is_loaded, keep_awake, speed
 
 SKIPPED = 125  # as in git bisect run: this candidate cannot be judged
 EVALUATE = "--- evaluate"  # the hook's line between the training and the frozen evaluator
@@ -34,11 +36,40 @@ def measure(
     contract: Contract,
     candidate: Candidate,
     observer: Observer,
+    usual: float | None = None,
 ) -> Measurement:
-    """One replicate of the candidate that lies in the work tree.
+    """One replicate of the candidate that lies in the work tree. ``usual`` is the incumbent's speed, if it is known.
 
-    Raises when the hook cannot run, or asks for this candidate to be skipped: then there is nothing to record.
+    A run that was spoiled from outside is no verdict: it is made again, at most as often as the contract allows.
+    Raises when it is spoiled each time, when the hook cannot run, or when it asks for this candidate to be skipped:
+    then there is nothing to record.
     """
+    spoiled: list[str] = []
+    before: float | None = None
+    while True:
+        watch = Watch()
+        measurement = _replicate(repo, place, contract, candidate, observer, watch)
+        now = speed(dict(measurement.metrics), measurement.seconds)
+        trouble = watch.trouble()
+        if not trouble and is_loaded(now, usual, before, others := watch.others()):
+            share = 100 * (now or 0) / (usual or 1)
+            trouble = f"others used {100 * others:.0f} % of the CPUs, and it ran at {share:.0f} % of the usual speed"
+        before = now
+        if not trouble:
+            return replace(measurement, spoiled=tuple(spoiled))
+        spoiled.append(trouble)
+        if len(spoiled) > contract.retries:
+            raise GitexpError(
+                f"{candidate.id} was spoiled {len(spoiled)} times (at last: {trouble}): it has no verdict, and its "
+                "edit stays.",
+                "gitexp step -m '...'   # again, when the machine has time for it",
+            )
+        observer.say(f"{candidate.id}: {trouble}: no verdict. Run again ({len(spoiled)} of {contract.retries}).")
+
+
+def _replicate(
+    repo: Repository, place: Place, contract: Contract, candidate: Candidate, observer: Observer, watch: Watch
+) -> Measurement:
     path = hook.find(repo)
     run_dir = place.fresh_run_dir()
     parser = SummaryParser(contract.metric)
@@ -46,7 +77,6 @@ def measure(
     if not cwd.is_dir():
         raise GitexpError(f"The folder {cwd} is gone: the hook runs there.", "git status")
     table = _Appended(cwd / RESULTS, run_dir / RESULTS)
-
     evaluator = _evaluator(contract)
 
     def on_line(line: str) -> None:
@@ -55,10 +85,18 @@ def measure(
         parser.feed(line)
         observer.run_prints(line)
 
-    identity = candidate.id
-    log = place.log(identity)
+    def on_start(pid: int) -> None:
+        place.write_leader(Process(pid, start_time(pid)))
+        watch.start(pid)
+        keep_awake(pid)
+
+    def on_tick() -> None:
+        watch.tick()
+        observer.run_goes_on()
+
+    log = place.log(candidate.id)
     completed = False
-    observer.run_starts(identity, contract.budget)
+    observer.run_starts(candidate.id, contract.budget)
     try:
         execution = run(
             [str(path)],
@@ -67,8 +105,8 @@ def measure(
             timeout=contract.timeout,
             log=log,
             on_line=on_line,
-            on_start=lambda pid: place.write_leader(Process(pid, start_time(pid))),
-            on_tick=observer.run_goes_on,
+            on_start=on_start,
+            on_tick=on_tick,
         )
         completed = True
     except NotStarted as error:
@@ -77,7 +115,7 @@ def measure(
         observer.run_ends(completed)
     _check_usable(execution, log)
     metrics = parser.result(run_dir / "metrics.json", table.written() if evaluator else table.rows())
-    return _measurement(execution, metrics, parser, contract, identity)
+    return _measurement(execution, metrics, parser, contract, candidate.id)
 
 
 def _evaluator(contract: Contract) -> str:

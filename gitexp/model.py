@@ -45,6 +45,7 @@ class Contract:
     hook: str  # blob id of the post-run hook
     seed: int
     directory: str = "."  # where the hook runs
+    retries: int = 2  # how often a run may be made again that was spoiled from outside
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,7 @@ class Measurement:
     device: str = ""
     reason: str = ""
     error: str = ""  # the crash's normalised signature
+    spoiled: tuple[str, ...] = ()  # what spoiled the runs that were made before these
 
     @property
     def seconds(self) -> float:

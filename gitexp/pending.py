@@ -239,7 +239,7 @@ def _candidate(data: dict[str, Any]) -> Candidate:
 def _measurement(data: dict[str, Any]) -> Measurement:
     samples = tuple(Sample(**sample) for sample in data.pop("samples"))
     metrics = tuple((name, value) for name, value in data.pop("metrics"))
-    return Measurement(samples=samples, metrics=metrics, **data)
+    return Measurement(samples=samples, metrics=metrics, spoiled=tuple(data.pop("spoiled")), **data)
 
 
 def _notes(data: dict[str, Any]) -> Notes:

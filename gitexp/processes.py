@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterable
 from typing import NoReturn
 
@@ -73,11 +74,24 @@ def _session(pid: int) -> int:
 
 
 def _end(processes: Iterable[psutil.Process]) -> None:
-    processes = list(processes)
-    for process in processes:
+    """Kill, and wait until they are dead: where nobody reaps them they stay as zombies, which is dead enough."""
+    left = list(processes)
+    for process in left:
         with contextlib.suppress(psutil.Error):
             process.kill()
-    psutil.wait_procs(processes, timeout=1)
+    until = time.monotonic() + 1
+    while not all(map(_is_dead, left)) and time.monotonic() < until:
+        time.sleep(0.002)
+    for process in left:
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(process.pid, os.WNOHANG)
+
+
+def _is_dead(process: psutil.Process) -> bool:
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return True
 
 
 class Leavings:

@@ -62,6 +62,8 @@ def _measurement_pairs(m: Measurement) -> Iterator[tuple[str, str]]:
     for s in m.samples:
         score = "" if s.score is None else repr(s.score)
         yield "Exp-Sample", f"{s.iteration} seed={s.seed} seconds={s.seconds:.2f} score={score}"
+    for trouble in m.spoiled:
+        yield "Exp-Spoiled", trouble
     if m.error:
         yield "Exp-Error", m.error
     if m.device:
@@ -97,6 +99,7 @@ def _contract_pairs(contract: Contract) -> Iterator[tuple[str, str]]:
     for frozen in contract.freeze:
         yield "Exp-Freeze", f"{frozen.blob} {frozen.path}"
     yield "Exp-Rule", contract.rule
+    yield "Exp-Retries", str(contract.retries)
     yield "Exp-Hook", contract.hook
 
 
@@ -167,6 +170,7 @@ def _measurement(message: Message) -> Measurement:
         device=message.first("Exp-Device") or "",
         reason=(message.first("Exp-Reason") or "") if score is None else "",
         error=message.first("Exp-Error") or "",
+        spoiled=message.all("Exp-Spoiled"),
     )
 
 
@@ -209,6 +213,7 @@ def _contract(message: Message) -> Contract:
         timeout=finite(_required(message, "Exp-Timeout")),
         script=_required(message, "Exp-Script"),
         directory=message.first("Exp-Directory") or ".",
+        retries=int(message.first("Exp-Retries") or 2),
         edit=message.all("Exp-Edit"),
         freeze=tuple(Frozen(path, blob) for blob, _, path in freezes),
         rule=_required(message, "Exp-Rule"),

@@ -18,6 +18,7 @@ from gitexp.pending import Candidate, Place
 from gitexp.recovery import recover
 from gitexp.seal import hand_back, open_pending, signals_wait
 from gitexp.snapshot import snapshot, tree_of
+from gitexp.watch import speed
 from gitexp.worktree import changed_frozen, check_frozen, check_ready
 
 
@@ -121,7 +122,9 @@ def _snapshot(repo: Repository, place: Place, ledger: Ledger, description: str, 
 
 def _run_and_seal(repo: Repository, place: Place, ledger: Ledger, candidate: Candidate, observer: Observer) -> Outcome:
     try:
-        measurement = measure(repo, place, ledger.contract, candidate, observer)
+        last = ledger.incumbent.measurement
+        usual = speed(dict(last.metrics), last.seconds)
+        measurement = measure(repo, place, ledger.contract, candidate, observer, usual)
         if reason := _tampered(repo, ledger.contract):
             measurement = replace(measurement, score=None, reason=reason, error=reason)
     except BaseException:

@@ -27,6 +27,7 @@ Exp-Memory-MB       peak memory
 Exp-Seconds         wall-clock seconds of all replicates
 Exp-Seed            the first replicate's seed
 Exp-Sample          ``exp004 seed=0 seconds=8.1 score=1.8``, one for each replicate; ``score=`` is empty for a crash
+Exp-Spoiled         what spoiled a run that was made again, one for each
 Exp-Reason          why this verdict
 Exp-Error           a CRASH's normalised signature: equal signatures are the same error
 Exp-Device          where it ran
@@ -36,7 +37,8 @@ What people say travels in ``Exp-Goal``, ``Exp-Hypothesis``, ``Exp-Constraint`` 
 ``Exp-Note``; the newest that is present holds, and an empty value (``""``) clears it. The baseline also carries the
 contract: ``Exp-Format`` (1), ``Exp-Optimize`` (``minimize val_bpb``), ``Exp-Budget`` and ``Exp-Timeout`` (seconds),
 ``Exp-Script``, ``Exp-Directory`` (absent for the top level), ``Exp-Edit`` (repeated), ``Exp-Freeze``
-(``<blob id> <path>``, repeated), ``Exp-Rule`` and ``Exp-Hook`` (the hook's blob id).
+(``<blob id> <path>``, repeated), ``Exp-Rule``, ``Exp-Retries`` (of spoiled runs) and ``Exp-Hook`` (the hook's blob
+id).
 
 A reader takes the last paragraph that looks like a block and holds ``Exp-Id``, also when something was put after it
 (a ``Co-authored-by`` paragraph, say), and then says that the block is displaced: git no longer sees it.

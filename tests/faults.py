@@ -7,7 +7,6 @@ plain git commands, which share no code with the product.
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import sys
 import traceback
@@ -54,9 +53,9 @@ class Ended:
     points: int  # the fault points that were passed
 
 
-def gitexp(folder: Path, *args: str, at: int = 0, fault: Fault = die) -> Ended:
+def gitexp(folder: Path, *args: str, at: int = 0, fault: Fault = die, notes: Path | None = None) -> Ended:
     """Run the command line in a child of this process; ``fault`` strikes at fault point ``at`` (0: never)."""
-    output, points = folder.parent / "output", folder.parent / "points"
+    output, points = ((notes or folder.parent) / name for name in ("output", "points"))
     points.write_bytes(b"")
     pid = os.fork()
     if pid == 0:
@@ -153,9 +152,9 @@ def tree_of_work(folder: Path) -> str:
     """The tree of the editable files as they lie in the work tree, beside HEAD's others."""
     index = folder.parent / "scratch-index"
     index.unlink(missing_ok=True)
-    shutil.copy(folder / ".git" / "index", index)
     os.environ["GIT_INDEX_FILE"] = str(index)
     try:
+        git("read-tree", "HEAD", cwd=folder)
         git("add", "-A", "train.py", "model", cwd=folder)
         return git("write-tree", cwd=folder).strip()
     finally:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 LEVELS = [
     ["errors", "resources", "text", "__init__"],
-    ["model", "git", "observer", "output", "processes"],
+    ["model", "git", "observer", "output", "processes", "watch"],
     ["trailers", "summary", "crash", "decide", "runner", "objects", "hook", "views"],
     ["records", "pending"],
     ["history", "worktree", "notebook", "measure", "locks"],

@@ -16,6 +16,8 @@ from conftest import TOY, Gitexp, git, make_repository, set_lr
 from test_runner import DAEMON, is_gone
 from test_step import hook_that, ledger_of, start_step
 
+from gitexp import locks
+
 SLOW = 'grep -q 0.9 train.py && { echo $$ > pid; touch "$GITEXP_RUN_DIR/../running"; sleep 60; }\necho val_bpb: 2\n'
 SWITCHES = "grep -q 0.9 train.py && git switch -q -c elsewhere\necho val_bpb: 3\n"
 EDIT = TOY.replace("0.1", "0.9", 1)
@@ -176,7 +178,10 @@ def test_a_signal_ends_the_run_and_hands_the_edit_back(folder: Path, gitexp: Git
 
 
 @pytest.mark.parametrize("lock", ["index.lock", "HEAD.lock", "refs/heads/exp/train.lock", "packed-refs.lock"])
-def test_a_lock_of_somebody_else_is_reported_before_the_run(experiment: Path, gitexp: Gitexp, lock: str) -> None:
+def test_a_lock_of_somebody_else_is_reported_before_the_run(
+    experiment: Path, gitexp: Gitexp, lock: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locks, "PATIENCE", 0.1)
     (experiment / ".git" / lock).touch()
     set_lr(experiment, 0.2)
     said = gitexp("step", "-m", "x", code=1).stderr
@@ -264,7 +269,7 @@ def test_an_unreadable_branch_is_named_with_the_way_back(experiment: Path, gitex
 
 
 def test_two_work_trees_run_two_experiments_at_once(folder: Path, gitexp: Gitexp, tmp_path: Path) -> None:
-    hook_that(folder, 'sleep 1; python3 "$GITEXP_SCRIPT"\n')
+    hook_that(folder, 'sleep 0.3; python3 "$GITEXP_SCRIPT"\n')
     gitexp("init", "--budget", "5")
     other = tmp_path / "other"
     git("worktree", "add", "-q", "--detach", str(other), "main")

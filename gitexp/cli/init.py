@@ -50,6 +50,13 @@ def positive(ctx: click.Context, param: click.Parameter, value: float | None) ->
 @click.option("--hypothesis", help="What you expect, and why.")
 @click.option("--constraint", "constraints", multiple=True, help="What every change must respect. Repeatable.")
 @click.option("--next", "ideas", multiple=True, help="What to try. Repeatable.")
+@click.option(
+    "--retries",
+    type=click.IntRange(min=0),
+    default=2,
+    show_default=True,
+    help="How often a run is made again that was spoiled from outside (sleep, a stop, a loaded machine).",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Given to each run as RANDOM_SEED.")
 @click.option("--rule", type=click.Choice(RULES), default="single", show_default=True, help="How verdicts are made.")
 @click.option("--template", type=click.Choice(list(TEMPLATES)), help="Start from a trainer that comes with gitexp.")
@@ -66,6 +73,7 @@ def init(
     hypothesis: str | None,
     constraints: tuple[str, ...],
     ideas: tuple[str, ...],
+    retries: int,
     seed: int,
     rule: str,
     template: str | None,
@@ -97,6 +105,7 @@ def init(
         edit=edit,
         freeze=freeze,
         rule=rule,
+        retries=retries,
         seed=seed,
         notes=notes,
         template=template or "",

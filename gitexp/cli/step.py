@@ -82,5 +82,6 @@ def outcome_text(outcome: Outcome) -> str:
     ]
     if iteration.status is not Status.KEEP:
         lines.append(f"  reverted; the code is in {iteration.commit[:10]}")
+    lines += [f"  an earlier run was spoiled: {trouble}" for trouble in map(printable, iteration.measurement.spoiled)]
     lines += [f"  {path} was changed during the run, and is left as it is" for path in outcome.left]
     return "\n".join(lines)

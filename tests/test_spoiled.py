@@ -1,0 +1,157 @@
+"""A run that was spoiled from outside is no verdict: it is made again, and says so."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import Gitexp, git, set_lr
+from test_step import hook_that, ledger_of
+
+from gitexp import watch
+from gitexp.watch import Watch, is_loaded, keep_awake, speed
+
+# The trainer stops itself for a while, as often as $STOPS says, and a child of the hook continues it.
+STOPPED = """
+grep -q 0.1 train.py && { echo val_bpb: 2; exit 0; }
+echo x >> "$RUNS"
+if [ "$(wc -l < "$RUNS")" -le "$STOPS" ]; then
+    sleep 60 & trainer=$!
+    kill -STOP $trainer; sleep 0.8; kill -CONT $trainer; kill $trainer
+    echo val_bpb: 99
+else
+    echo val_bpb: 1
+fi
+"""
+
+
+@pytest.fixture
+def stopping(folder: Path, gitexp: Gitexp, runs: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(watch, "NOTICED", 0.4)
+    hook_that(folder, STOPPED)
+    gitexp("init", "--budget", "5")
+    set_lr(folder, 0.2)
+    return folder
+
+
+def test_a_run_that_was_stopped_is_made_again(stopping: Path, gitexp: Gitexp, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STOPS", "1")
+    result = gitexp("step", "-m", "x")
+    assert "exp001: the run was stopped for 1 s: no verdict. Run again (1 of 2)." in result.stderr
+    assert "exp001 KEEP 1.000000" in result.stdout
+    assert "an earlier run was spoiled: the run was stopped for 1 s" in result.stdout
+    assert git("log", "-1", "--format=%(trailers:key=Exp-Spoiled,valueonly)").strip() == "the run was stopped for 1 s"
+    assert ledger_of(stopping).incumbent.measurement.spoiled == ("the run was stopped for 1 s",)
+    assert json.loads(gitexp("log", "--json").stdout)[1]["spoiled"] == ["the run was stopped for 1 s"]
+    assert "in order" in gitexp("fsck").stdout
+
+
+@pytest.mark.slow
+def test_one_that_is_spoiled_each_time_has_no_verdict(
+    stopping: Path, gitexp: Gitexp, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STOPS", "9")
+    said = gitexp("step", "-m", "x", code=1).stderr
+    assert "exp001 was spoiled 3 times (at last: the run was stopped for 1 s): it has no verdict" in said
+    assert runs.read_text() == "x\n" * 3
+    assert "LR = 0.2" in (stopping / "train.py").read_text()
+    assert len(ledger_of(stopping).iterations) == 1
+
+
+def test_the_contract_says_how_often(folder: Path, gitexp: Gitexp, runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "NOTICED", 0.4)
+    monkeypatch.setenv("STOPS", "9")
+    hook_that(folder, STOPPED)
+    gitexp("init", "--retries", "0")
+    assert ledger_of(folder).contract.retries == 0
+    set_lr(folder, 0.2)
+    assert "was spoiled 1 times" in gitexp("step", "-m", "x", code=1).stderr
+    assert runs.read_text() == "x\n"
+
+
+def test_sleep_shows_as_a_wall_clock_that_ran_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    looking = Watch()
+    looking.tick()
+    assert looking.trouble() == ""
+    real = watch.time.time
+    monkeypatch.setattr(watch.time, "time", lambda: real() + 3600)
+    assert looking.trouble() == "the machine slept for 3600 s"
+
+
+def test_a_gap_between_ticks_shows_that_gitexp_was_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    looking = Watch()
+    looking.tick()
+    real = watch.time.monotonic
+    later = real() + 100
+    wall = watch.time.time() + 100
+    monkeypatch.setattr(watch.time, "monotonic", lambda: later)
+    monkeypatch.setattr(watch.time, "time", lambda: wall)
+    looking.tick()
+    assert looking.trouble() == "gitexp was stopped for 100 s"
+
+
+def test_what_others_use_is_not_what_the_run_uses() -> None:
+    looking = Watch()
+    burn = [sys.executable, "-c", "import time; t = time.time()\nwhile time.time() < t + 0.6: pass"]
+    subprocess.run(burn, check=True)
+    mine = looking.others()
+    looking = Watch()
+    stranger = subprocess.Popen(["sh", "-c", 'exec "$@"', "sh", *burn])
+    watch.time.sleep(0.5)
+    assert looking.others() > mine - 0.1
+    stranger.wait()
+
+
+@pytest.mark.parametrize(
+    ("now", "usual", "before", "others", "loaded"),
+    [
+        (50.0, 100.0, None, 0.5, True),
+        (50.0, 100.0, None, 0.1, False),  # nobody else was there: it is the candidate that is slow
+        (80.0, 100.0, None, 0.5, False),  # not slow
+        (50.0, 100.0, 52.0, 0.5, False),  # as slow as the time before: it is the candidate that is slow
+        (50.0, 100.0, 20.0, 0.5, True),
+        (None, 100.0, None, 0.5, False),
+        (50.0, None, None, 0.5, False),
+    ],
+)
+def test_when_a_machine_was_loaded(
+    now: float | None, usual: float | None, before: float | None, others: float, loaded: bool
+) -> None:
+    assert is_loaded(now, usual, before, others) is loaded
+
+
+def test_speed_from_what_runs_report() -> None:
+    assert speed({"steps_per_second": 7.0, "steps": 100.0}, 10) == 7
+    assert speed({"num_steps": 100.0}, 10) == 10
+    assert speed({"steps": 100.0}, 0) is None
+    assert speed({}, 10) is None
+
+
+def test_a_slow_run_on_a_loaded_machine_is_made_again(
+    folder: Path, gitexp: Gitexp, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Watch, "others", lambda self: 0.9)
+    slow_once = '[ "$(wc -l < "$RUNS")" -eq 2 ] && steps=10\n'
+    hook_that(folder, f'echo x >> "$RUNS"; steps=1000\n{slow_once}sleep 0.2; echo "steps: $steps"; echo val_bpb: 2\n')
+    gitexp("init")
+    set_lr(folder, 0.2)
+    said = gitexp("step", "-m", "x").stderr
+    assert "others used 90 % of the CPUs, and it ran at 1 % of the usual speed: no verdict." in said
+    assert runs.read_text() == "x\n" * 3
+
+
+def test_on_macos_the_run_is_held_awake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tool = tmp_path / "caffeinate"
+    tool.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/asked\n')
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    keep_awake(4711)
+    assert not (tmp_path / "asked").exists()
+    monkeypatch.setattr(watch.sys, "platform", "darwin")
+    keep_awake(4711)
+    os.wait()
+    assert (tmp_path / "asked").read_text() == "-i -w 4711\n"
