@@ -7,6 +7,7 @@ behind. What is looked at is looked at with plain git.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import random
 import signal
@@ -125,8 +126,9 @@ class Soak:
         else:
             guards = psutil.Process(process.pid).children() if way == "gitexp and its guard" else []
             for child in guards:
-                if "gitexp" in " ".join(child.cmdline()):  # a fork of gitexp: not the run
-                    child.kill()
+                with contextlib.suppress(psutil.Error):
+                    if "gitexp" in " ".join(child.cmdline()):  # a fork of gitexp: not the run
+                        child.kill()
             process.kill()
         process.wait()
 
