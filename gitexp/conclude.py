@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitexp import history, notebook
+from gitexp import breaker, history, notebook
 from gitexp.decide import decide
+from gitexp.diagnosis import Diagnosis, diagnose
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
 from gitexp.model import Contract, Iteration, Ledger, Measurement, Status, Verdict, score_text
 from gitexp.observer import Observer
 from gitexp.pending import Candidate, Place
+from gitexp.runner import TAIL_LINES
 from gitexp.seal import hand_back, record, saved_ref, seal, signals_wait
 from gitexp.worktree import covers, pathspec, untracked_below
 
@@ -22,6 +24,8 @@ class Outcome:
     incumbent: Iteration  # the one it was compared with
     log: Path
     left: tuple[str, ...]
+    diagnosis: Diagnosis | None  # of a CRASH
+    opened: str = ""  # the circuit breaker's report, if this opened it
 
 
 def keep_result(place: Place, candidate: Candidate, measurement: Measurement, observer: Observer) -> None:
@@ -47,7 +51,16 @@ def conclude(
         left = _sealed(repo, place, candidate, iteration)
         after = finish(repo, place, candidate, observer)
     _warn_of_leavings(repo, ledger.contract, observer)
-    return Outcome(after.iterations[-1], ledger.incumbent, place.log(candidate.id), left)
+    sealed, tail = after.iterations[-1], place.log_tail(candidate.id, TAIL_LINES)
+    crashes = breaker.tripped(after)
+    return Outcome(
+        sealed,
+        ledger.incumbent,
+        place.log(candidate.id),
+        left,
+        diagnose(sealed, tail) if sealed.status is Status.CRASH else None,
+        breaker.report(crashes, tail) if crashes else "",
+    )
 
 
 def conclude_baseline(

@@ -10,3 +10,7 @@ class GitexpError(Exception):
         super().__init__(sentence)
         self.sentence = sentence
         self.hint = hint
+
+
+class BreakerOpenError(GitexpError):
+    """The circuit breaker is open: an experiment goes on only when a person has looked."""

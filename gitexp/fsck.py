@@ -151,7 +151,7 @@ def _check_reverts(repo: Repository, commits: list[_Sealed]) -> Iterator[Finding
             return
         undo = sealed if sealed.iteration and sealed.iteration.status is not Status.KEEP else None
         before = repo.line("rev-parse", f"{sealed.commit.oid}^^{{tree}}") if undo else ""
-        if sealed.iteration is None:
+        if sealed.iteration is None and not records.remark_from(sealed.message, sealed.commit.oid):
             yield Finding("stranger", f"{sealed.name} was committed by no step.", f"git show {sealed.commit.oid[:10]}")
 
 

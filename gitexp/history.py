@@ -7,8 +7,9 @@ from shlex import quote
 from gitexp import records, trailers
 from gitexp.errors import GitexpError
 from gitexp.git import Commit, Repository
-from gitexp.model import BRANCH_PREFIX, Iteration, Ledger, Notes, Status
+from gitexp.model import BRANCH_PREFIX, Iteration, Ledger, Notes, Remark, Status
 from gitexp.text import from_bytes, printable
+from gitexp.trailers import Message
 
 
 def current_name(repo: Repository) -> str:
@@ -57,6 +58,7 @@ def read(repo: Repository, name: str, tip: str) -> Ledger:
     iterations: list[Iteration] = []
     strangers: list[str] = []
     displaced: list[str] = []
+    remarks: list[Remark] = []
     sealed = ""
     revert: Commit | None = None  # one whose iteration must come next
     undone: Commit | None = None  # one whose iteration came: the next commit must be of its tree
@@ -78,7 +80,10 @@ def read(repo: Repository, name: str, tip: str) -> Ledger:
             sealed = sealed or commit.oid
             displaced += [iteration.id] if message.displaced else []
             if iteration.contract:
-                return _ledger(name, tip, sealed, iterations, strangers, displaced)
+                return _ledger(name, tip, sealed, iterations, strangers, displaced, remarks)
+        elif remark := _remark(message, commit):
+            remarks.append(remark)
+            sealed = sealed or commit.oid
         elif _is_revert(commit):
             revert = commit
         else:
@@ -102,6 +107,11 @@ def _own(iteration: Iteration | None, commit: Commit) -> Iteration | None:
     return None
 
 
+def _remark(message: Message, commit: Commit) -> Remark | None:
+    remark = records.remark_from(message, commit.oid)
+    return remark if remark and commit.parents[:1] == (remark.base,) else None
+
+
 def _is_revert(commit: Commit) -> bool:
     """By git's own wording."""
     return commit.message.startswith(b'Revert "exp') and b"\n\nThis reverts commit " in commit.message
@@ -112,7 +122,13 @@ def _short(commit: Commit) -> str:
 
 
 def _ledger(
-    name: str, tip: str, sealed: str, newest_first: list[Iteration], strangers: list[str], displaced: list[str]
+    name: str,
+    tip: str,
+    sealed: str,
+    newest_first: list[Iteration],
+    strangers: list[str],
+    displaced: list[str],
+    remarks: list[Remark],
 ) -> Ledger:
     iterations = tuple(reversed(newest_first))
     contract = iterations[0].contract
@@ -120,7 +136,9 @@ def _ledger(
     notes = Notes()
     for iteration in iterations:
         notes = iteration.notes.over(notes)
-    return Ledger(name, tip, contract, iterations, notes, sealed, tuple(strangers), tuple(displaced))
+    return Ledger(
+        name, tip, contract, iterations, notes, sealed, tuple(strangers), tuple(displaced), tuple(remarks[::-1])
+    )
 
 
 def find(ledger: Ledger, identity: str) -> Iteration:

@@ -28,6 +28,7 @@ from gitexp.watch import Watch, is_loaded, keep_awake, speed
 SKIPPED = 125  # as in git bisect run: this candidate cannot be judged
 EVALUATE = "--- evaluate"  # the hook's line between the training and the frozen evaluator
 CANNOT_RUN = (126, 127)  # the shell's: not executable, not found
+SIGNALLED = 128  # the shell's: this and the number of the signal that killed its child
 
 
 def measure(
@@ -181,7 +182,9 @@ def _crash_reason(execution: Execution, score: float | None, parser: SummaryPars
     if execution.timed_out:
         return f"timeout: still running after {contract.timeout:g} s"
     if execution.exit_code < 0:
-        return f"killed by {_signal_name(-execution.exit_code)}"
+        return f"killed by {_signal_name(-execution.exit_code) or f'signal {-execution.exit_code}'}"
+    if execution.exit_code > SIGNALLED and (name := _signal_name(execution.exit_code - SIGNALLED)):
+        return f"killed by {name}"  # a child of the hook's shell
     if execution.exit_code > 0:
         last = one_line(crash.last_error(execution.tail), 300)
         return f"exit {execution.exit_code}" + (f": {last}" if last else "")
@@ -192,14 +195,15 @@ def _crash_reason(execution: Execution, score: float | None, parser: SummaryPars
 
 
 def _signal_name(number: int) -> str:
+    """Empty for what is no signal, or has no name: the real-time ones."""
     try:
         return signal.Signals(number).name
-    except ValueError:  # the real-time signals have no names
-        return f"signal {number}"
+    except ValueError:
+        return ""
 
 
 def _error(execution: Execution, reason: str, contract: Contract) -> str:
-    if execution.timed_out or execution.exit_code <= 0:
+    if execution.timed_out or execution.exit_code <= 0 or reason.startswith("killed by"):
         return crash.normalise(reason)
     return crash.signature(execution.tail, (contract.script, *contract.edit)) or f"exit {execution.exit_code}"
 

@@ -132,7 +132,19 @@ class Iteration:
 
     @property
     def number(self) -> int:
-        return int(self.id.removeprefix("exp"))
+        return number(self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """A sealed commit that changes no file and says something of an iteration, or of all of them up to it."""
+
+    kind: str  # "breaker": the circuit breaker was reset; "test": a look at the held-out split
+    of: str
+    text: str = ""
+    score: float | None = None
+    base: str = ""
+    commit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +159,7 @@ class Ledger:
     sealed: str = ""  # the newest commit that a step made
     strangers: tuple[str, ...] = ()  # commits on the branch since the baseline that no step made, newest first
     displaced: tuple[str, ...] = ()  # iterations whose trailer block something was put after
+    remarks: tuple[Remark, ...] = ()  # oldest first
 
     @property
     def baseline(self) -> Iteration:
@@ -159,6 +172,11 @@ class Ledger:
     @property
     def next_id(self) -> str:
         return f"exp{self.iterations[-1].number + 1:03d}"
+
+    def tests(self, identity: str) -> list[float]:
+        """The scores of an iteration on the held-out split, in the order of the looks."""
+        own = [i.measurement.test for i in self.iterations if i.id == identity and i.measurement.test is not None]
+        return own + [r.score for r in self.remarks if r.kind == "test" and r.of == identity and r.score is not None]
 
     def count(self, status: Status) -> int:
         return sum(iteration.status is status for iteration in self.iterations)
@@ -173,6 +191,11 @@ class Ledger:
             if iteration.status is Status.KEEP:
                 incumbent = iteration.score
         return deltas
+
+
+def number(identity: str) -> int:
+    """The number in an iteration's id."""
+    return int(identity.removeprefix("exp"))
 
 
 def score_text(score: float | None) -> str:

@@ -25,6 +25,7 @@ from gitexp.errors import GitexpError
 from gitexp.git import Repository
 from gitexp.model import BRANCH_PREFIX, Contract, Direction, Frozen, Measurement, Notes, Sample
 from gitexp.objects import Entry
+from gitexp.text import from_bytes
 
 Value = TypeVar("Value")
 
@@ -90,6 +91,12 @@ class Place:
 
     def log(self, iteration: str) -> Path:
         return self.directory / "logs" / f"{iteration}.log"
+
+    def log_tail(self, iteration: str, lines: int) -> list[str]:
+        """The end of what a run printed; empty where its log is not on this machine."""
+        log = self.log(iteration)
+        text = from_bytes(log.read_bytes()) if log.is_file() else ""
+        return text.replace("\r", "\n").rstrip().split("\n")[-lines:] if text else []
 
     @contextmanager
     def locked(self, repo: Repository, purpose: str) -> Iterator[None]:

@@ -8,7 +8,20 @@ from collections.abc import Iterator
 
 from gitexp import trailers
 from gitexp.errors import GitexpError
-from gitexp.model import Contract, Direction, Frozen, Iteration, Measurement, Notes, Sample, Status, headline
+from gitexp.model import (
+    Contract,
+    Direction,
+    Frozen,
+    Iteration,
+    Measurement,
+    Notes,
+    Remark,
+    Sample,
+    Status,
+    headline,
+    number,
+    score_text,
+)
 from gitexp.text import one_line
 from gitexp.trailers import Message
 
@@ -31,6 +44,30 @@ def to_message(iteration: Iteration) -> bytes:
 def revert_message(iteration: Iteration, commit: str) -> bytes:
     """What ``git revert`` would write."""
     return f'Revert "{headline(iteration)}"\n\nThis reverts commit {commit}.\n'.encode()
+
+
+def remark_message(remark: Remark) -> bytes:
+    subjects = {
+        "breaker": f"Reset the circuit breaker after {remark.of}: {one_line(remark.text, SUBJECT_LIMIT)}",
+        "test": f"Test {remark.of}: {score_text(remark.score)}",
+    }
+    pairs = [("Exp-Remark", f"{remark.kind} {remark.of}"), ("Exp-Base", remark.base)]
+    if remark.text:
+        pairs.append(("Exp-Note", remark.text))
+    if remark.score is not None:
+        pairs.append(("Exp-Test", repr(remark.score)))
+    return trailers.write(subjects[remark.kind], "", pairs)
+
+
+def remark_from(message: Message, commit: str) -> Remark | None:
+    """The remark a commit message records; ``None`` when it records none."""
+    try:
+        kind, of = (message.first("Exp-Remark") or "").split(" ")
+        number(of)
+        score = _number(message, "Exp-Test")
+        return Remark(kind, of, message.first("Exp-Note") or "", score, _required(message, "Exp-Base"), commit)
+    except (ValueError, LookupError):
+        return None
 
 
 def _pairs(iteration: Iteration) -> Iterator[tuple[str, str]]:

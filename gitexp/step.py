@@ -6,16 +6,17 @@ import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gitexp import history, hook, locks, records
+from gitexp import breaker, history, hook, locks, records
 from gitexp.conclude import Outcome, conclude, keep_result, whereabouts
 from gitexp.decide import check_rule
-from gitexp.errors import GitexpError
+from gitexp.errors import BreakerOpenError, GitexpError
 from gitexp.git import Repository
 from gitexp.measure import measure
 from gitexp.model import Contract, Ledger, Notes
 from gitexp.observer import Observer
 from gitexp.pending import Candidate, Place
 from gitexp.recovery import recover
+from gitexp.runner import TAIL_LINES
 from gitexp.seal import hand_back, open_pending, signals_wait
 from gitexp.snapshot import snapshot, tree_of
 from gitexp.watch import speed
@@ -49,10 +50,17 @@ def step(repo: Repository, name: str, proposal: Proposal, observer: Observer) ->
         locks.check_none(repo, place)
         ledger = history.load(repo, name)
         _check_contract(repo, ledger.contract)
+        check_breaker(place, ledger)
         _propose(repo, place, ledger, proposal)
         _check_tip(repo, ledger)
         candidate = _snapshot(repo, place, ledger, description, body, proposal.notes)
         return _run_and_seal(repo, place, ledger, candidate, observer)
+
+
+def check_breaker(place: Place, ledger: Ledger) -> None:
+    if crashes := breaker.tripped(ledger):
+        report = breaker.report(crashes, place.log_tail(crashes[-1].id, TAIL_LINES))
+        raise BreakerOpenError(report, "gitexp breaker reset --why '...'   # when the cause is mended")
 
 
 def _check_contract(repo: Repository, contract: Contract) -> None:

@@ -40,8 +40,11 @@ contract: ``Exp-Format`` (1), ``Exp-Optimize`` (``minimize val_bpb``), ``Exp-Bud
 (``<blob id> <path>``, repeated), ``Exp-Rule``, ``Exp-Retries`` (of spoiled runs) and ``Exp-Hook`` (the hook's blob
 id).
 
-A reader takes the last paragraph that looks like a block and holds ``Exp-Id``, also when something was put after it
-(a ``Co-authored-by`` paragraph, say), and then says that the block is displaced: git no longer sees it.
+A remark is a commit of gitexp's that changes no file: ``Exp-Remark`` (``breaker exp009``: the circuit breaker was reset
+after it; ``test exp007``: a look at the held-out split), ``Exp-Base``, and ``Exp-Note`` or ``Exp-Test``.
+
+A reader takes the last paragraph that looks like a block and holds ``Exp-Id`` or ``Exp-Remark``, also when something
+was put after it (a ``Co-authored-by`` paragraph, say), and then says that the block is displaced: git does not see it.
 """
 
 from __future__ import annotations
@@ -106,7 +109,7 @@ def read(message: bytes) -> Message:
     paragraphs = [p for p in _BLANK.split("\n" + rest.rstrip() + "\n") if p.strip()]
     for at in range(len(paragraphs) - 1, -1, -1):
         pairs = _block(paragraphs[at])
-        if any(key == "Exp-Id" for key, _ in pairs):
+        if any(key in ("Exp-Id", "Exp-Remark") for key, _ in pairs):
             text = "\n\n".join(paragraphs[:at])
             return Message(subject, text, tuple(pairs), displaced=at != len(paragraphs) - 1)
     return Message(subject, "\n\n".join(paragraphs), ())

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from gitexp.model import Contract, Iteration, Ledger, Notes, Status, headline, score_text, signed
+from gitexp.model import Iteration, Ledger, Notes, Status, headline, score_text, signed
 from gitexp.resources import data_dir
 from gitexp.text import one_line, printable
 
@@ -21,17 +22,18 @@ NOTES_SHOWN = 50
 
 def results_tsv(ledger: Ledger) -> str:
     """One row an iteration, the columns in the order people's scripts read them; no quoting; a CRASH has no score."""
-    rows = (_row(ledger.contract, iteration) for iteration in ledger.iterations)
+    rows = (_row(ledger, iteration) for iteration in ledger.iterations)
     return "".join("\t".join(row) + "\n" for row in (COLUMNS, *rows))
 
 
-def _row(contract: Contract, iteration: Iteration) -> list[str]:
+def _row(ledger: Ledger, iteration: Iteration) -> list[str]:
     m = iteration.measurement
+    tests = ledger.tests(iteration.id)
     return [
         iteration.id,
-        one_line(contract.metric),
+        one_line(ledger.contract.metric),
         score_text(m.score),
-        score_text(m.test),
+        score_text(tests[0] if tests else None),
         "" if m.memory_mb is None else f"{m.memory_mb:.1f}",
         iteration.status.value,
         one_line(iteration.description),
@@ -134,3 +136,11 @@ def _notes(ledger: Ledger) -> Iterator[str]:
     noted = [iteration for iteration in ledger.iterations if iteration.notes.note]
     for iteration in noted[-NOTES_SHOWN:]:
         yield f"{iteration.id}: {_prose(iteration.notes.note or '')}"
+    looks: Counter[str] = Counter()
+    for remark in ledger.remarks:
+        if remark.kind == "breaker":
+            yield f"{remark.of}: the circuit breaker was reset: {_prose(remark.text)}"
+        else:
+            looks[remark.of] += 1
+            again = f", look {looks[remark.of]}" if looks[remark.of] > 1 else ""
+            yield f"{remark.of}: {score_text(remark.score)} on the held-out split{again}"

@@ -210,10 +210,8 @@ def test_views_that_cannot_be_written_do_not_cost_the_verdict(experiment: Path, 
 
 
 def test_a_second_interrupt_leaves_nothing_running(folder: Path, gitexp: Gitexp) -> None:
-    stubborn = "trap '' TERM INT; echo $$ > pid; while :; do sleep 0.1; done"
-    hook_that(
-        folder, f'grep -q 0.9 train.py && {{ touch "$GITEXP_RUN_DIR/../running"; {stubborn}; }}\necho val_bpb: 2\n'
-    )
+    stubborn = "trap '' TERM INT; echo $$ > pid; touch \"$GITEXP_RUN_DIR/../running\"; while :; do sleep 0.1; done"
+    hook_that(folder, f"grep -q 0.9 train.py && {{ {stubborn}; }}\necho val_bpb: 2\n")
     gitexp("init", "--budget", "5")
     set_lr(folder, 0.9)
     process = start_step(folder)

@@ -12,11 +12,12 @@ from typing import Any
 import click
 
 from gitexp import __version__
-from gitexp.errors import GitexpError
+from gitexp.errors import BreakerOpenError, GitexpError
 from gitexp.text import printable
 
 INTERRUPTED = 130
 BUG = 3
+BREAKER_OPEN = 4
 
 # name: (module, what --help says). The text stands here so that --help imports nothing.
 COMMANDS = {
@@ -29,6 +30,7 @@ COMMANDS = {
     "render": ("render", "Compute results.tsv and EXPERIMENT.md from the history."),
     "recover": ("recover", "Finish what a gitexp that died had measured, or hand its edit back."),
     "abort": ("recover", "Hand the edit of an interrupted step back, unsealed."),
+    "breaker": ("breaker", "Say whether the circuit breaker is open, or reset it."),
     "fsck": ("fsck", "Check that branch, trailers and files agree."),
     "hook": ("hook", "Show the post-run hook, or install it."),
 }
@@ -55,7 +57,7 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except GitexpError as error:
             _complain(error)
-            ctx.exit(1)
+            ctx.exit(BREAKER_OPEN if isinstance(error, BreakerOpenError) else 1)
         except OSError as error:  # a read-only folder, a full disk
             _complain(GitexpError(f"{error.strerror}: {error.filename}", "gitexp status"))
             ctx.exit(1)

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from gitexp import history
+from gitexp.breaker import tripped
 from gitexp.cli.table import as_json, dumps, rows, table, tsv
 from gitexp.git import Repository
 from gitexp.model import BRANCH_PREFIX, Ledger, Status, score_text
@@ -68,13 +69,13 @@ def show(iteration: str, name: str | None) -> None:
     repo, ledger = open_ledger(name)
     found = history.find(ledger, iteration)
     click.echo(printable(from_bytes(repo.run("show", "--no-color", "--no-show-signature", found.commit))).rstrip())
-    log_file = Place.of(repo, ledger.name).log(found.id)
-    if not log_file.is_file():
+    place = Place.of(repo, ledger.name)
+    lines = place.log_tail(found.id, LOG_LINES)
+    if not lines:
         click.echo("\n(its log is not on this machine)")
         return
-    lines = from_bytes(log_file.read_bytes()).replace("\r", "\n").rstrip().split("\n")
-    click.echo(f"\n{log_file}" + (f" (the last {LOG_LINES} of {len(lines)} lines)" if len(lines) > LOG_LINES else ""))
-    click.echo(printable("\n".join(lines[-LOG_LINES:])))
+    click.echo(f"\n{place.log(found.id)}, its end:")
+    click.echo(printable("\n".join(lines)))
 
 
 @click.command()
@@ -123,6 +124,7 @@ def _status_json(ledger: Ledger, step: Pending | None, edited: list[str]) -> dic
         "incumbent": as_json(ledger.incumbent, None),
         "counts": {status.value: ledger.count(status) for status in Status},
         "pending": {"id": step.id, "state": step.state, "holder": step.holder or None} if step else None,
+        "breaker_open": bool(tripped(ledger)),
         "edited": edited,
         "hypothesis": ledger.notes.hypothesis,
         "constraints": list(ledger.notes.constraints or ()),
@@ -144,6 +146,7 @@ def _status_text(ledger: Ledger, step: Pending | None, edited: list[str], stale:
         ("editable", ", ".join(contract.edit)),
         ("frozen", ", ".join(frozen.path for frozen in contract.freeze)),
         ("pending", str(step or "")),
+        ("breaker", "open: gitexp breaker" if tripped(ledger) else ""),
         ("edited", ", ".join(edited)),
         ("views", stale),
     ]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -52,6 +53,10 @@ def step(
     proposal = Proposal(message, notes, command, Path.cwd())
     outcome = take_step(repo, history.current_name(repo), proposal, Terminal(quiet=json_))
     click.echo(dumps(_json(outcome)) if json_ else outcome_text(outcome))
+    if outcome.opened:
+        click.echo(
+            printable(f"{outcome.opened}\nNo further step is taken until: gitexp breaker reset --why '...'"), err=True
+        )
     if exit_code:
         ctx.exit(EXIT_CODES[outcome.iteration.status])
 
@@ -66,6 +71,8 @@ def _json(outcome: Outcome) -> dict[str, object]:
         "incumbent": {"id": outcome.incumbent.id, "score": outcome.incumbent.score},
         "log": str(outcome.log),
         "left_alone": list(outcome.left),
+        "diagnosis": asdict(outcome.diagnosis) if outcome.diagnosis else None,
+        "breaker_open": bool(outcome.opened),
     }
 
 
@@ -80,6 +87,8 @@ def outcome_text(outcome: Outcome) -> str:
         f"  {printable(iteration.reason)}",
         f"  log: {os.path.relpath(outcome.log)}",
     ]
+    if found := outcome.diagnosis:
+        lines.append(f"  {found.name}: {found.cause} {found.fix}")
     if iteration.status is not Status.KEEP:
         lines.append(f"  reverted; the code is in {iteration.commit[:10]}")
     lines += [f"  an earlier run was spoiled: {trouble}" for trouble in map(printable, iteration.measurement.spoiled)]

@@ -27,6 +27,7 @@ score=$(sed -n 's/^SCORE = //p' train.py)
 [ "$score" = crash ] && { echo "ValueError: crash"; exit 1; }
 echo "val_bpb: $score"
 """
+TRIP = 3
 WAYS = ("gitexp", "gitexp and its group", "gitexp and its guard", "interrupt")
 
 
@@ -38,6 +39,7 @@ class Soak:
     kills: Counter[str] = field(default_factory=Counter)
     recovered: Counter[str] = field(default_factory=Counter)
     steps: int = 0
+    crashes: int = 0  # in a row
     best: float = 1000.0
     tip: str = ""
 
@@ -69,6 +71,9 @@ class Soak:
     def propose(self) -> str:
         """Make an edit that no other step made; its score."""
         kind = self.chance.choice(["better", "worse", "crash"])
+        self.crashes = self.crashes + 1 if kind == "crash" else 0
+        if self.crashes == TRIP:  # a third would open the circuit breaker
+            kind, self.crashes = "worse", 0
         self.best -= kind == "better"
         score = {"better": str(self.best), "worse": str(self.best + 1000), "crash": "crash"}[kind]
         (self.folder / "train.py").write_text(f"SCORE = {score}\n# step {self.steps}\n")

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gitexp import history
+from gitexp.breaker import reset as reset_after
+from gitexp.breaker import tripped
+from gitexp.cli.progress import Terminal
+from gitexp.cli.read import experiment_option, open_ledger
+from gitexp.errors import GitexpError
+from gitexp.git import Repository
+from gitexp.model import Ledger, Remark
+from gitexp.pending import Place
+from gitexp.remark import remark
+from gitexp.step import check_breaker
+from gitexp.text import one_line
+
+
+@click.group(invoke_without_command=True)
+@experiment_option
+@click.pass_context
+def breaker(ctx: click.Context, name: str | None) -> None:
+    """Say whether the circuit breaker is open, or reset it.
+
+    Three CRASHes in a row with the same error open it: then no step is taken (exit 4) until a person has looked. It is
+    computed from the history, so that no restart and no clone forgets it.
+
+    \b
+    Examples:
+      gitexp breaker
+      gitexp breaker reset --why 'the disk was full; it has room again'
+    """
+    if ctx.invoked_subcommand is None:
+        repo, ledger = open_ledger(name)
+        check_breaker(Place.of(repo, ledger.name), ledger)
+        click.echo("The circuit breaker is closed.")
+
+
+@breaker.command()
+@click.option("--why", required=True, help="What was the matter, and what was done; it becomes part of the history.")
+def reset(why: str) -> None:
+    """Close the circuit breaker, and seal why.
+
+    \b
+    Example:
+      gitexp breaker reset --why 'the disk was full; it has room again'
+    """
+    if not one_line(why):
+        raise GitexpError("A reset needs a reason.", "gitexp breaker reset --why 'what was the matter'")
+    repo = Repository.discover(Path.cwd())
+
+    def closed(ledger: Ledger) -> Remark:
+        if not tripped(ledger):
+            raise GitexpError("The circuit breaker is closed: there is nothing to reset.", "gitexp status")
+        return reset_after(ledger, why.strip())
+
+    done = remark(repo, history.current_name(repo), closed, Terminal())
+    click.echo(f"The circuit breaker is closed again, after {done.of}.")

@@ -1,0 +1,40 @@
+"""Say something of an experiment in its history: a commit that changes no file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from gitexp import history, locks, records
+from gitexp.errors import GitexpError
+from gitexp.git import Repository
+from gitexp.model import Ledger, Remark
+from gitexp.notebook import write_views
+from gitexp.observer import Observer
+from gitexp.pending import Place
+from gitexp.recovery import recover
+from gitexp.seal import signals_wait
+from gitexp.snapshot import tree_of
+
+
+def remark(repo: Repository, name: str, make: Callable[[Ledger], Remark], observer: Observer) -> Remark:
+    """Seal what ``make`` says of the ledger as it is now, on the tip of the experiment's branch."""
+    place = Place.of(repo, name)
+    with place.locked(repo, "remark"):
+        recover(repo, place, observer)
+        locks.check_none(repo, place)
+        ledger = history.load(repo, name)
+        return seal_remark(repo, place, ledger, make(ledger), observer)
+
+
+def seal_remark(repo: Repository, place: Place, ledger: Ledger, said: Remark, observer: Observer) -> Remark:
+    said = replace(said, base=ledger.tip)
+    commit = repo.commit_tree(tree_of(repo, ledger.tip), ledger.tip, records.remark_message(said))
+    with signals_wait(), place.moving():
+        repo.update_refs(f"gitexp: {said.kind} {said.of}", f"update refs/heads/{place.branch} {commit} {ledger.tip}")
+    if repo.root and repo.branch() == place.branch:
+        try:
+            write_views(repo, place, history.load(repo, place.name))
+        except (GitexpError, OSError) as error:
+            observer.say(f"The views were not written: {error}. Later: gitexp render")
+    return replace(said, commit=commit)
