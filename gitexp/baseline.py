@@ -42,6 +42,7 @@ class Plan:
     freeze: tuple[str, ...] = ()
     rule: str = "single"
     seed: int = 0
+    one_variable: str = "warn"
     retries: int = 2
     notes: Notes = Notes()
     template: str = ""
@@ -181,6 +182,7 @@ def _contract(repo: Repository, plan: Plan) -> Contract:
         rule=plan.rule,
         hook=hook.blob(repo, hook.find(repo)),
         seed=plan.seed,
+        one_variable=plan.one_variable,
         retries=plan.retries,
     )
 

@@ -227,6 +227,26 @@ class Repository:
         )
         return [_change(record) for record in os.fsdecode(out).split("\0") if record[:2] in ("1 ", "2 ", "u ")]
 
+    def blobs(self, oids: Iterable[str]) -> dict[str, bytes]:
+        """The contents of blobs, by object id."""
+        wanted = list(oids)
+        if not wanted:
+            return {}
+        out = self.run("cat-file", "--batch", stdin="".join(f"{oid}\n" for oid in wanted).encode())
+        contents: dict[str, bytes] = {}
+        at = 0
+        while at < len(out):
+            end = out.index(b"\n", at)
+            oid, _, size = out[at:end].decode("ascii").split(" ")
+            contents[oid] = out[end + 1 : end + 1 + int(size)]
+            at = end + 2 + int(size)
+        return contents
+
+    def patch_id(self, old: str, new: str) -> str:
+        """The same for the same edit, wherever in the files it is made and on whatever commit."""
+        diff = self.run("diff-tree", "-p", "--full-index", "--binary", "--no-ext-diff", "--no-textconv", old, new)
+        return self.line("patch-id", "--stable", stdin=diff).partition(" ")[0]
+
     def untracked(self, paths: Iterable[str]) -> list[str]:
         """Untracked files under ``paths`` that .gitignore does not name."""
         out = os.fsdecode(self.run("ls-files", "-z", "--others", "--exclude-standard", "--", *paths))

@@ -45,6 +45,7 @@ class Contract:
     hook: str  # blob id of the post-run hook
     seed: int
     directory: str = "."  # where the hook runs
+    one_variable: str = "warn"  # or "strict": an edit of more than one thing is refused
     retries: int = 2  # how often a run may be made again that was spoiled from outside
 
 
@@ -124,6 +125,8 @@ class Iteration:
     notes: Notes = Notes()
     contract: Contract | None = None  # the baseline's only
     body: str = ""
+    changes: tuple[str, ...] = ()  # what the edit changes, by syntax
+    patch: str = ""  # git's patch id of the edit
     commit: str = ""
 
     @property

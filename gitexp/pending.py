@@ -45,6 +45,8 @@ class Candidate:
     notes: Notes
     notebook: str  # EXPERIMENT.md as it was when its edits went into notes
     work_tree: str  # the top of the one it is tried in
+    things: tuple[str, ...] = ()  # what the edit changes, by syntax
+    patch: str = ""  # git's patch id of the edit
     contract: Contract | None = None  # the baseline's only
 
 
@@ -238,6 +240,7 @@ def _candidate(data: dict[str, Any]) -> Candidate:
     return Candidate(
         changes=changes,
         notes=_notes(data.pop("notes")),
+        things=tuple(data.pop("things")),
         contract=_contract(contract) if contract else None,
         **data,
     )

@@ -79,6 +79,10 @@ def _pairs(iteration: Iteration) -> Iterator[tuple[str, str]]:
     yield "Exp-Tree", iteration.tree
     yield "Exp-Status", iteration.status.value
     yield from _measurement_pairs(iteration.measurement)
+    for thing in iteration.changes:
+        yield "Exp-Change", thing
+    if iteration.patch:
+        yield "Exp-Patch", iteration.patch
     yield "Exp-Reason", one_line(iteration.reason)
     yield from _notes_pairs(iteration.notes)
     if iteration.contract:
@@ -136,6 +140,7 @@ def _contract_pairs(contract: Contract) -> Iterator[tuple[str, str]]:
     for frozen in contract.freeze:
         yield "Exp-Freeze", f"{frozen.blob} {frozen.path}"
     yield "Exp-Rule", contract.rule
+    yield "Exp-One-Variable", contract.one_variable
     yield "Exp-Retries", str(contract.retries)
     yield "Exp-Hook", contract.hook
 
@@ -170,6 +175,8 @@ def _iteration(message: Message, commit: str) -> Iteration | None:
         notes=_notes(message),
         contract=_contract(message) if is_baseline else None,
         body=message.text,
+        changes=message.all("Exp-Change"),
+        patch=message.first("Exp-Patch") or "",
         commit=commit,
     )
 
@@ -250,6 +257,7 @@ def _contract(message: Message) -> Contract:
         timeout=finite(_required(message, "Exp-Timeout")),
         script=_required(message, "Exp-Script"),
         directory=message.first("Exp-Directory") or ".",
+        one_variable=message.first("Exp-One-Variable") or "warn",
         retries=int(message.first("Exp-Retries") or 2),
         edit=message.all("Exp-Edit"),
         freeze=tuple(Frozen(path, blob) for blob, _, path in freezes),

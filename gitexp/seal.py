@@ -28,6 +28,8 @@ def record(candidate: Candidate, verdict: Verdict, measurement: Measurement) -> 
         notes=candidate.notes,
         contract=candidate.contract,
         body=candidate.body,
+        changes=candidate.things,
+        patch=candidate.patch,
     )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from gitexp import notebook
+from gitexp.changes import changed
 from gitexp.git import Repository
 from gitexp.model import Contract, Notes
-from gitexp.objects import write_tree
+from gitexp.objects import Entry, entries, write_tree
 from gitexp.pending import Candidate, Place
 from gitexp.worktree import edits
 
@@ -31,12 +32,13 @@ def snapshot(
     """
     base_tree = tree_of(repo, base)
     changes = edits(repo, paths)
+    tree = write_tree(repo, base_tree, changes)
     return Candidate(
         id=identity,
         run=uuid.uuid4().hex,
         base=base,
         base_tree=base_tree,
-        tree=write_tree(repo, base_tree, changes),
+        tree=tree,
         changes=changes,
         description=description,
         body=body,
@@ -44,7 +46,21 @@ def snapshot(
         notebook=notebook.current(repo),
         work_tree=str(repo.top),
         contract=contract,
+        things=() if contract else _things(repo, base, changes),
+        patch="" if contract else repo.patch_id(base_tree, tree),
     )
+
+
+def _things(repo: Repository, base: str, changes: Mapping[str, Entry | None]) -> tuple[str, ...]:
+    """What the edit changes, by syntax."""
+    old = entries(repo, base, changes) if changes else {}
+    sides = {path: (old.get(path), new) for path, new in changes.items()}
+    blobs = repo.blobs({entry.oid for pair in sides.values() for entry in pair if entry})
+    return changed({path: (_content(blobs, a), _content(blobs, b)) for path, (a, b) in sides.items()})
+
+
+def _content(blobs: Mapping[str, bytes], entry: Entry | None) -> bytes:
+    return blobs.get(entry.oid, b"") if entry else b""
 
 
 def tree_of(repo: Repository, commit: str) -> str:

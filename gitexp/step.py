@@ -9,10 +9,11 @@ from pathlib import Path
 from gitexp import breaker, history, hook, locks, records
 from gitexp.conclude import Outcome, conclude, keep_result, whereabouts
 from gitexp.decide import check_rule
+from gitexp.diagnosis import diagnose
 from gitexp.errors import BreakerOpenError, GitexpError
 from gitexp.git import Repository
 from gitexp.measure import measure
-from gitexp.model import Contract, Ledger, Notes
+from gitexp.model import Contract, Ledger, Notes, Status
 from gitexp.observer import Observer
 from gitexp.pending import Candidate, Place
 from gitexp.recovery import recover
@@ -20,7 +21,7 @@ from gitexp.runner import TAIL_LINES
 from gitexp.seal import hand_back, open_pending, signals_wait
 from gitexp.snapshot import snapshot, tree_of
 from gitexp.watch import speed
-from gitexp.worktree import changed_frozen, check_frozen, check_ready
+from gitexp.worktree import changed_frozen, check_frozen, check_ready, pathspec
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Proposal:
     notes: Notes = Notes()
     command: tuple[str, ...] = ()
     directory: Path = Path()  # where the command runs
+    again: bool = False  # an edit that was tried before may be tried again
 
 
 def step(repo: Repository, name: str, proposal: Proposal, observer: Observer) -> Outcome:
@@ -54,6 +56,10 @@ def step(repo: Repository, name: str, proposal: Proposal, observer: Observer) ->
         _propose(repo, place, ledger, proposal)
         _check_tip(repo, ledger)
         candidate = _snapshot(repo, place, ledger, description, body, proposal.notes)
+        _check_one_variable(ledger.contract, candidate, observer)
+        if not proposal.again:
+            _check_new(ledger, candidate)
+        open_pending(repo, place, candidate)
         return _run_and_seal(repo, place, ledger, candidate, observer)
 
 
@@ -106,7 +112,6 @@ def _propose(repo: Repository, place: Place, ledger: Ledger, proposal: Proposal)
 
 
 def _snapshot(repo: Repository, place: Place, ledger: Ledger, description: str, body: str, notes: Notes) -> Candidate:
-    """From the return of this on, the edit is safe."""
     contract = ledger.contract
     _check_contract(repo, contract)  # again: the proposer may have changed what it must not
     candidate = snapshot(
@@ -124,8 +129,31 @@ def _snapshot(repo: Repository, place: Place, ledger: Ledger, description: str, 
             f"Nothing changed in {', '.join(contract.edit)} since {ledger.incumbent.id}.",
             f"gitexp step -m '...'   # after an edit of {contract.edit[0]}",
         )
-    open_pending(repo, place, candidate)
     return candidate
+
+
+def _check_one_variable(contract: Contract, candidate: Candidate, observer: Observer) -> None:
+    """With more than one change nobody knows which of them it was."""
+    if len(candidate.things) < 2:
+        return
+    sentence = f"This edit changes {len(candidate.things)} things ({', '.join(candidate.things)})"
+    if contract.one_variable == "strict":
+        raise GitexpError(
+            f"{sentence}, and this experiment allows one.", f"git diff -- {' '.join(map(pathspec, candidate.changes))}"
+        )
+    observer.say(f"{sentence}, and one variable at a time tells which of them it was.")
+
+
+def _check_new(ledger: Ledger, candidate: Candidate) -> None:
+    """What is known need not be run again, unless it crashed for a reason that was not its own."""
+    for tried in reversed(ledger.iterations):
+        if tried.patch == candidate.patch and tried.patch:
+            if tried.status is Status.CRASH and diagnose(tried).environment:
+                return
+            raise GitexpError(
+                f"This edit was already tried as {tried.id}, {tried.status.value}: {tried.reason}.",
+                "gitexp step --again -m '...'   # if it should be tried again",
+            )
 
 
 def _run_and_seal(repo: Repository, place: Place, ledger: Ledger, candidate: Candidate, observer: Observer) -> Outcome:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 LEVELS = [
     ["errors", "resources", "text", "__init__"],
-    ["model", "git", "observer", "output", "processes", "watch"],
+    ["model", "git", "observer", "output", "processes", "watch", "changes"],
     ["trailers", "summary", "crash", "decide", "diagnosis", "runner", "objects", "hook", "views"],
     ["records", "pending", "breaker"],
     ["history", "worktree", "notebook", "measure", "locks"],

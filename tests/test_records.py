@@ -187,6 +187,7 @@ def test_the_baseline_is_written_as_specified() -> None:
         "Exp-Edit: model\n"
         f"Exp-Freeze: {'b' * 40} evaluate it.py\n"
         "Exp-Rule: single\n"
+        "Exp-One-Variable: warn\n"
         "Exp-Retries: 2\n"
         f"Exp-Hook: {'a' * 40}\n"
     )

@@ -51,6 +51,13 @@ def positive(ctx: click.Context, param: click.Parameter, value: float | None) ->
 @click.option("--constraint", "constraints", multiple=True, help="What every change must respect. Repeatable.")
 @click.option("--next", "ideas", multiple=True, help="What to try. Repeatable.")
 @click.option(
+    "--one-variable",
+    type=click.Choice(["warn", "strict"]),
+    default="warn",
+    show_default=True,
+    help="Warn of an edit of more than one constant, function or class, or refuse it.",
+)
+@click.option(
     "--retries",
     type=click.IntRange(min=0),
     default=2,
@@ -73,6 +80,7 @@ def init(
     hypothesis: str | None,
     constraints: tuple[str, ...],
     ideas: tuple[str, ...],
+    one_variable: str,
     retries: int,
     seed: int,
     rule: str,
@@ -105,6 +113,7 @@ def init(
         edit=edit,
         freeze=freeze,
         rule=rule,
+        one_variable=one_variable,
         retries=retries,
         seed=seed,
         notes=notes,

@@ -65,6 +65,7 @@ def as_json(iteration: Iteration, delta: float | None) -> dict[str, Any]:
         "description": iteration.description,
         "reason": iteration.reason,
         "error": m.error or None,
+        "changes": list(iteration.changes),
         "spoiled": list(m.spoiled),
         "metrics": dict(m.metrics),
         "samples": [{"seed": s.seed, "seconds": s.seconds, "score": s.score} for s in m.samples],
