@@ -9,14 +9,16 @@ from shlex import quote
 
 from gitexp import hook, locks
 from gitexp.conclude import conclude_baseline, keep_result
+from gitexp.decide import baseline_runs
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
-from gitexp.measure import measure
+from gitexp.guards import parse
 from gitexp.model import Contract, Direction, Ledger, Measurement, Notes
 from gitexp.objects import GITLINK, SYMLINK, entries
 from gitexp.observer import Observer
 from gitexp.pending import Candidate, Place
 from gitexp.recovery import recover
+from gitexp.replicates import gather_baseline
 from gitexp.resources import data_dir
 from gitexp.seal import give_up, open_pending, signals_wait
 from gitexp.snapshot import snapshot
@@ -42,6 +44,7 @@ class Plan:
     freeze: tuple[str, ...] = ()
     rule: str = "single"
     seed: int = 0
+    guards: tuple[str, ...] = ()
     one_variable: str = "warn"
     retries: int = 2
     notes: Notes = Notes()
@@ -153,7 +156,8 @@ def _measure(repo: Repository, place: Place, plan: Plan, observer: Observer) -> 
     _check_held(repo, contract, candidate.tree)
     open_pending(repo, place, candidate)
     branch = repo.branch()
-    measurement = measure(repo, place, contract, candidate, observer)
+    runs = baseline_runs(contract.rule)
+    measurement = gather_baseline(repo, place, contract, candidate, runs, observer)
     _check_measured(measurement, place.log(BASELINE))
     if (repo.branch(), repo.resolve("HEAD")) != (branch, candidate.base):
         raise GitexpError("Another commit was checked out while the baseline ran; nothing was sealed.", "git status")
@@ -182,6 +186,7 @@ def _contract(repo: Repository, plan: Plan) -> Contract:
         rule=plan.rule,
         hook=hook.blob(repo, hook.find(repo)),
         seed=plan.seed,
+        guards=tuple(str(parse(guard)) for guard in plan.guards),
         one_variable=plan.one_variable,
         retries=plan.retries,
     )

@@ -46,12 +46,17 @@ def conclude(
 ) -> Outcome:
     """Seal a measured candidate. Raises when it cannot be; its measurement is then kept, or its edit handed back."""
     _check_unmoved(repo, place, candidate, measurement)
-    iteration = record(candidate, decide(ledger, measurement), measurement)
+    verdict = decide(ledger, measurement)
+    assert isinstance(verdict, Verdict)
+    iteration = record(candidate, verdict, measurement)
     with signals_wait():
         left = _sealed(repo, place, candidate, iteration)
         after = finish(repo, place, candidate, observer)
     _warn_of_leavings(repo, ledger.contract, observer)
-    sealed, tail = after.iterations[-1], place.log_tail(candidate.id, TAIL_LINES)
+    sealed = after.iterations[-1]
+    count = len(measurement.samples)
+    label = candidate.id if count == 1 else f"{candidate.id}.{count}"  # a crash is the last of them
+    tail = place.log_tail(label, TAIL_LINES)
     crashes = breaker.tripped(after)
     return Outcome(
         sealed,
@@ -104,6 +109,7 @@ def finish(repo: Repository, place: Place, candidate: Candidate, observer: Obser
     except (GitexpError, OSError) as error:  # the verdict stands, whatever is in the way of the views
         observer.say(f"The views were not written: {error}. Later: gitexp render")
     place.clear()
+    place.forget_evidence()
     return ledger
 
 

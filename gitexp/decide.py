@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gitexp.errors import GitexpError
-from gitexp.model import Contract, Ledger, Measurement, Status, Verdict, score_text
+from gitexp.model import Again, Contract, Ledger, Measurement, Status, Verdict, score_text
 
 RULES = ("single",)
 
@@ -16,7 +16,12 @@ def check_rule(contract: Contract) -> None:
         )
 
 
-def decide(ledger: Ledger, candidate: Measurement) -> Verdict:
+def baseline_runs(rule: str) -> int:
+    """How often the baseline is run."""
+    return 1 if rule == "single" else 2
+
+
+def decide(ledger: Ledger, candidate: Measurement) -> Verdict | Again:
     """Rule ``single``: KEEP what is strictly better than the incumbent in one run."""
     if candidate.score is None:
         return Verdict(Status.CRASH, candidate.reason)

@@ -10,7 +10,7 @@ from gitexp import history, hook, locks, notebook, records, trailers
 from gitexp.decide import decide
 from gitexp.errors import GitexpError
 from gitexp.git import Commit, Repository
-from gitexp.model import Iteration, Ledger, Notes, Status
+from gitexp.model import Iteration, Ledger, Notes, Status, Verdict
 from gitexp.pending import Place
 from gitexp.recovery import pending
 from gitexp.text import one_line
@@ -159,11 +159,12 @@ def _check_verdicts(ledger: Ledger) -> Iterator[Finding]:
     """The sealed verdict is what the sealed rule says of the sealed samples."""
     for at, iteration in enumerate(ledger.iterations[1:], 1):
         verdict = decide(replace(ledger, iterations=ledger.iterations[:at]), iteration.measurement)
-        if verdict.status is not iteration.status:
+        by_rule = verdict.status.value if isinstance(verdict, Verdict) else "an open case"
+        if by_rule != iteration.status.value:
             yield Finding(
                 "verdict",
-                f"{iteration.id} is sealed as {iteration.status.value}, and by its rule is a {verdict.status.value}.",
-                f"gitexp show {iteration.id}",
+                f"{iteration.id} is sealed as {iteration.status.value}, and by its rule is {by_rule}.",
+                f"gitexp why {iteration.id}",
             )
 
 

@@ -8,7 +8,7 @@ import platform
 import signal
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
 
@@ -17,13 +17,25 @@ from gitexp.errors import GitexpError
 from gitexp.git import LOCAL_VARIABLES, Repository
 from gitexp.model import Contract, Measurement, Sample
 from gitexp.observer import Observer
-from gitexp.pending import Candidate, Place, Process
+from gitexp.pending import Place, Process
 from gitexp.processes import MARK, start_time
 from gitexp.runner import Execution, NotStarted, run
 from gitexp.summary import MEMORY_KEYS, Metrics, SummaryParser, memory_mb, test_score
 from gitexp.text import one_line
 from gitexp.views import RESULTS
 from gitexp.watch import Watch, is_loaded, keep_awake, speed
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One replicate that is to be made of the tree in the work tree."""
+
+    iteration: str  # whose tree it is
+    seed: int
+    mark: str  # the step it is made for
+    label: str  # what it is called on the screen, and its log
+    test: bool = False  # whether the held-out split is to be scored too
+
 
 SKIPPED = 125  # as in git bisect run: this candidate cannot be judged
 EVALUATE = "--- evaluate"  # the hook's line between the training and the frozen evaluator
@@ -35,11 +47,11 @@ def measure(
     repo: Repository,
     place: Place,
     contract: Contract,
-    candidate: Candidate,
+    asked: Run,
     observer: Observer,
     usual: float | None = None,
 ) -> Measurement:
-    """One replicate of the candidate that lies in the work tree. ``usual`` is the incumbent's speed, if it is known.
+    """One replicate of what lies in the work tree. ``usual`` is the incumbent's speed, if it is known.
 
     A run that was spoiled from outside is no verdict: it is made again, at most as often as the contract allows.
     Raises when it is spoiled each time, when the hook cannot run, or when it asks for this candidate to be skipped:
@@ -49,7 +61,7 @@ def measure(
     before: float | None = None
     while True:
         watch = Watch()
-        measurement = _replicate(repo, place, contract, candidate, observer, watch)
+        measurement = _replicate(repo, place, contract, asked, observer, watch)
         now = speed(dict(measurement.metrics), measurement.seconds)
         trouble = watch.trouble()
         if not trouble and is_loaded(now, usual, before, others := watch.others()):
@@ -61,15 +73,15 @@ def measure(
         spoiled.append(trouble)
         if len(spoiled) > contract.retries:
             raise GitexpError(
-                f"{candidate.id} was spoiled {len(spoiled)} times (at last: {trouble}): it has no verdict, and its "
+                f"{asked.label} was spoiled {len(spoiled)} times (at last: {trouble}): it has no verdict, and its "
                 "edit stays.",
                 "gitexp step -m '...'   # again, when the machine has time for it",
             )
-        observer.say(f"{candidate.id}: {trouble}: no verdict. Run again ({len(spoiled)} of {contract.retries}).")
+        observer.say(f"{asked.label}: {trouble}: no verdict. Run again ({len(spoiled)} of {contract.retries}).")
 
 
 def _replicate(
-    repo: Repository, place: Place, contract: Contract, candidate: Candidate, observer: Observer, watch: Watch
+    repo: Repository, place: Place, contract: Contract, asked: Run, observer: Observer, watch: Watch
 ) -> Measurement:
     path = hook.find(repo)
     run_dir = place.fresh_run_dir()
@@ -95,14 +107,14 @@ def _replicate(
         watch.tick()
         observer.run_goes_on()
 
-    log = place.log(candidate.id)
+    log = place.log(asked.label)
     completed = False
-    observer.run_starts(candidate.id, contract.budget)
+    observer.run_starts(asked.label, contract.budget)
     try:
         execution = run(
             [str(path)],
             cwd=cwd,
-            env=_environment(place, contract, candidate, run_dir),
+            env=_environment(place, contract, asked, run_dir),
             timeout=contract.timeout,
             log=log,
             on_line=on_line,
@@ -116,7 +128,7 @@ def _replicate(
         observer.run_ends(completed)
     _check_usable(execution, log)
     metrics = parser.result(run_dir / "metrics.json", table.written() if evaluator else table.rows())
-    return _measurement(execution, metrics, parser, contract, candidate.id)
+    return _measurement(execution, metrics, parser, contract, asked)
 
 
 def _evaluator(contract: Contract) -> str:
@@ -125,15 +137,16 @@ def _evaluator(contract: Contract) -> str:
     return next((os.path.relpath(path, contract.directory) for path in found), "")
 
 
-def _environment(place: Place, contract: Contract, candidate: Candidate, run_dir: Path) -> Mapping[str, str]:
+def _environment(place: Place, contract: Contract, asked: Run, run_dir: Path) -> Mapping[str, str]:
     """The hook's environment: the caller's, less what git sets for its own children, and the contract."""
     inherited = {key: value for key, value in os.environ.items() if key not in LOCAL_VARIABLES}
     return inherited | {
         "TIME_BUDGET": f"{contract.budget:.10g}",
-        "RANDOM_SEED": str(contract.seed),
+        "RANDOM_SEED": str(asked.seed),
         "METRIC": contract.metric,
-        "EXPERIMENT_ID": candidate.id,
-        MARK: candidate.run,
+        "GITEXP_TEST": "1" if asked.test else "",
+        "EXPERIMENT_ID": asked.iteration,
+        MARK: asked.mark,
         "EXPERIMENT_NAME": place.name,
         "RESULTS_TSV": str(run_dir / RESULTS),
         "GITEXP_METRICS": str(run_dir / "metrics.json"),
@@ -157,7 +170,7 @@ def _check_usable(execution: Execution, log: Path) -> None:
 
 
 def _measurement(
-    execution: Execution, metrics: Metrics, parser: SummaryParser, contract: Contract, identity: str
+    execution: Execution, metrics: Metrics, parser: SummaryParser, contract: Contract, asked: Run
 ) -> Measurement:
     score = metrics.get(contract.metric)
     reason = _crash_reason(execution, score, parser, contract)
@@ -166,12 +179,13 @@ def _measurement(
     others = tuple((name, value) for name, value in metrics.items() if name != contract.metric and math.isfinite(value))
     memory = memory_mb(dict(others))
     return Measurement(
-        samples=(Sample(identity, contract.seed, execution.seconds, score),),
+        samples=(Sample(asked.iteration, asked.seed, execution.seconds, score),),
         score=score,
         metrics=tuple((name, value) for name, value in others if name not in MEMORY_KEYS),
         test=test_score(dict(others), contract.metric),
         memory_mb=memory,
         device=one_line(parser.device or f"{platform.system()} {platform.machine()}", 100),
+        data=one_line(parser.data, 200),
         reason=reason,
         error=_error(execution, reason, contract) if reason else "",
     )

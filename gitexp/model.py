@@ -45,6 +45,7 @@ class Contract:
     hook: str  # blob id of the post-run hook
     seed: int
     directory: str = "."  # where the hook runs
+    guards: tuple[str, ...] = ()  # limits on other metrics
     one_variable: str = "warn"  # or "strict": an edit of more than one thing is refused
     retries: int = 2  # how often a run may be made again that was spoiled from outside
 
@@ -95,6 +96,7 @@ class Measurement:
     test: float | None = None
     memory_mb: float | None = None
     device: str = ""
+    data: str = ""  # what it was trained and scored on, as the run calls it
     reason: str = ""
     error: str = ""  # the crash's normalised signature
     spoiled: tuple[str, ...] = ()  # what spoiled the runs that were made before these
@@ -102,6 +104,15 @@ class Measurement:
     @property
     def seconds(self) -> float:
         return sum(sample.seconds for sample in self.samples)
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """The evidence does not decide yet: one more replicate is asked for."""
+
+    of: str  # the candidate, or the incumbent
+    seed: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +138,7 @@ class Iteration:
     body: str = ""
     changes: tuple[str, ...] = ()  # what the edit changes, by syntax
     patch: str = ""  # git's patch id of the edit
+    simpler: int = 0  # by how many lines the code became shorter, where that was the point (--simplify)
     commit: str = ""
 
     @property
@@ -171,6 +183,11 @@ class Ledger:
     @property
     def incumbent(self) -> Iteration:
         return next(i for i in reversed(self.iterations) if i.status is Status.KEEP)
+
+    def met_by(self, iteration: Iteration) -> Iteration | None:
+        """The incumbent that an iteration was compared with; ``None`` for the baseline."""
+        earlier = self.iterations[: self.iterations.index(iteration)]
+        return next((i for i in reversed(earlier) if i.status is Status.KEEP), None)
 
     @property
     def next_id(self) -> str:

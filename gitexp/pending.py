@@ -14,7 +14,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -47,6 +47,7 @@ class Candidate:
     work_tree: str  # the top of the one it is tried in
     things: tuple[str, ...] = ()  # what the edit changes, by syntax
     patch: str = ""  # git's patch id of the edit
+    simpler: int = 0  # by how many lines the code became shorter, where that is the point of the edit
     contract: Contract | None = None  # the baseline's only
 
 
@@ -134,6 +135,34 @@ class Place:
 
     def read_result(self) -> Measurement | None:
         return _read(self.directory / "result.json", _measurement)
+
+    def write_evidence(self, candidate: Candidate, evidence: Measurement) -> None:
+        """The finished replicates of a step that goes on. They outlive it: the same edit need not be run again."""
+        data = {"tree": candidate.tree, "base": candidate.base, "evidence": asdict(evidence)}
+        write_file(self.directory / "evidence.json", json.dumps(data).encode())
+
+    def read_evidence(self, candidate: Candidate) -> Measurement | None:
+        """What an interrupted step of the same edit had measured."""
+
+        def own(data: dict[str, Any]) -> Measurement | None:
+            same = (data["tree"], data["base"]) == (candidate.tree, candidate.base)
+            return _measurement(data["evidence"]) if same else None
+
+        return _read(self.directory / "evidence.json", own)
+
+    def forget_evidence(self) -> None:
+        (self.directory / "evidence.json").unlink(missing_ok=True)
+
+    def write_borrowed(self, held: Mapping[str, Entry | None], wanted: Mapping[str, Entry | None]) -> None:
+        """What the work tree held and what it is to hold for a while."""
+        sides = [{path: asdict(e) if e else None for path, e in side.items()} for side in (held, wanted)]
+        write_file(self.directory / "borrowed.json", json.dumps({"held": sides[0], "wanted": sides[1]}).encode())
+
+    def read_borrowed(self) -> tuple[dict[str, Entry | None], dict[str, Entry | None]] | None:
+        return _read(self.directory / "borrowed.json", lambda data: (_files(data["held"]), _files(data["wanted"])))
+
+    def forget_borrowed(self) -> None:
+        (self.directory / "borrowed.json").unlink(missing_ok=True)
 
     def write_leader(self, leader: Process) -> None:
         """The process that leads the run."""
@@ -235,15 +264,18 @@ def _process(data: dict[str, Any]) -> Process:
 
 
 def _candidate(data: dict[str, Any]) -> Candidate:
-    changes = {path: Entry(**entry) if entry else None for path, entry in data.pop("changes").items()}
     contract = data.pop("contract")
     return Candidate(
-        changes=changes,
+        changes=_files(data.pop("changes")),
         notes=_notes(data.pop("notes")),
         things=tuple(data.pop("things")),
         contract=_contract(contract) if contract else None,
         **data,
     )
+
+
+def _files(data: dict[str, Any]) -> dict[str, Entry | None]:
+    return {path: Entry(**entry) if entry else None for path, entry in data.items()}
 
 
 def _measurement(data: dict[str, Any]) -> Measurement:
@@ -260,5 +292,5 @@ def _notes(data: dict[str, Any]) -> Notes:
 
 def _contract(data: dict[str, Any]) -> Contract:
     freeze = tuple(Frozen(**frozen) for frozen in data.pop("freeze"))
-    edit, direction = tuple(data.pop("edit")), Direction(data.pop("direction"))
-    return Contract(freeze=freeze, edit=edit, direction=direction, **data)
+    edit, guards = tuple(data.pop("edit")), tuple(data.pop("guards"))
+    return Contract(freeze=freeze, edit=edit, guards=guards, direction=Direction(data.pop("direction")), **data)

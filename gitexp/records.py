@@ -81,6 +81,8 @@ def _pairs(iteration: Iteration) -> Iterator[tuple[str, str]]:
     yield from _measurement_pairs(iteration.measurement)
     for thing in iteration.changes:
         yield "Exp-Change", thing
+    if iteration.simpler:
+        yield "Exp-Simpler", str(iteration.simpler)
     if iteration.patch:
         yield "Exp-Patch", iteration.patch
     yield "Exp-Reason", one_line(iteration.reason)
@@ -109,6 +111,8 @@ def _measurement_pairs(m: Measurement) -> Iterator[tuple[str, str]]:
         yield "Exp-Error", m.error
     if m.device:
         yield "Exp-Device", m.device
+    if m.data:
+        yield "Exp-Data", m.data
 
 
 def _notes_pairs(notes: Notes) -> Iterator[tuple[str, str]]:
@@ -140,6 +144,8 @@ def _contract_pairs(contract: Contract) -> Iterator[tuple[str, str]]:
     for frozen in contract.freeze:
         yield "Exp-Freeze", f"{frozen.blob} {frozen.path}"
     yield "Exp-Rule", contract.rule
+    for guard in contract.guards:
+        yield "Exp-Guard", guard
     yield "Exp-One-Variable", contract.one_variable
     yield "Exp-Retries", str(contract.retries)
     yield "Exp-Hook", contract.hook
@@ -177,6 +183,7 @@ def _iteration(message: Message, commit: str) -> Iteration | None:
         body=message.text,
         changes=message.all("Exp-Change"),
         patch=message.first("Exp-Patch") or "",
+        simpler=int(message.first("Exp-Simpler") or 0),
         commit=commit,
     )
 
@@ -212,6 +219,7 @@ def _measurement(message: Message) -> Measurement:
         test=_number(message, "Exp-Test"),
         memory_mb=_number(message, "Exp-Memory-MB"),
         device=message.first("Exp-Device") or "",
+        data=message.first("Exp-Data") or "",
         reason=(message.first("Exp-Reason") or "") if score is None else "",
         error=message.first("Exp-Error") or "",
         spoiled=message.all("Exp-Spoiled"),
@@ -257,6 +265,7 @@ def _contract(message: Message) -> Contract:
         timeout=finite(_required(message, "Exp-Timeout")),
         script=_required(message, "Exp-Script"),
         directory=message.first("Exp-Directory") or ".",
+        guards=message.all("Exp-Guard"),
         one_variable=message.first("Exp-One-Variable") or "warn",
         retries=int(message.first("Exp-Retries") or 2),
         edit=message.all("Exp-Edit"),

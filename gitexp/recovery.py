@@ -9,6 +9,7 @@ from shlex import quote
 from urllib.parse import unquote
 
 from gitexp import history
+from gitexp.borrow import give_back
 from gitexp.conclude import check_out, conclude, conclude_baseline, finish, whereabouts
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
@@ -47,7 +48,7 @@ class Pending:
 def pending(repo: Repository, place: Place) -> Pending | None:
     """What is under way in an experiment, or was left by a gitexp that died."""
     (holder, process), candidate = place.holder(), place.read_journal()
-    if candidate or holder or place.mover() or repo.ref(place.ref):
+    if candidate or holder or place.mover() or place.read_borrowed() or repo.ref(place.ref):
         return Pending(candidate.id if candidate else "", holder, process, place.read_result())
     return None
 
@@ -102,6 +103,8 @@ def _look(repo: Repository, place: Place, observer: Observer) -> Candidate | Non
     _mend_ref(repo, place, observer)
     files = [repo.top / path for path in candidate.changes] if candidate else []
     sweep([place.directory, repo.top, *(file.parent for file in files)])
+    if left := give_back(repo, place):
+        observer.say(f"{', '.join(left)} was changed since, and is left as it is.")
     if candidate is None:
         _forget(repo, place, observer)
     else:

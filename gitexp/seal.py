@@ -30,6 +30,7 @@ def record(candidate: Candidate, verdict: Verdict, measurement: Measurement) -> 
         body=candidate.body,
         changes=candidate.things,
         patch=candidate.patch,
+        simpler=candidate.simpler,
     )
 
 
@@ -50,15 +51,15 @@ def seal(repo: Repository, place: Place, candidate: Candidate, iteration: Iterat
     Moving the branch is the only commit point: whatever happens before it, the step can be finished or given up.
     """
     commit = repo.commit_tree(candidate.tree, candidate.base, records.to_message(iteration))
-    before = _before(repo, candidate)
+    old = before(repo, candidate)
     if iteration.status is not Status.KEEP:
         # A revert of the last commit needs no merge: its tree is the one before.
         tip = repo.commit_tree(candidate.base_tree, commit, records.revert_message(iteration, commit))
-        left = swap(repo, candidate.changes, before)
+        left = swap(repo, candidate.changes, old)
         _move(repo, place, candidate, iteration, tip)
         return left
-    held = in_index(repo, before)
-    left = tuple(path for path, entry in held.items() if entry not in (before[path], candidate.changes[path]))
+    held = in_index(repo, old)
+    left = tuple(path for path, entry in held.items() if entry not in (old[path], candidate.changes[path]))
     staged = {path: entry for path, entry in candidate.changes.items() if path not in left}
     with place.moving():
         stage(repo, staged)
@@ -67,7 +68,7 @@ def seal(repo: Repository, place: Place, candidate: Candidate, iteration: Iterat
     except GitexpError:
         if repo.ref(f"refs/heads/{place.branch}") != commit:  # git may have been killed when it had done its work
             with place.moving():
-                stage(repo, {path: before[path] for path in staged})
+                stage(repo, {path: old[path] for path in staged})
         raise
     return left
 
@@ -85,7 +86,7 @@ def _moves(place: Place, candidate: Candidate, iteration: Iteration, tip: str) -
     return move, f"delete {place.ref} {candidate.tree}"
 
 
-def _before(repo: Repository, candidate: Candidate) -> dict[str, Entry | None]:
+def before(repo: Repository, candidate: Candidate) -> dict[str, Entry | None]:
     """What the paths of the candidate held in the commit it is an edit of."""
     old = entries(repo, candidate.base, candidate.changes)
     return {path: old.get(path) for path in candidate.changes}
@@ -97,7 +98,7 @@ def hand_back(repo: Repository, place: Place, candidate: Candidate) -> tuple[str
     Returns the paths left alone, because somebody changed them; then the candidate is kept as ``saved_ref``.
     """
     with signals_wait():
-        swap(repo, _before(repo, candidate), candidate.changes)
+        swap(repo, before(repo, candidate), candidate.changes)
         left = keep(repo, place, candidate)
         give_up(repo, place)
         return left

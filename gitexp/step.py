@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from gitexp import breaker, history, hook, locks, records
@@ -12,16 +12,15 @@ from gitexp.decide import check_rule
 from gitexp.diagnosis import diagnose
 from gitexp.errors import BreakerOpenError, GitexpError
 from gitexp.git import Repository
-from gitexp.measure import measure
 from gitexp.model import Contract, Ledger, Notes, Status
 from gitexp.observer import Observer
 from gitexp.pending import Candidate, Place
 from gitexp.recovery import recover
+from gitexp.replicates import gather
 from gitexp.runner import TAIL_LINES
 from gitexp.seal import hand_back, open_pending, signals_wait
 from gitexp.snapshot import snapshot, tree_of
-from gitexp.watch import speed
-from gitexp.worktree import changed_frozen, check_frozen, check_ready, pathspec
+from gitexp.worktree import check_frozen, check_ready, pathspec
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,7 @@ def step(repo: Repository, name: str, proposal: Proposal, observer: Observer) ->
             raise GitexpError(f"{recovered.id} was finished first; nothing new was tried.", "gitexp status")
         locks.check_none(repo, place)
         ledger = history.load(repo, name)
-        _check_contract(repo, ledger.contract)
+        check_contract(repo, ledger.contract)
         check_breaker(place, ledger)
         _propose(repo, place, ledger, proposal)
         _check_tip(repo, ledger)
@@ -69,7 +68,7 @@ def check_breaker(place: Place, ledger: Ledger) -> None:
         raise BreakerOpenError(report, "gitexp breaker reset --why '...'   # when the cause is mended")
 
 
-def _check_contract(repo: Repository, contract: Contract) -> None:
+def check_contract(repo: Repository, contract: Contract) -> None:
     check_rule(contract)
     check_frozen(repo, contract)
     path = hook.find(repo)
@@ -113,7 +112,7 @@ def _propose(repo: Repository, place: Place, ledger: Ledger, proposal: Proposal)
 
 def _snapshot(repo: Repository, place: Place, ledger: Ledger, description: str, body: str, notes: Notes) -> Candidate:
     contract = ledger.contract
-    _check_contract(repo, contract)  # again: the proposer may have changed what it must not
+    check_contract(repo, contract)  # again: the proposer may have changed what it must not
     candidate = snapshot(
         repo,
         place,
@@ -158,11 +157,7 @@ def _check_new(ledger: Ledger, candidate: Candidate) -> None:
 
 def _run_and_seal(repo: Repository, place: Place, ledger: Ledger, candidate: Candidate, observer: Observer) -> Outcome:
     try:
-        last = ledger.incumbent.measurement
-        usual = speed(dict(last.metrics), last.seconds)
-        measurement = measure(repo, place, ledger.contract, candidate, observer, usual)
-        if reason := _tampered(repo, ledger.contract):
-            measurement = replace(measurement, score=None, reason=reason, error=reason)
+        measurement = gather(repo, place, ledger, candidate, observer)
     except BaseException:
         if left := hand_back(repo, place, candidate):
             observer.say(f"{candidate.id}: {whereabouts(candidate, left)}.")
@@ -170,12 +165,3 @@ def _run_and_seal(repo: Repository, place: Place, ledger: Ledger, candidate: Can
     with signals_wait():
         keep_result(place, candidate, measurement, observer)
         return conclude(repo, place, ledger, candidate, measurement, observer)
-
-
-def _tampered(repo: Repository, contract: Contract) -> str:
-    """What the run, or somebody during it, did to the measurement; empty when it can be trusted."""
-    if path := changed_frozen(repo, contract):
-        return f"{path} is frozen, and was changed during the run"
-    if hook.blob(repo, hook.find(repo)) != contract.hook:
-        return "the post-run hook was changed during the run"
-    return ""

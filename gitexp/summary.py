@@ -36,6 +36,7 @@ class SummaryParser:
     def __init__(self, metric: str) -> None:
         self.metric = metric
         self.device = ""
+        self.data = ""
         self.seen: set[str] = set()  # the names of numbers it printed, to suggest when the metric is missing
         self._block: Metrics = {}
         self._best: Metrics = {}
@@ -56,6 +57,8 @@ class SummaryParser:
     def _key_value(self, key: str, value: str) -> None:
         if key == "device":
             self.device = value
+        elif key == "data":
+            self.data = value
         _put(self._block, key, value, self.metric)
         if key == self.metric and _number(value) is None:
             self._best = {}  # "val_bpb: diverged": what came before is no longer its word

@@ -28,19 +28,21 @@ Exp-Seconds         wall-clock seconds of all replicates
 Exp-Seed            the first replicate's seed
 Exp-Sample          ``exp004 seed=0 seconds=8.1 score=1.8``, one for each replicate; ``score=`` is empty for a crash
 Exp-Change          what the edit changes, by syntax: ``constant LR``, ``function forward``; one for each
+Exp-Simpler         by how many lines the code became shorter, where that was the point (``--simplify``)
 Exp-Patch           git's patch id of the edit: an edit that was tried before has the same
 Exp-Spoiled         what spoiled a run that was made again, one for each
 Exp-Reason          why this verdict
 Exp-Error           a CRASH's normalised signature: equal signatures are the same error
 Exp-Device          where it ran
+Exp-Data            what it was trained and scored on, as the run calls it
 ==================  ==================================================================================================
 
 What people say travels in ``Exp-Goal``, ``Exp-Hypothesis``, ``Exp-Constraint`` (repeated), ``Exp-Next`` (repeated) and
 ``Exp-Note``; the newest that is present holds, and an empty value (``""``) clears it. The baseline also carries the
 contract: ``Exp-Format`` (1), ``Exp-Optimize`` (``minimize val_bpb``), ``Exp-Budget`` and ``Exp-Timeout`` (seconds),
 ``Exp-Script``, ``Exp-Directory`` (absent for the top level), ``Exp-Edit`` (repeated), ``Exp-Freeze``
-(``<blob id> <path>``, repeated), ``Exp-Rule``, ``Exp-One-Variable`` (``warn`` or ``strict``), ``Exp-Retries`` (of
-spoiled runs) and ``Exp-Hook`` (the hook's blob id).
+(``<blob id> <path>``, repeated), ``Exp-Rule``, ``Exp-Guard`` (``memory_mb<=8000``, repeated),
+``Exp-One-Variable`` (``warn`` or ``strict``), ``Exp-Retries`` (of spoiled runs) and ``Exp-Hook`` (the hook's blob id).
 
 A remark is a commit of gitexp's that changes no file: ``Exp-Remark`` (``breaker exp009``: the circuit breaker was reset
 after it; ``test exp007``: a look at the held-out split), ``Exp-Base``, and ``Exp-Note`` or ``Exp-Test``.

@@ -54,7 +54,7 @@ def test_a_changed_verdict(experiment: Path, gitexp: Gitexp) -> None:
     set_lr(experiment, 0.2)
     gitexp("step", "-m", "x")
     rewrite("HEAD", "Exp-Score: 2.01", "Exp-Score: 2.5")
-    assert findings(gitexp)["verdict"] == "exp001 is sealed as KEEP, and by its rule is a DISCARD."
+    assert findings(gitexp)["verdict"] == "exp001 is sealed as KEEP, and by its rule is DISCARD."
 
 
 def test_trailers_that_are_no_iteration(experiment: Path, gitexp: Gitexp) -> None:

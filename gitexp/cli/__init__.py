@@ -26,6 +26,8 @@ COMMANDS = {
     "step": ("step", "Try one change: run it, judge it, seal what came of it."),
     "log": ("read", "List the iterations."),
     "show": ("read", "Show one iteration: message, diff, the end of its log."),
+    "why": ("why", "Explain a verdict: the rule, the samples it stood on, the incumbent it met."),
+    "test": ("heldout", "Score a KEEP on the held-out split, once, and seal the score."),
     "status": ("read", "Say where the experiment stands."),
     "render": ("render", "Compute results.tsv and EXPERIMENT.md from the history."),
     "recover": ("recover", "Finish what a gitexp that died had measured, or hand its edit back."),

@@ -51,6 +51,13 @@ def positive(ctx: click.Context, param: click.Parameter, value: float | None) ->
 @click.option("--constraint", "constraints", multiple=True, help="What every change must respect. Repeatable.")
 @click.option("--next", "ideas", multiple=True, help="What to try. Repeatable.")
 @click.option(
+    "--guard",
+    "guards",
+    multiple=True,
+    metavar="LIMIT",
+    help="What breaks it is no KEEP, such as memory_mb<=8000. May be repeated.",
+)
+@click.option(
     "--one-variable",
     type=click.Choice(["warn", "strict"]),
     default="warn",
@@ -80,6 +87,7 @@ def init(
     hypothesis: str | None,
     constraints: tuple[str, ...],
     ideas: tuple[str, ...],
+    guards: tuple[str, ...],
     one_variable: str,
     retries: int,
     seed: int,
@@ -113,6 +121,7 @@ def init(
         edit=edit,
         freeze=freeze,
         rule=rule,
+        guards=guards,
         one_variable=one_variable,
         retries=retries,
         seed=seed,

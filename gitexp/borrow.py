@@ -1,0 +1,50 @@
+"""Other files in the work tree for a while: the incumbent's, to run it again, or those of an iteration to be tested."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from gitexp.errors import GitexpError
+from gitexp.git import Repository
+from gitexp.objects import Entry
+from gitexp.pending import Place
+from gitexp.seal import signals_wait
+from gitexp.worktree import swap
+
+
+@contextmanager
+def borrowed(
+    repo: Repository, place: Place, held: Mapping[str, Entry | None], wanted: Mapping[str, Entry | None]
+) -> Iterator[None]:
+    """The work tree holds ``wanted`` instead of ``held``; what it held comes back however this is left.
+
+    Raises when somebody changes one of the files meanwhile; that change stays.
+    """
+    place.write_borrowed(held, wanted)
+    try:
+        _check_all(swap(repo, held, wanted))
+        yield
+    finally:
+        with signals_wait():
+            left = give_back(repo, place)
+    _check_all(left)
+
+
+def give_back(repo: Repository, place: Place) -> tuple[str, ...]:
+    """Put back what was borrowed, also by a gitexp that died; the paths left alone, because somebody changed them."""
+    loan = place.read_borrowed()
+    if loan is None:
+        return ()
+    held, wanted = loan
+    left = swap(repo, wanted, held)
+    place.forget_borrowed()
+    return left
+
+
+def _check_all(left: tuple[str, ...]) -> None:
+    if left:
+        raise GitexpError(
+            f"{', '.join(left)} was changed while another version of it was to be run; nothing was recorded.",
+            "git diff",
+        )

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gitexp import history
+from gitexp.cli.progress import Terminal
+from gitexp.git import Repository
+from gitexp.heldout import look
+from gitexp.model import score_text
+
+
+@click.command()
+@click.argument("iteration", default="")
+def test(iteration: str) -> None:
+    """Score a KEEP on the held-out split, once, and seal the score.
+
+    ITERATION is the incumbent by default. It is trained once more, with its test. The score becomes results.tsv's
+    test_score; a second look is recorded as a second look, since what is looked at twice is no longer held out.
+
+    \b
+    Example:
+      gitexp test
+    """
+    repo = Repository.discover(Path.cwd())
+    name = history.current_name(repo)
+    done = look(repo, name, iteration, Terminal())
+    looks = len(history.load(repo, name).tests(done.of))
+    again = f" This was look {looks}: the split is no longer held out." if looks > 1 else ""
+    click.echo(f"{done.of}: {score_text(done.score)} on the held-out split.{again}")

@@ -1,0 +1,54 @@
+"""The held-out split: looked at once, at the end, and each look is on record."""
+
+from __future__ import annotations
+
+from gitexp import history, locks
+from gitexp.borrow import borrowed
+from gitexp.errors import GitexpError
+from gitexp.git import Repository
+from gitexp.measure import Run, measure
+from gitexp.model import Iteration, Ledger, Measurement, Remark, Status
+from gitexp.objects import entries
+from gitexp.observer import Observer
+from gitexp.pending import Place
+from gitexp.recovery import recover
+from gitexp.remark import seal_remark
+from gitexp.replicates import check_comparable, tampered
+from gitexp.snapshot import tree_of
+from gitexp.step import check_contract
+from gitexp.worktree import check_ready, edits
+
+
+def look(repo: Repository, name: str, identity: str, observer: Observer) -> Remark:
+    """Run an iteration (the incumbent, if ``identity`` is empty) once more, with its test, and seal the score."""
+    place = Place.of(repo, name)
+    with place.locked(repo, "test"):
+        check_ready(repo)
+        recover(repo, place, observer)
+        locks.check_none(repo, place)
+        ledger = history.load(repo, name)
+        check_contract(repo, ledger.contract)
+        chosen = history.find(ledger, identity) if identity else ledger.incumbent
+        if chosen.status is not Status.KEEP:
+            raise GitexpError(f"{chosen.id} is a {chosen.status.value}: only what is kept is tested.", "gitexp log")
+        if changed := edits(repo, ledger.contract.edit):
+            raise GitexpError(f"{', '.join(changed)} is edited: the test runs what is sealed.", "git diff")
+        measured = _measure(repo, place, ledger, chosen, observer)
+        if measured.test is None:
+            raise GitexpError(
+                "The run reported no test score: with GITEXP_TEST=1 it is to print test_score.",
+                f"less {place.log(f'{chosen.id}.test')}",
+            )
+        return seal_remark(repo, place, ledger, Remark("test", chosen.id, score=measured.test), observer)
+
+
+def _measure(repo: Repository, place: Place, ledger: Ledger, chosen: Iteration, observer: Observer) -> Measurement:
+    run = Run(chosen.id, ledger.contract.seed, f"test-{chosen.run}", f"{chosen.id}.test", test=True)
+    now, then = (entries(repo, tree, ledger.contract.edit) for tree in (tree_of(repo, ledger.tip), chosen.tree))
+    paths = [path for path in {**now, **then} if now.get(path) != then.get(path)]
+    with borrowed(repo, place, {p: now.get(p) for p in paths}, {p: then.get(p) for p in paths}):
+        measured = measure(repo, place, ledger.contract, run, observer)
+    if reason := tampered(repo, ledger.contract) or measured.reason:
+        raise GitexpError(f"The test of {chosen.id} crashed: {reason}.", f"less {place.log(run.label)}")
+    check_comparable(ledger, measured)
+    return measured
