@@ -130,12 +130,12 @@ def _warn_of_leavings(repo: Repository, contract: Contract, observer: Observer) 
 
 def _check_unmoved(repo: Repository, place: Place, candidate: Candidate, measurement: Measurement) -> None:
     """Somebody may have committed, or switched branches, during the run: then this is no longer the next step."""
-    if repo.branch() != place.branch:
+    tip = repo.resolve(f"refs/heads/{place.branch}")
+    if tip and repo.branch() != place.branch:
         raise GitexpError(
             f"{candidate.id} is measured, but {place.branch} is no longer checked out. The next step on it seals it.",
             f"git switch {place.branch}",
         )
-    tip = repo.resolve(f"refs/heads/{place.branch}")
     if tip != candidate.base:
         left = hand_back(repo, place, candidate)
         score = score_text(measurement.score) or "none"

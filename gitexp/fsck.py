@@ -47,17 +47,17 @@ def check(repo: Repository, name: str) -> list[Finding]:
     findings = list(_check_rubbish(repo, place))
     try:
         ledger = history.load(repo, name)
+        findings += _check_objects(repo, ledger)
         commits = _commits(repo, ledger)
+        findings += _check_trailers(repo, ledger, commits)
+        findings += _check_order(commits)
+        findings += _check_reverts(repo, commits)
+        findings += _check_verdicts(ledger)
+        findings += _check_paths(repo, ledger, commits)
+        if repo.root and repo.branch() == place.branch:
+            findings += _check_work_tree(repo, place, ledger)
     except GitexpError as error:
-        return [*findings, Finding("history", error.sentence, error.hint)]
-    findings += _check_objects(repo, ledger)
-    findings += _check_trailers(repo, ledger, commits)
-    findings += _check_order(commits)
-    findings += _check_reverts(repo, commits)
-    findings += _check_verdicts(ledger)
-    findings += _check_paths(repo, ledger, commits)
-    if repo.root and repo.branch() == place.branch:
-        findings += _check_work_tree(repo, place, ledger)
+        findings.append(Finding("history", error.sentence, error.hint or "git fsck"))
     return findings
 
 

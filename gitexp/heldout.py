@@ -13,7 +13,7 @@ from gitexp.observer import Observer
 from gitexp.pending import Place
 from gitexp.recovery import recover
 from gitexp.remark import seal_remark
-from gitexp.replicates import check_comparable, tampered
+from gitexp.replicates import check_comparable, check_held, tampered
 from gitexp.snapshot import tree_of
 from gitexp.step import check_contract
 from gitexp.worktree import check_ready, edits
@@ -46,8 +46,9 @@ def _measure(repo: Repository, place: Place, ledger: Ledger, chosen: Iteration, 
     run = Run(chosen.id, ledger.contract.seed, f"test-{chosen.run}", f"{chosen.id}.test", test=True)
     now, then = (entries(repo, tree, ledger.contract.edit) for tree in (tree_of(repo, ledger.tip), chosen.tree))
     paths = [path for path in {**now, **then} if now.get(path) != then.get(path)]
-    with borrowed(repo, place, {p: now.get(p) for p in paths}, {p: then.get(p) for p in paths}):
-        measured = measure(repo, place, ledger.contract, run, observer)
+    wanted = {path: then.get(path) for path in paths}
+    with borrowed(repo, place, {path: now.get(path) for path in paths}, wanted):
+        measured = measure(repo, place, ledger.contract, run, observer, lambda: check_held(repo, wanted))
     if reason := tampered(repo, ledger.contract) or measured.reason:
         raise GitexpError(f"The test of {chosen.id} crashed: {reason}.", f"less {place.log(run.label)}")
     check_comparable(ledger, measured)

@@ -29,15 +29,18 @@ def _way_to_one(repo: Repository) -> str:
 
 def load(repo: Repository, name: str) -> Ledger:
     """The ledger of the experiment ``name``: of its local branch, or of a remote's, as a fresh clone has it."""
+    return read(repo, name, tip(repo, name))
+
+
+def tip(repo: Repository, name: str) -> str:
     branch = BRANCH_PREFIX + name
-    tip = repo.resolve(f"refs/heads/{branch}")
-    if tip is None:
-        ref = repo.line("for-each-ref", "--count=1", "--format=%(objectname)", f"refs/remotes/*/{branch}")
-        tip = ref or None
-    if tip is None:
+    found = repo.resolve(f"refs/heads/{branch}")
+    if found is None:
         _check_readable(repo, branch)
+        found = repo.line("for-each-ref", "--count=1", "--format=%(objectname)", f"refs/remotes/*/{branch}")
+    if not found:
         raise GitexpError(f"There is no experiment {name}: no branch {branch} here or on a remote.", "git branch -a")
-    return read(repo, name, tip)
+    return found
 
 
 def _check_readable(repo: Repository, branch: str) -> None:

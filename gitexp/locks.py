@@ -27,10 +27,12 @@ def clear_stale(repo: Repository, place: Place, observer: Observer) -> None:
     if mover is None:
         return
     since = time.strftime("%H:%M:%S", time.localtime(mover.since))
-    for lock in _locks(repo, place):
-        if _is_of(lock, mover) and not _in_use(repo):
-            lock.unlink(missing_ok=True)
-            observer.say(f"Cleared {lock}: a gitexp (process {mover.pid}) left it when it was killed at {since}.")
+    ours = [lock for lock in _locks(repo, place) if _is_of(lock, mover)]
+    if ours and _in_use(repo):
+        return
+    for lock in ours:
+        lock.unlink(missing_ok=True)
+        observer.say(f"Cleared {lock}: a gitexp (process {mover.pid}) left it when it was killed at {since}.")
     place.forget_mover()
 
 
@@ -58,6 +60,7 @@ def _locks(repo: Repository, place: Place) -> list[Path]:
         repo.git_dir / "index.lock",
         repo.git_dir / "HEAD.lock",
         *(repo.common_dir / f"{ref}.lock" for ref in refs),
+        *(repo.common_dir / "refs/gitexp/saved").glob("*.lock"),
     ]
 
 
@@ -80,7 +83,8 @@ def _in_use(repo: Repository) -> bool:
 
 def _works_in(process: psutil.Process, repo: Repository) -> bool:
     try:
-        if not process.name().startswith("git") or process.status() == psutil.STATUS_ZOMBIE:
+        name = process.name()
+        if not (name == "git" or name.startswith("git-")) or process.status() == psutil.STATUS_ZOMBIE:
             return False
         cwd = Path(process.cwd())
     except (psutil.Error, OSError):

@@ -7,7 +7,7 @@ import os
 import platform
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
@@ -49,9 +49,12 @@ def measure(
     contract: Contract,
     asked: Run,
     observer: Observer,
+    check: Callable[[], None],
     usual: float | None = None,
 ) -> Measurement:
     """One replicate of what lies in the work tree. ``usual`` is the incumbent's speed, if it is known.
+
+    ``check`` raises when the work tree does not hold what is to be run; it is called before each run.
 
     A run that was spoiled from outside is no verdict: it is made again, at most as often as the contract allows.
     Raises when it is spoiled each time, when the hook cannot run, or when it asks for this candidate to be skipped:
@@ -60,6 +63,7 @@ def measure(
     spoiled: list[str] = []
     before: float | None = None
     while True:
+        check()
         watch = Watch()
         measurement = _replicate(repo, place, contract, asked, observer, watch)
         now = speed(dict(measurement.metrics), measurement.seconds)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
+from gitexp import history
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
 from gitexp.model import Ledger, Notes
@@ -57,7 +58,7 @@ def sealed(repo: Repository, place: Place, ledger: Ledger, notebook: str) -> Non
     """An iteration carries what ``notebook`` said: what EXPERIMENT.md says beyond that is new."""
     if _computed(repo, place) != experiment_md(ledger):  # else its views are written already, and say more
         write_file(place.rendered, notebook.encode())
-        place.rendering.unlink(missing_ok=True)
+        place.forget_rendering()
 
 
 def write_views(repo: Repository, place: Place, ledger: Ledger) -> None:
@@ -65,20 +66,29 @@ def write_views(repo: Repository, place: Place, ledger: Ledger) -> None:
     edits = unsealed(repo, place, ledger.name)
     _exclude(repo)
     computed = experiment_md(ledger)
-    write_file(place.rendering, json.dumps([current(repo), computed]).encode())
+    place.write_rendering(current(repo), computed)
     write_file(repo.top / RESULTS, results_tsv(ledger).encode())
     write_file(repo.top / NOTEBOOK, (experiment_md(ledger, edits) if edits != Notes() else computed).encode())
     write_file(place.rendered, computed.encode())
-    place.rendering.unlink()
+    place.forget_rendering()
 
 
 def _computed(repo: Repository, place: Place) -> str:
-    """What EXPERIMENT.md is an edit of."""
-    if place.rendering.is_file():  # somebody died while writing it: before it was replaced, or after?
-        before, after = json.loads(place.rendering.read_bytes())
-        if current(repo) != before:
-            return str(after)
-    return read(place.rendered)
+    """What EXPERIMENT.md is an edit of; empty when that is not known."""
+    if written := place.read_rendering():  # somebody died while writing it: before it was replaced, or after?
+        before, after = (_shared(current(repo), text) for text in written)
+        if after > before:
+            return written[1]
+    text = read(place.rendered)
+    if not text and owner(current(repo)) == place.name:  # a power cut emptied it
+        with suppress(GitexpError):
+            return experiment_md(history.load(repo, place.name))
+    return text
+
+
+def _shared(text: str, other: str) -> int:
+    """How many lines two texts have in common."""
+    return sum((Counter(text.split("\n")) & Counter(other.split("\n"))).values())
 
 
 def _exclude(repo: Repository) -> None:

@@ -87,11 +87,6 @@ class Place:
         """EXPERIMENT.md as it was last computed: what people changed since is what differs from this."""
         return self.directory / "EXPERIMENT.md"
 
-    @property
-    def rendering(self) -> Path:
-        """While EXPERIMENT.md is being replaced: what it was before, and what was computed."""
-        return self.directory / "rendering.json"
-
     def log(self, iteration: str) -> Path:
         return self.directory / "logs" / f"{iteration}.log"
 
@@ -118,8 +113,13 @@ class Place:
         return holder, int(found[1]) if found else 0
 
     def fresh_run_dir(self) -> Path:
+        """An empty folder for a run, whatever the one before left in it."""
+        for folder, below, _ in os.walk(self.run_dir):
+            for name in below:  # a run may have made folders read-only
+                if not os.path.islink(path := os.path.join(folder, name)):
+                    os.chmod(path, 0o700)
         shutil.rmtree(self.run_dir, ignore_errors=True)
-        self.run_dir.mkdir(parents=True)
+        self.run_dir.mkdir(parents=True, exist_ok=True)
         return self.run_dir
 
     # -- the journal and the result ----------------------------------------------------------------------------------
@@ -163,6 +163,16 @@ class Place:
 
     def forget_borrowed(self) -> None:
         (self.directory / "borrowed.json").unlink(missing_ok=True)
+
+    def write_rendering(self, before: str, computed: str) -> None:
+        """While EXPERIMENT.md is being replaced: what it was before, and what was computed."""
+        write_file(self.directory / "rendering.json", json.dumps([before, computed]).encode())
+
+    def read_rendering(self) -> tuple[str, str] | None:
+        return _read(self.directory / "rendering.json", lambda data: (str(data[0]), str(data[1])))
+
+    def forget_rendering(self) -> None:
+        (self.directory / "rendering.json").unlink(missing_ok=True)
 
     def write_leader(self, leader: Process) -> None:
         """The process that leads the run."""
@@ -251,7 +261,7 @@ def sweep(folders: Iterable[Path]) -> None:
         part.unlink(missing_ok=True)
 
 
-def _read(path: Path, make: Callable[[dict[str, Any]], Value]) -> Value | None:
+def _read(path: Path, make: Callable[[Any], Value | None]) -> Value | None:
     """What a file of ours holds. A power cut may leave an empty one: then there is nothing to go by."""
     try:
         return make(json.loads(path.read_bytes()))

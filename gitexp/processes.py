@@ -54,7 +54,9 @@ def end_run(run: str, leader: int = 0, started: float = 0.0) -> list[int]:
     found = [
         process
         for process in psutil.process_iter()
-        if process.pid != os.getpid() and (_is_marked(process, run) or (alive and _session(process.pid) == leader))
+        if process.pid != os.getpid()
+        and not _is_dead(process)
+        and (_is_marked(process, run) or (alive and _session(process.pid) == leader))
     ]
     _end(found)
     return [p.pid for p in found]

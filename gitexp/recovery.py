@@ -14,7 +14,7 @@ from gitexp.conclude import check_out, conclude, conclude_baseline, finish, wher
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
 from gitexp.locks import clear_stale
-from gitexp.model import Iteration, Measurement, score_text
+from gitexp.model import Iteration, Ledger, Measurement, score_text
 from gitexp.observer import Observer
 from gitexp.pending import Candidate, Place, sweep
 from gitexp.processes import end_run
@@ -65,19 +65,21 @@ def recover(repo: Repository, place: Place, observer: Observer) -> Iteration | N
 
     Raises when a finished measurement cannot be sealed now; then it is kept.
     """
+    _end_others(repo, place, observer)
     candidate = _look(repo, place, observer)
     if candidate is None:
         return None
     measurement = place.read_result()
-    tip = repo.resolve(f"refs/heads/{place.branch}")
-    if candidate.contract:
-        return _recover_baseline(repo, place, candidate, tip, observer)
-    ledger = history.read(repo, place.name, tip) if tip else None
-    if ledger and ledger.iterations[-1].run == candidate.run:
+    ledger = _ledger(repo, place)
+    if sealed := _sealed(ledger, candidate):
         drop_ref(repo, place)
+        if candidate.contract:
+            check_out(repo, place, candidate)
         finish(repo, place, candidate, observer)
         observer.say(f"{candidate.id} was sealed; what was left of its step is cleared.")
-        return ledger.iterations[-1]
+        return sealed
+    if candidate.contract:
+        return _recover_baseline(repo, place, candidate, observer)
     if measurement is None or ledger is None:
         _give_up(repo, place, candidate, observer)
         return None
@@ -94,7 +96,7 @@ def recover(repo: Repository, place: Place, observer: Observer) -> Iteration | N
 def _look(repo: Repository, place: Place, observer: Observer) -> Candidate | None:
     """What was left, with its locks cleared, its half-written files swept and its run ended."""
     candidate = place.read_journal()
-    if candidate and candidate.work_tree != str(repo.top) and Path(candidate.work_tree).is_dir():
+    if candidate and candidate.work_tree != str(repo.top) and _shares(repo, Path(candidate.work_tree)):
         raise GitexpError(
             f"{candidate.id} of {place.branch} was interrupted in another work tree, {candidate.work_tree}.",
             f"cd {quote(candidate.work_tree)} && gitexp recover",
@@ -112,6 +114,14 @@ def _look(repo: Repository, place: Place, observer: Observer) -> Candidate | Non
     return candidate
 
 
+def _shares(repo: Repository, folder: Path) -> bool:
+    """Whether ``folder`` is a work tree of this repository: the whole of it may have been moved since."""
+    try:
+        return folder.is_dir() and Repository.discover(folder).common_dir.samefile(repo.common_dir)
+    except (GitexpError, OSError):
+        return False
+
+
 def _mend_ref(repo: Repository, place: Place, observer: Observer) -> None:
     """git deletes no ref that it cannot read. This one is gitexp's own, and the journal has what it stood for."""
     if repo.unreadable(place.ref):
@@ -119,21 +129,29 @@ def _mend_ref(repo: Repository, place: Place, observer: Observer) -> None:
         observer.say(f"{place.ref} was unreadable, and is removed.")
 
 
-def _recover_baseline(
-    repo: Repository, place: Place, candidate: Candidate, tip: str | None, observer: Observer
-) -> Iteration | None:
+def _ledger(repo: Repository, place: Place) -> Ledger | None:
+    """What the branch holds; ``None`` when it is gone, or is no experiment: then nothing can be sealed on it."""
+    tip = repo.resolve(f"refs/heads/{place.branch}")
+    try:
+        return history.read(repo, place.name, tip) if tip else None
+    except GitexpError:
+        return None
+
+
+def _sealed(ledger: Ledger | None, candidate: Candidate) -> Iteration | None:
+    """The iteration that the candidate became, if it was sealed before its gitexp died."""
+    iterations = reversed(ledger.iterations) if ledger else ()
+    return next((iteration for iteration in iterations if iteration.run == candidate.run), None)
+
+
+def _recover_baseline(repo: Repository, place: Place, candidate: Candidate, observer: Observer) -> Iteration | None:
     measurement = place.read_result()
-    if tip:
-        ledger = history.read(repo, place.name, tip)
-        drop_ref(repo, place)
-        check_out(repo, place, candidate)
-        finish(repo, place, candidate, observer)
-    elif measurement and measurement.score is not None and repo.resolve("HEAD") == candidate.base:
-        _restore_ref(repo, place, candidate)
-        ledger = conclude_baseline(repo, place, candidate, measurement, observer)
-    else:
+    free = repo.resolve(f"refs/heads/{place.branch}") is None and repo.resolve("HEAD") == candidate.base
+    if measurement is None or measurement.score is None or not free:
         _give_up(repo, place, candidate, observer)
         return None
+    _restore_ref(repo, place, candidate)
+    ledger = conclude_baseline(repo, place, candidate, measurement, observer)
     observer.say(f"The interrupted baseline of {place.branch} is sealed: {score_text(ledger.baseline.score)}.")
     return ledger.baseline
 
@@ -143,14 +161,11 @@ def abort(repo: Repository, place: Place, observer: Observer) -> Candidate | Non
     candidate = _look(repo, place, observer)
     if candidate is None:
         return None
-    tip = repo.resolve(f"refs/heads/{place.branch}")
-    ledger = history.read(repo, place.name, tip) if tip else None
-    if ledger and ledger.iterations[-1].run == candidate.run:
+    if _sealed(_ledger(repo, place), candidate):
         raise GitexpError(f"{candidate.id} is sealed already; only clearing up is left.", "gitexp recover")
-    measurement = place.read_result()
+    score = _score(place)
     left = hand_back(repo, place, candidate)
-    lost = f" Its score was {score_text(measurement.score) or 'none, a crash'}." if measurement else ""
-    observer.say(f"{candidate.id} is given up: {whereabouts(candidate, left)}.{lost}")
+    observer.say(f"{candidate.id} is given up: {whereabouts(candidate, left)}.{score}")
     return candidate
 
 
@@ -161,9 +176,16 @@ def _restore_ref(repo: Repository, place: Place, candidate: Candidate) -> None:
 
 def _give_up(repo: Repository, place: Place, candidate: Candidate, observer: Observer) -> None:
     """It died in its run, when nothing in the work tree is gitexp's to touch."""
+    score = _score(place)
     left = keep(repo, place, candidate)
     give_up(repo, place)
-    observer.say(f"The interrupted step {candidate.id} was given up; {whereabouts(candidate, left)}.")
+    observer.say(f"The interrupted step {candidate.id} was given up; {whereabouts(candidate, left)}.{score}")
+
+
+def _score(place: Place) -> str:
+    """What is lost with a measurement that cannot be sealed, said once."""
+    measured = place.read_result()
+    return f" Its score was {score_text(measured.score) or 'none, a crash'}." if measured else ""
 
 
 def _forget(repo: Repository, place: Place, observer: Observer) -> None:
@@ -173,6 +195,14 @@ def _forget(repo: Repository, place: Place, observer: Observer) -> None:
         repo.update_refs("gitexp: saved", f"update {saved} {tree}")
         observer.say(f"The journal of a step is lost; the tree it was to try is kept as {saved}.")
     give_up(repo, place)
+
+
+def _end_others(repo: Repository, place: Place, observer: Observer) -> None:
+    """A run of another experiment that lost its gitexp in this work tree would run beside the next one."""
+    for other in places(repo):
+        candidate = other.read_journal()
+        if other.branch != place.branch and candidate and candidate.work_tree == str(repo.top):
+            _end_run(other, candidate, observer)
 
 
 def _end_run(place: Place, candidate: Candidate, observer: Observer) -> None:

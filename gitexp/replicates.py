@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from statistics import fmean
 
@@ -12,6 +13,7 @@ from gitexp.errors import GitexpError
 from gitexp.git import Repository
 from gitexp.measure import Run, measure
 from gitexp.model import Again, Contract, Ledger, Measurement
+from gitexp.objects import Entry, file_entry
 from gitexp.observer import Observer
 from gitexp.pending import Candidate, Place
 from gitexp.seal import before
@@ -48,7 +50,8 @@ def gather_baseline(
     for number in range(runs):
         label = candidate.id if number == 0 else f"{candidate.id}.{number + 1}"
         asked = Run(candidate.id, contract.seed + number, candidate.run, label)
-        evidence = _joined(evidence, measure(repo, place, contract, asked, observer), candidate.id)
+        measured = measure(repo, place, contract, asked, observer, lambda: check_held(repo, candidate.changes))
+        evidence = _joined(evidence, measured, candidate.id)
         if evidence.score is None:
             break
     assert evidence
@@ -69,7 +72,8 @@ def _run(
     last = ledger.incumbent.measurement
     usual = speed(dict(last.metrics), last.seconds / max(1, len(last.samples)))
     run = Run(asked.of, asked.seed, candidate.run, label)
-    measured = measure(repo, place, ledger.contract, run, observer, usual)
+    files = candidate.changes if asked.of == candidate.id else before(repo, candidate)
+    measured = measure(repo, place, ledger.contract, run, observer, lambda: check_held(repo, files), usual)
     if reason := tampered(repo, ledger.contract):
         sample = replace(measured.samples[0], score=None)
         measured = replace(measured, samples=(sample,), score=None, reason=reason, error=reason)
@@ -77,6 +81,14 @@ def _run(
     evidence = _joined(evidence, measured, candidate.id)
     place.write_evidence(candidate, evidence)
     return evidence
+
+
+def check_held(repo: Repository, files: Mapping[str, Entry | None]) -> None:
+    """What is about to be run is what will be sealed: somebody may have saved a file since."""
+    if changed := [path for path, entry in files.items() if file_entry(repo, path, entry) != entry]:
+        raise GitexpError(
+            f"{', '.join(changed)} was changed before it could be run again; nothing was recorded.", "git diff"
+        )
 
 
 def _joined(evidence: Measurement | None, more: Measurement, candidate: str) -> Measurement:
@@ -100,7 +112,8 @@ def tampered(repo: Repository, contract: Contract) -> str:
     """What the run, or somebody during it, did to the measurement; empty when it can be trusted."""
     if path := changed_frozen(repo, contract):
         return f"{path} is frozen, and was changed during the run"
-    if hook.blob(repo, hook.find(repo)) != contract.hook:
+    hooked = repo.hook_path(hook.NAME)
+    if not hooked.is_file() or hook.blob(repo, hooked) != contract.hook:
         return "the post-run hook was changed during the run"
     return ""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
 import signal
@@ -18,7 +19,9 @@ from gitexp.output import CappedLog, Lines
 from gitexp.processes import MARK, Guard, Leavings, end_group, signal_group
 
 LINGER = 0.5  # seconds to go on reading after the command has ended, while something else holds its output open
+TICK = 0.05  # seconds between two looks at a silent run
 TAIL_LINES = 200
+STDERR = 2
 
 
 class NotStarted(Exception):  # noqa: N818  it says what happened
@@ -79,14 +82,32 @@ def run(
     return Execution(process.returncode, timed_out, time.monotonic() - started, tuple(tail))
 
 
-def _start(command: Sequence[str], cwd: Path, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def attend(command: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> int:
+    """Run ``command`` to its end in its own session, what it prints to standard error; its exit code.
+
+    Nothing of it is left running, as with :func:`run`. Raises :class:`NotStarted` when it cannot be started.
+    """
+    mark = env.get(MARK, "")
+    with ExitStack() as ending:
+        guard = Guard(mark)
+        ending.callback(guard.dismiss)
+        ending.callback(Leavings(mark).end)
+        process = _start(command, cwd, env, STDERR)
+        ending.callback(end_group, process)
+        guard.watch(process.pid)
+        return process.wait()
+
+
+def _start(
+    command: Sequence[str], cwd: Path, env: Mapping[str, str], output: int = subprocess.PIPE
+) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
             list(command),
             cwd=cwd,
             env=dict(env),
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
@@ -106,7 +127,7 @@ def _chunks(process: subprocess.Popen[bytes], deadline: float) -> Iterator[bytes
     with selectors.DefaultSelector() as selector:
         selector.register(fd, selectors.EVENT_READ)
         while True:
-            if selector.select(timeout=0.05):
+            if selector.select(timeout=TICK):
                 chunk = os.read(fd, 1 << 16)
                 if not chunk:
                     selector.unregister(fd)
@@ -130,9 +151,12 @@ def _chunks(process: subprocess.Popen[bytes], deadline: float) -> Iterator[bytes
                 deadline = now + step[1]
 
 
-def _wait(process: subprocess.Popen[bytes], deadline: float) -> Iterator[None]:
+def _wait(process: subprocess.Popen[bytes], deadline: float) -> Iterator[bytes | None]:
     """Wait for a process that has closed its output; past ``deadline`` say so once, and let the caller end it."""
-    try:
-        process.wait(max(0.0, deadline - time.monotonic()))
-    except subprocess.TimeoutExpired:
-        yield None
+    while process.poll() is None:
+        if time.monotonic() >= deadline:
+            yield None
+            return
+        yield b""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(TICK)

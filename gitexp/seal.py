@@ -59,8 +59,10 @@ def seal(repo: Repository, place: Place, candidate: Candidate, iteration: Iterat
         _move(repo, place, candidate, iteration, tip)
         return left
     held = in_index(repo, old)
-    left = tuple(path for path, entry in held.items() if entry not in (old[path], candidate.changes[path]))
-    staged = {path: entry for path, entry in candidate.changes.items() if path not in left}
+    others = [path for path, entry in held.items() if entry not in (old[path], candidate.changes[path])]
+    staged = {path: entry for path, entry in candidate.changes.items() if path not in others}
+    edited = [path for path, entry in candidate.changes.items() if file_entry(repo, path, entry) != entry]
+    left = tuple(dict.fromkeys(others + edited))
     with place.moving():
         stage(repo, staged)
     try:
@@ -98,10 +100,21 @@ def hand_back(repo: Repository, place: Place, candidate: Candidate) -> tuple[str
     Returns the paths left alone, because somebody changed them; then the candidate is kept as ``saved_ref``.
     """
     with signals_wait():
-        swap(repo, before(repo, candidate), candidate.changes)
+        old = before(repo, candidate)
+        swap(repo, old, candidate.changes)
         left = keep(repo, place, candidate)
+        _unstage(repo, place, candidate, old)
         give_up(repo, place)
         return left
+
+
+def _unstage(repo: Repository, place: Place, candidate: Candidate, old: dict[str, Entry | None]) -> None:
+    """A seal that did not come to its end may have staged the candidate."""
+    held = in_index(repo, old)
+    ours = {path: old[path] for path in old if held[path] == candidate.changes[path] != old[path]}
+    if ours:
+        with place.moving():
+            stage(repo, ours)
 
 
 def keep(repo: Repository, place: Place, candidate: Candidate) -> tuple[str, ...]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
+import os
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,9 +16,10 @@ from gitexp.git import Repository
 from gitexp.model import Contract, Ledger, Notes, Status
 from gitexp.observer import Observer
 from gitexp.pending import Candidate, Place
+from gitexp.processes import MARK
 from gitexp.recovery import recover
 from gitexp.replicates import gather
-from gitexp.runner import TAIL_LINES
+from gitexp.runner import TAIL_LINES, NotStarted, attend
 from gitexp.seal import hand_back, open_pending, signals_wait
 from gitexp.snapshot import snapshot, tree_of
 from gitexp.worktree import check_frozen, check_ready, pathspec
@@ -94,13 +96,12 @@ def _propose(repo: Repository, place: Place, ledger: Ledger, proposal: Proposal)
         return
     command = " ".join(proposal.command)
     try:
-        # What the proposer says goes to standard error: standard output is the verdict's.
-        done = subprocess.run(proposal.command, cwd=proposal.directory, stdin=subprocess.DEVNULL, stdout=2, check=False)
-    except OSError as error:
-        raise GitexpError(f"The command {command!r} cannot be run: {error.strerror}.", "gitexp step -h") from None
-    if done.returncode:
+        code = attend(proposal.command, cwd=proposal.directory, env=os.environ | {MARK: uuid.uuid4().hex})
+    except NotStarted as error:
+        raise GitexpError(f"The command {command!r} cannot be run: {error}.", "gitexp step -h") from None
+    if code:
         raise GitexpError(
-            f"The command {command!r} failed (exit {done.returncode}); nothing was recorded, and its edits stay.",
+            f"The command {command!r} failed (exit {code}); nothing was recorded, and its edits stay.",
             "git diff",
         )
     if repo.branch() != place.branch or repo.resolve("HEAD") != ledger.tip:

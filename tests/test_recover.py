@@ -361,3 +361,180 @@ def test_undo_leaves_everything_else_as_it_was(tmp_path: Path, gitexp: Gitexp, m
         assert git("stash", "list") == stash
         assert git("status", "--porcelain") == status
     assert "in order" in gitexp("fsck").stdout
+
+
+# -- found by trying to break it ---------------------------------------------------------------------------------------
+
+
+def test_the_installed_command_clears_its_own_locks(folder: Path, gitexp: Gitexp) -> None:
+    """Its process is called gitexp, which is not git."""
+    killed_step(folder, gitexp)
+    (folder / ".git/gitexp/train/moving.json").write_text(json.dumps({"pid": 4711, "since": time.time()}))
+    (folder / ".git/HEAD.lock").touch()
+    done = subprocess.run(
+        [Path(sys.executable).with_name("gitexp"), "recover"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Cleared" in done.stderr
+    assert not (folder / ".git/HEAD.lock").exists()
+
+
+def test_a_branch_that_came_from_elsewhere_is_not_taken_for_the_dead_baseline(
+    folder: Path, gitexp: Gitexp, tmp_path: Path
+) -> None:
+    other = make_repository(tmp_path / "other", {"train.py": TOY})
+    subprocess.run([sys.executable, "-m", "gitexp", "init"], cwd=other, check=True)
+    hook_that(folder, SLOW.replace("grep -q 0.9", "grep -q 0.1"))
+    process = subprocess.Popen([sys.executable, "-m", "gitexp", "init", "--budget", "5"])
+    while not (folder / ".git/gitexp/train/running").exists():
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    git("fetch", "-q", str(other), "exp/train:exp/train")
+    assert "exp/train: exp000: interrupted in its run" in gitexp("status", code=1).stderr
+    assert "exp000 was given up" in gitexp("recover").stderr
+    assert git("symbolic-ref", "HEAD") == "refs/heads/main\n"
+    assert git("status", "--porcelain", "-uno") == ""
+
+
+def test_a_branch_without_its_baseline_does_not_hold_the_edit(folder: Path, gitexp: Gitexp) -> None:
+    killed_step(folder, gitexp)
+    git("update-ref", "refs/heads/exp/train", git("commit-tree", "HEAD^{tree}", "-m", "rewritten").strip())
+    assert "holds no baseline" in gitexp("fsck", code=1).stdout
+    assert "exp001 was given up; its edit is in the work tree" in gitexp("recover").stderr
+    assert (folder / "train.py").read_text() == EDIT
+
+
+def test_abort_takes_back_what_a_seal_had_staged(folder: Path, gitexp: Gitexp) -> None:
+    measured_step(folder, gitexp)
+    git("switch", "-q", "exp/train")
+    git("add", "train.py")
+    gitexp("abort")
+    assert git("diff", "--cached", "--name-only") == ""
+    assert (folder / "train.py").read_text() == EDIT
+
+
+def test_a_run_of_another_experiment_that_lost_its_gitexp_does_not_run_beside(folder: Path, gitexp: Gitexp) -> None:
+    trainer = killed_step(folder, gitexp, with_guard=True)
+    git("stash", "-q")
+    git("switch", "-q", "main")
+    assert "was still going on" in gitexp("init", "--name", "second").stderr
+    assert is_gone(trainer)
+
+
+@pytest.mark.parametrize("file", ["rendering.json", "EXPERIMENT.md"])
+def test_files_that_a_power_cut_emptied(experiment: Path, gitexp: Gitexp, file: str) -> None:
+    (experiment / ".git/gitexp/train" / file).write_text("")
+    assert "in order" in gitexp("fsck").stdout
+    set_lr(experiment, 0.2)
+    gitexp("step", "-m", "x")
+    assert ledger_of(experiment).notes.note is None
+
+
+def test_a_notebook_edited_after_a_death_in_the_middle_of_its_writing(experiment: Path, gitexp: Gitexp) -> None:
+    """Whichever of the two it is an edit of: only what was written is a note."""
+    notebook, place = experiment / "EXPERIMENT.md", experiment / ".git/gitexp/train"
+    before, old = notebook.read_text(), (place / "EXPERIMENT.md").read_text()
+    set_lr(experiment, 0.2)
+    gitexp("step", "-m", "x")
+    after = notebook.read_text()
+    for text in (before, after):
+        (place / "EXPERIMENT.md").write_text(old)
+        (place / "rendering.json").write_text(json.dumps([before, after]))
+        notebook.write_text(text + "\nmine\n")
+        gitexp("render")
+        assert notebook.read_text().count("mine") == 1
+        assert notebook.read_text().replace("mine\n", "").rstrip() == after.replace("mine\n", "").rstrip()
+        notebook.write_text(after)
+        gitexp("render")
+
+
+def test_a_moved_repository_whose_old_place_is_taken(
+    folder: Path, gitexp: Gitexp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed_step(folder, gitexp)
+    moved = folder.rename(folder.with_name("moved"))
+    make_repository(folder, {"train.py": "another\n"})
+    monkeypatch.chdir(moved)
+    gitexp("recover")
+    assert (moved / "train.py").read_text() == EDIT
+
+
+def test_what_a_hook_does_to_the_edit_is_named_beside_a_keep(folder: Path, gitexp: Gitexp) -> None:
+    hook_that(folder, "grep -q 0.2 train.py && git stash -q && echo val_bpb: 1 && exit 0\necho val_bpb: 2\n")
+    gitexp("init")
+    set_lr(folder, 0.2)
+    assert "train.py was changed during the run, and is left as it is" in gitexp("step", "-m", "x").stdout
+
+
+def test_a_hook_that_removes_itself(folder: Path, gitexp: Gitexp) -> None:
+    hook_that(folder, 'grep -q 0.2 train.py && rm "$0"\necho val_bpb: 1\n')
+    gitexp("init")
+    set_lr(folder, 0.2)
+    assert "the post-run hook was changed during the run" in gitexp("step", "-m", "x").stdout
+
+
+def test_a_hook_that_renames_the_branch(folder: Path, gitexp: Gitexp) -> None:
+    hook_that(folder, "grep -q 0.9 train.py && git branch -m exp/train exp/renamed\necho val_bpb: 3\n")
+    gitexp("init")
+    set_lr(folder, 0.9)
+    assert "exp/train was deleted while exp001 ran (score 3.000000)" in gitexp("step", "-m", "x", code=1).stderr
+    assert (folder / "train.py").read_text() == EDIT
+
+
+def test_a_run_directory_with_read_only_folders(folder: Path, gitexp: Gitexp) -> None:
+    close = 'cd "$GITEXP_RUN_DIR"; mkdir -p a/b; touch a/b/c; chmod 555 a/b; chmod 000 a'
+    hook_that(folder, f"{close}\necho val_bpb: 2\n")
+    gitexp("init")
+    set_lr(folder, 0.2)
+    assert "exp001 DISCARD" in gitexp("step", "-m", "x").stdout
+
+
+def test_a_proposer_does_not_outlive_a_killed_gitexp(experiment: Path, gitexp: Gitexp) -> None:
+    script = "echo $$ > pid; sleep 60; echo LR = 7 > train.py"
+    process = subprocess.Popen([sys.executable, "-m", "gitexp", "step", "-m", "x", "--", "sh", "-c", script])
+    while not (experiment / "pid").exists() or not (experiment / "pid").read_text():
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    until = time.monotonic() + 20
+    while not is_gone(int((experiment / "pid").read_text())):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_a_closed_terminal_does_not_cost_the_run(folder: Path, gitexp: Gitexp) -> None:
+    hook_that(folder, "sleep 0.5; echo 50%; sleep 0.5; echo val_bpb: 2\n")
+    gitexp("init")
+    set_lr(folder, 0.2)
+    end, terminal = os.openpty()
+    ignoring = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN); from gitexp.cli import main; main()"
+    with open("out", "w") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-c", ignoring, "step", "-m", "x"], stdout=out, stderr=terminal, start_new_session=True
+        )
+    os.close(terminal)
+    os.read(end, 10)
+    os.close(end)
+    assert process.wait() == 0
+    assert "exp001 DISCARD" in Path("out").read_text()
+
+
+def test_no_standard_error_at_all(experiment: Path) -> None:
+    set_lr(experiment, 0.2)
+    command = f"{sys.executable} -m gitexp step -m x 2>&-"
+    assert subprocess.run(command, shell=True, check=False, stdout=subprocess.DEVNULL).returncode == 0
+
+
+def test_a_missing_tree_is_named(experiment: Path, gitexp: Gitexp) -> None:
+    set_lr(experiment, 0.9)
+    gitexp("step", "-m", "x")
+    tree = git("rev-parse", "HEAD~1^{tree}").strip()
+    (experiment / ".git/objects" / tree[:2] / tree[2:]).unlink()
+    assert f"The object {tree} is missing." in gitexp("fsck", code=1).stdout
+
+
+def test_a_stale_lock_of_a_saved_ref_is_reported(experiment: Path, gitexp: Gitexp) -> None:
+    (experiment / ".git/refs/gitexp/saved").mkdir(parents=True)
+    (experiment / ".git/refs/gitexp/saved/exp001-0.lock").touch()
+    assert "exp001-0.lock" in gitexp("fsck", code=1).stdout

@@ -330,6 +330,12 @@ def test_a_run_that_lost_its_gitexp_is_found_by_its_mark_and_by_its_leader(tmp_p
         process.wait()
 
 
+def test_it_ticks_after_the_output_was_closed(sh: Run) -> None:
+    ticks: list[int] = []
+    sh("exec >/dev/null 2>&1; sleep 0.5", on_tick=lambda: ticks.append(1))
+    assert len(ticks) > 4
+
+
 # -- lines -----------------------------------------------------------------------------------------------------------
 
 

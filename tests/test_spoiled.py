@@ -155,3 +155,19 @@ def test_on_macos_the_run_is_held_awake(tmp_path: Path, monkeypatch: pytest.Monk
     keep_awake(4711)
     os.wait()
     assert (tmp_path / "asked").read_text() == "-i -w 4711\n"
+
+
+def test_a_file_saved_meanwhile_is_not_what_is_run_again(
+    stopping: Path, gitexp: Gitexp, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STOPS", "1")
+    saving = STOPPED.replace("kill -STOP", "echo LR = 0.3 > train.py; kill -STOP")
+    git("restore", "train.py")
+    hook_that(stopping, saving)
+    gitexp("init", "--name", "second")
+    set_lr(stopping, 0.2)
+    said = gitexp("step", "-m", "x", code=1).stderr
+    assert "train.py was changed before it could be run again; nothing was recorded" in said
+    assert "the edit is kept as refs/gitexp/saved/" in said
+    assert (stopping / "train.py").read_text() == "LR = 0.3\n"
+    assert runs.read_text() == "x\n"

@@ -6,6 +6,7 @@ import importlib
 import signal
 import sys
 import traceback
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
@@ -61,10 +62,9 @@ class LazyGroup(click.Group):
             _complain(error)
             ctx.exit(BREAKER_OPEN if isinstance(error, BreakerOpenError) else 1)
         except OSError as error:  # a read-only folder, a full disk
-            _complain(GitexpError(f"{error.strerror}: {error.filename}", "gitexp status"))
+            _complain(GitexpError(str(error), "gitexp status"))
             ctx.exit(1)
         except KeyboardInterrupt:
-            click.echo("", err=True)
             _complain(
                 GitexpError("Interrupted. What was not sealed yet is not recorded; its edit stays.", "gitexp status")
             )
@@ -72,9 +72,10 @@ class LazyGroup(click.Group):
 
 
 def _complain(error: GitexpError) -> None:
-    click.echo(f"gitexp: {printable(error.sentence)}", err=True)
-    if error.hint:
-        click.echo(f"  try: {printable(error.hint)}", err=True)
+    with suppress(OSError, ValueError):  # nobody may be there to read it
+        click.echo(f"gitexp: {printable(error.sentence)}", err=True)
+        if error.hint:
+            click.echo(f"  try: {printable(error.hint)}", err=True)
 
 
 @click.group(

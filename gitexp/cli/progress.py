@@ -6,6 +6,8 @@ import re
 import shutil
 import sys
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -20,12 +22,13 @@ class Terminal:
     """An :class:`gitexp.observer.Observer` that draws. ``quiet`` leaves only sentences that matter."""
 
     def __init__(self, quiet: bool = False) -> None:
-        self._draw = not quiet and sys.stderr.isatty()
+        self._draw = not quiet and sys.stderr is not None and sys.stderr.isatty()
         self._quiet = quiet
         self._bar: Any = None
 
     def say(self, sentence: str) -> None:
-        click.echo(printable(sentence), err=True)
+        with suppress(OSError, ValueError):  # a terminal that was closed must not cost the run
+            click.echo(printable(sentence), err=True)
 
     def run_starts(self, identity: str, budget: float) -> None:
         self._identity = identity
@@ -34,18 +37,28 @@ class Terminal:
         self._said = ""
         self._share: float | None = None  # what the run itself says of its progress
         if self._draw:
-            self._bar = click.progressbar(
-                length=1000,
-                label=identity,
-                file=sys.stderr,
-                show_eta=False,
-                show_percent=True,
-                width=24,
-                item_show_func=lambda item: item,
-            )
-            self._bar.__enter__()
+            self._drawing(self._open)
         elif not self._quiet:
-            click.echo(f"{identity}: training for {budget:g} s", err=True)
+            self.say(f"{identity}: training for {budget:g} s")
+
+    def _drawing(self, draw: Callable[[], None]) -> None:
+        """A terminal that was closed must not cost the run."""
+        try:
+            draw()
+        except (OSError, ValueError):
+            self._draw, self._bar = False, None
+
+    def _open(self) -> None:
+        self._bar = click.progressbar(
+            length=1000,
+            label=self._identity,
+            file=sys.stderr,
+            show_eta=False,
+            show_percent=True,
+            width=24,
+            item_show_func=lambda item: item,
+        )
+        self._bar.__enter__()
 
     def run_prints(self, line: str) -> None:
         percent = _PERCENT.search(line)
@@ -64,12 +77,15 @@ class Terminal:
         room = max(1, shutil.get_terminal_size().columns - len(self._identity) - 38)
         self._bar.pos = max(self._bar.pos, int(1000 * share))
         self._bar.current_item = one_line(self._said, room)
-        self._bar.render_progress()
+        self._drawing(self._bar.render_progress)
 
     def run_ends(self, completed: bool) -> None:
         if self._bar is not None:
             self._bar.pos = self._bar.length if completed else self._bar.pos
             self._bar.current_item = ""
-            self._bar.render_progress()
-            self._bar.__exit__(None, None, None)
-            self._bar = None
+            self._drawing(self._close)
+
+    def _close(self) -> None:
+        self._bar.render_progress()
+        self._bar.__exit__(None, None, None)
+        self._bar = None

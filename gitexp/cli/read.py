@@ -7,11 +7,12 @@ import click
 from gitexp import history
 from gitexp.breaker import tripped
 from gitexp.cli.table import as_json, dumps, rows, table, tsv
+from gitexp.errors import GitexpError
 from gitexp.git import Repository
 from gitexp.model import BRANCH_PREFIX, Ledger, Status, score_text
 from gitexp.notebook import current, owner
 from gitexp.pending import Place
-from gitexp.recovery import Pending, pending
+from gitexp.recovery import Pending, pending, places
 from gitexp.text import from_bytes, one_line, printable
 from gitexp.views import NOTEBOOK, RESULTS
 
@@ -88,12 +89,24 @@ def status(name: str | None, json_: bool) -> None:
     Example:
       gitexp status
     """
-    repo, ledger = open_ledger(name)
+    try:
+        repo, ledger = open_ledger(name)
+    except GitexpError:
+        _say_pending()
+        raise
     step = pending(repo, Place.of(repo, ledger.name))
     if json_:
         click.echo(dumps(_status_json(ledger, step, _edited(repo, ledger))))
     else:
         click.echo(_status_text(ledger, step, _edited(repo, ledger), _stale(repo, ledger)))
+
+
+def _say_pending() -> None:
+    """Where no experiment is checked out, one may be pending all the same: a baseline that died."""
+    repo = Repository.discover(Path.cwd())
+    for place in places(repo):
+        if step := pending(repo, place):
+            click.echo(f"{place.branch}: {step}", err=True)
 
 
 def _edited(repo: Repository, ledger: Ledger) -> list[str]:

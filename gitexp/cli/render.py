@@ -32,6 +32,8 @@ def render(name: str | None, output: Path | None) -> None:
     elif repo.root is None:
         raise GitexpError("This repository has no work tree.", f"gitexp render -e {ledger.name} -o DIRECTORY")
     else:
-        write_views(repo, Place.of(repo, ledger.name), ledger)
+        place = Place.of(repo, ledger.name)
+        with place.locked(repo, "render"):  # a step would not know what of EXPERIMENT.md is sealed
+            write_views(repo, place, ledger)
     folder = output or repo.top
     click.echo(f"{folder / RESULTS}\n{folder / NOTEBOOK}")

@@ -78,6 +78,13 @@ def _json(outcome: Outcome) -> dict[str, object]:
     }
 
 
+def _from_here(path: Path) -> str:
+    try:
+        return os.path.relpath(path)
+    except FileNotFoundError:  # the folder where the step was typed was the edit's, and is gone with it
+        return str(path)
+
+
 def outcome_text(outcome: Outcome) -> str:
     iteration = outcome.iteration
     verdict = click.style(iteration.status.value, fg=COLORS[iteration.status], bold=True)
@@ -88,7 +95,7 @@ def outcome_text(outcome: Outcome) -> str:
         f"{head}: {iteration.description}",
         f"  {printable(iteration.reason)}",
         f"  changed: {printable(', '.join(iteration.changes)) or 'comments and formatting only'}",
-        f"  log: {os.path.relpath(outcome.log)}",
+        f"  log: {_from_here(outcome.log)}",
     ]
     if found := outcome.diagnosis:
         lines.append(f"  {found.name}: {found.cause} {found.fix}")
