@@ -48,8 +48,16 @@ def _measure(repo: Repository, place: Place, ledger: Ledger, chosen: Iteration, 
     paths = [path for path in {**now, **then} if now.get(path) != then.get(path)]
     wanted = {path: then.get(path) for path in paths}
     with borrowed(repo, place, {path: now.get(path) for path in paths}, wanted):
-        measured = measure(repo, place, ledger.contract, run, observer, lambda: check_held(repo, wanted))
-    if reason := tampered(repo, ledger.contract) or measured.reason:
-        raise GitexpError(f"The test of {chosen.id} crashed: {reason}.", f"less {place.log(run.label)}")
+        measured = measure(
+            repo,
+            place,
+            ledger.contract,
+            run,
+            observer,
+            check=lambda: check_held(repo, wanted),
+            tampered=lambda: tampered(repo, ledger.contract),
+        )
+    if measured.reason:
+        raise GitexpError(f"The test of {chosen.id} crashed: {measured.reason}.", f"less {place.log(run.label)}")
     check_comparable(ledger, measured)
     return measured

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import math
 import os
-import platform
-import signal
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
 
-from gitexp import crash, hook
+from gitexp import hook
 from gitexp.errors import GitexpError
 from gitexp.git import LOCAL_VARIABLES, Repository
-from gitexp.model import Contract, Measurement, Sample
+from gitexp.model import Contract, Measurement
 from gitexp.observer import Observer
+from gitexp.outcome import check_usable, measurement, stretched
 from gitexp.pending import Place, Process
-from gitexp.processes import MARK, start_time
-from gitexp.runner import Execution, NotStarted, run
-from gitexp.summary import MEMORY_KEYS, Metrics, SummaryParser, memory_mb, test_score
-from gitexp.text import one_line
+from gitexp.processes import MARK, Leavings, start_time
+from gitexp.runner import NotStarted, run
+from gitexp.summary import SummaryParser
 from gitexp.views import RESULTS
 from gitexp.watch import Watch, is_loaded, keep_awake, speed
 
@@ -37,10 +34,7 @@ class Run:
     test: bool = False  # whether the held-out split is to be scored too
 
 
-SKIPPED = 125  # as in git bisect run: this candidate cannot be judged
 EVALUATE = "--- evaluate"  # the hook's line between the training and the frozen evaluator
-CANNOT_RUN = (126, 127)  # the shell's: not executable, not found
-SIGNALLED = 128  # the shell's: this and the number of the signal that killed its child
 
 
 def measure(
@@ -50,11 +44,13 @@ def measure(
     asked: Run,
     observer: Observer,
     check: Callable[[], None],
+    tampered: Callable[[], str],
     usual: float | None = None,
 ) -> Measurement:
     """One replicate of what lies in the work tree. ``usual`` is the incumbent's speed, if it is known.
 
-    ``check`` raises when the work tree does not hold what is to be run; it is called before each run.
+    ``check`` raises when the work tree does not hold what is to be run; it is called before each run. ``tampered``
+    says what a run did to frozen files or hook; then it is a crash.
 
     A run that was spoiled from outside is no verdict: it is made again, at most as often as the contract allows.
     Raises when it is spoiled each time, when the hook cannot run, or when it asks for this candidate to be skipped:
@@ -65,15 +61,15 @@ def measure(
     while True:
         check()
         watch = Watch()
-        measurement = _replicate(repo, place, contract, asked, observer, watch)
-        now = speed(dict(measurement.metrics), measurement.seconds)
+        measured = _replicate(repo, place, contract, asked, observer, watch, tampered)
+        now = speed(dict(measured.metrics), measured.seconds)
         trouble = watch.trouble()
         if not trouble and is_loaded(now, usual, before, others := watch.others()):
             share = 100 * (now or 0) / (usual or 1)
             trouble = f"others used {100 * others:.0f} % of the CPUs, and it ran at {share:.0f} % of the usual speed"
         before = now
         if not trouble:
-            return replace(measurement, spoiled=tuple(spoiled))
+            return replace(measured, spoiled=tuple(spoiled))
         spoiled.append(trouble)
         if len(spoiled) > contract.retries:
             raise GitexpError(
@@ -85,7 +81,13 @@ def measure(
 
 
 def _replicate(
-    repo: Repository, place: Place, contract: Contract, asked: Run, observer: Observer, watch: Watch
+    repo: Repository,
+    place: Place,
+    contract: Contract,
+    asked: Run,
+    observer: Observer,
+    watch: Watch,
+    tampered: Callable[[], str],
 ) -> Measurement:
     path = hook.find(repo)
     run_dir = place.fresh_run_dir()
@@ -95,17 +97,20 @@ def _replicate(
         raise GitexpError(f"The folder {cwd} is gone: the hook runs there.", "git status")
     table = _Appended(cwd / RESULTS, run_dir / RESULTS)
     evaluator = _evaluator(contract)
+    handover = _Handover(run_dir / "go", tampered)
 
     def on_line(line: str) -> None:
         if evaluator and line == EVALUATE:
             parser.forget()
+            handover.evaluate()
         parser.feed(line)
         observer.run_prints(line)
 
-    def on_start(pid: int) -> None:
+    def on_start(pid: int, leavings: Leavings) -> None:
         place.write_leader(Process(pid, start_time(pid)))
         watch.start(pid)
         keep_awake(pid)
+        handover.start(pid, leavings)
 
     def on_tick() -> None:
         watch.tick()
@@ -130,9 +135,31 @@ def _replicate(
         raise GitexpError(f"The post-run hook {path} cannot be run: {error}.", f"head -1 {quote(str(path))}") from None
     finally:
         observer.run_ends(completed)
-    _check_usable(execution, log)
+    check_usable(execution, log)
     metrics = parser.result(run_dir / "metrics.json", table.written() if evaluator else table.rows())
-    return _measurement(execution, metrics, parser, contract, asked)
+    measured = measurement(execution, metrics, parser, contract, asked.iteration, asked.seed)
+    if found := handover.found or tampered() or stretched(metrics, execution.seconds):
+        sample = replace(measured.samples[0], score=None)
+        return replace(measured, samples=(sample,), score=None, reason=found, error=found)
+    return measured
+
+
+class _Handover:
+    """The moment between the training and the frozen evaluator: nothing of the training may go on, or have meddled."""
+
+    def __init__(self, go: Path, tampered: Callable[[], str]) -> None:
+        self._go = go
+        self._tampered = tampered
+        self.found = ""  # what the training did that it must not
+
+    def start(self, pid: int, leavings: Leavings) -> None:
+        self._pid, self._leavings = pid, leavings
+
+    def evaluate(self) -> None:
+        """The hook waits: end what the training left running, look at the frozen files, and let it go on."""
+        self._leavings.end_all_but(self._pid)
+        self.found = self.found or self._tampered()
+        self._go.touch()
 
 
 def _evaluator(contract: Contract) -> str:
@@ -162,68 +189,6 @@ def _environment(place: Place, contract: Contract, asked: Run, run_dir: Path) ->
         # Bytecode is matched to its source by second and size: an edit within the second would run the old code.
         "PYTHONDONTWRITEBYTECODE": "1",
     }
-
-
-def _check_usable(execution: Execution, log: Path) -> None:
-    less = f"less {quote(str(log))}"
-    last = one_line(execution.tail[-1], 200) if execution.tail else "it printed nothing"
-    if execution.exit_code == SKIPPED:
-        raise GitexpError(f"The hook asked to skip this candidate (exit 125: {last}). The edit stays.", less)
-    if execution.exit_code in CANNOT_RUN:
-        raise GitexpError(f"The hook cannot run (exit {execution.exit_code}: {last}). The edit stays.", less)
-
-
-def _measurement(
-    execution: Execution, metrics: Metrics, parser: SummaryParser, contract: Contract, asked: Run
-) -> Measurement:
-    score = metrics.get(contract.metric)
-    reason = _crash_reason(execution, score, parser, contract)
-    if reason:
-        score = None
-    others = tuple((name, value) for name, value in metrics.items() if name != contract.metric and math.isfinite(value))
-    memory = memory_mb(dict(others))
-    return Measurement(
-        samples=(Sample(asked.iteration, asked.seed, execution.seconds, score),),
-        score=score,
-        metrics=tuple((name, value) for name, value in others if name not in MEMORY_KEYS),
-        test=test_score(dict(others), contract.metric),
-        memory_mb=memory,
-        device=one_line(parser.device or f"{platform.system()} {platform.machine()}", 100),
-        data=one_line(parser.data, 200),
-        reason=reason,
-        error=_error(execution, reason, contract) if reason else "",
-    )
-
-
-def _crash_reason(execution: Execution, score: float | None, parser: SummaryParser, contract: Contract) -> str:
-    """Why the run is a crash; empty when it is not one."""
-    if execution.timed_out:
-        return f"timeout: still running after {contract.timeout:g} s"
-    if execution.exit_code < 0:
-        return f"killed by {_signal_name(-execution.exit_code) or f'signal {-execution.exit_code}'}"
-    if execution.exit_code > SIGNALLED and (name := _signal_name(execution.exit_code - SIGNALLED)):
-        return f"killed by {name}"  # a child of the hook's shell
-    if execution.exit_code > 0:
-        last = one_line(crash.last_error(execution.tail), 300)
-        return f"exit {execution.exit_code}" + (f": {last}" if last else "")
-    if score is None:
-        printed = f"; it printed {', '.join(sorted(parser.seen)[:8])}" if parser.seen else ""
-        return f"no score: {contract.metric} was not printed{printed}"
-    return "" if math.isfinite(score) else f"no score: {contract.metric} is {score}"
-
-
-def _signal_name(number: int) -> str:
-    """Empty for what is no signal, or has no name: the real-time ones."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return ""
-
-
-def _error(execution: Execution, reason: str, contract: Contract) -> str:
-    if execution.timed_out or execution.exit_code <= 0 or reason.startswith("killed by"):
-        return crash.normalise(reason)
-    return crash.signature(execution.tail, (contract.script, *contract.edit)) or f"exit {execution.exit_code}"
 
 
 class _Appended:

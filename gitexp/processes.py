@@ -69,6 +69,13 @@ def _is_marked(process: psutil.Process, run: str) -> bool:
         return False
 
 
+def _parent(process: psutil.Process) -> int:
+    try:
+        return process.ppid()
+    except psutil.Error:
+        return 0
+
+
 def _session(pid: int) -> int:
     with contextlib.suppress(OSError):
         return os.getsid(pid)
@@ -108,21 +115,26 @@ class Leavings:
         self._adopts = _adopt_orphans(True)
 
     def end(self) -> None:
+        self.end_all_but(0)
+        _adopt_orphans(False)
+
+    def end_all_but(self, leader: int) -> None:
+        """End what has lost its parent, while the run's leader and its own children go on."""
         for _ in range(_ROUNDS):
-            left = self._left()
+            left = self._left(leader)
             if not left:
                 break
             _end(left)
-        _adopt_orphans(False)
 
-    def _left(self) -> list[psutil.Process]:
+    def _left(self, leader: int) -> list[psutil.Process]:
         mine = psutil.Process().children()
-        new = [child for child in mine if child not in self._before]
+        new = [child for child in mine if child not in self._before and child.pid != leader]
         for child in list(new):
             with contextlib.suppress(psutil.Error):
                 new += child.children(recursive=True)
         if not self._adopts and self._run:
-            new += [p for p in psutil.process_iter() if _is_marked(p, self._run)]
+            orphans = (p for p in psutil.process_iter() if not leader or _parent(p) == 1)
+            new += [p for p in orphans if _is_marked(p, self._run)]
         return new
 
 

@@ -50,7 +50,15 @@ def gather_baseline(
     for number in range(runs):
         label = candidate.id if number == 0 else f"{candidate.id}.{number + 1}"
         asked = Run(candidate.id, contract.seed + number, candidate.run, label)
-        measured = measure(repo, place, contract, asked, observer, lambda: check_held(repo, candidate.changes))
+        measured = measure(
+            repo,
+            place,
+            contract,
+            asked,
+            observer,
+            check=lambda: check_held(repo, candidate.changes),
+            tampered=lambda: tampered(repo, contract),
+        )
         evidence = _joined(evidence, measured, candidate.id)
         if evidence.score is None:
             break
@@ -73,10 +81,16 @@ def _run(
     usual = speed(dict(last.metrics), last.seconds / max(1, len(last.samples)))
     run = Run(asked.of, asked.seed, candidate.run, label)
     files = candidate.changes if asked.of == candidate.id else before(repo, candidate)
-    measured = measure(repo, place, ledger.contract, run, observer, lambda: check_held(repo, files), usual)
-    if reason := tampered(repo, ledger.contract):
-        sample = replace(measured.samples[0], score=None)
-        measured = replace(measured, samples=(sample,), score=None, reason=reason, error=reason)
+    measured = measure(
+        repo,
+        place,
+        ledger.contract,
+        run,
+        observer,
+        check=lambda: check_held(repo, files),
+        tampered=lambda: tampered(repo, ledger.contract),
+        usual=usual,
+    )
     check_comparable(ledger, measured)
     evidence = _joined(evidence, measured, candidate.id)
     place.write_evidence(candidate, evidence)

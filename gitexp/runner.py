@@ -44,12 +44,13 @@ def run(
     timeout: float,
     log: Path,
     on_line: Callable[[str], None],
-    on_start: Callable[[int], None] = lambda pid: None,
+    on_start: Callable[[int, Leavings], None] = lambda pid, leavings: None,
     on_tick: Callable[[], None] = lambda: None,
 ) -> Execution:
     """Run ``command`` in its own session, without input, both outputs to ``log`` and, line by line, to ``on_line``.
 
-    ``on_start`` is given its pid; ``on_tick`` is called several times a second while it runs.
+    ``on_start`` is given its pid, and what ends the processes it leaves behind; ``on_tick`` is called several times a
+    second while it runs.
 
     After ``timeout`` seconds the whole process group gets TERM, ``GRACE`` seconds later KILL. However this is left, by
     ^C too, nothing of the group is left running, nor (on Linux, or where ``env`` has a ``MARK``) what fled to another
@@ -63,13 +64,14 @@ def run(
     with ExitStack() as ending:
         guard = Guard(mark)
         ending.callback(guard.dismiss)
-        ending.callback(Leavings(mark).end)
+        leavings = Leavings(mark)
+        ending.callback(leavings.end)
         process = _start(command, cwd, env)
         assert process.stdout
         ending.callback(end_group, process)
         ending.enter_context(process.stdout)
         guard.watch(process.pid)
-        on_start(process.pid)
+        on_start(process.pid, leavings)
         kept = ending.enter_context(CappedLog(log))
         for chunk in _chunks(process, started + timeout):
             on_tick()

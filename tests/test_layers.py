@@ -9,7 +9,7 @@ LEVELS = [
     ["errors", "resources", "text", "__init__"],
     ["model", "git", "observer", "output", "processes", "watch", "changes"],
     ["trailers", "summary", "crash", "guards", "diagnosis", "runner", "objects", "hook", "views"],
-    ["decide", "breaker", "records", "pending"],
+    ["decide", "breaker", "records", "pending", "outcome"],
     ["history", "worktree", "measure", "locks"],
     ["seal", "notebook"],
     ["snapshot", "conclude", "borrow"],

@@ -153,7 +153,8 @@ def test_on_macos_the_run_is_held_awake(tmp_path: Path, monkeypatch: pytest.Monk
     assert not (tmp_path / "asked").exists()
     monkeypatch.setattr(watch.sys, "platform", "darwin")
     keep_awake(4711)
-    os.wait()
+    while not (tmp_path / "asked").exists() or not (tmp_path / "asked").read_text():
+        watch.time.sleep(0.01)
     assert (tmp_path / "asked").read_text() == "-i -w 4711\n"
 
 

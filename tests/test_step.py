@@ -477,19 +477,19 @@ def test_a_killed_step_is_cleared_up_by_the_next(folder: Path, gitexp: Gitexp) -
     gitexp("init", "--budget", "5")
     set_lr(folder, 0.9)
     process = start_step(folder)
-    assert f"pending       exp001: gitexp step (process {process.pid})" in gitexp("status").stdout
+    assert f"pending       exp001: gitexp step (process {process.pid}, since " in gitexp("status").stdout
     process.kill()
     process.wait()
     trainer = Path(f"/proc/{(folder / 'pid').read_text().strip()}")
     while trainer.exists():  # ended by the guard: the test would not end otherwise
         time.sleep(0.01)
     assert git("for-each-ref", "refs/gitexp").endswith("refs/gitexp/pending/exp/train\n")
-    assert "pending       exp001: interrupted; the next step clears it up" in gitexp("status").stdout
+    assert "pending       exp001: interrupted in its run; clear it up with: gitexp recover" in gitexp("status").stdout
     set_lr(folder, 0.05)
     result = gitexp("step", "-m", "after")
     assert "The interrupted step exp001 was given up" in result.stderr
     assert [i.description for i in ledger_of(folder).iterations] == ["baseline", "after"]
-    assert git("for-each-ref", "refs/gitexp") == ""
+    assert git("for-each-ref", "refs/gitexp/pending") == ""
 
 
 # -- EXPERIMENT.md ---------------------------------------------------------------------------------------------------

@@ -131,10 +131,16 @@ class Text:
         self.ends = np.cumsum([sizes[path] for path in self.files], dtype=np.int64)
         self.size = min(int(self.ends[-1]) if self.files else 0, limit or sys.maxsize)
         self.name = name
+        self.only: tuple[int, int] | None = None  # the split that may be read; None for all
         if self.size < MIN_TEXT_BYTES:
             fail(f"the data at {name} has {self.size:,} bytes of text; at least {MIN_TEXT_BYTES:,} are needed.")
 
     def read(self, start: int, length: int) -> np.ndarray:
+        if self.only:
+            spans = self.spans(self.only)
+            first, last = spans[max(0, int(np.searchsorted(spans[:, 0], start, side="right")) - 1)]
+            if not first <= start <= start + length <= last:
+                fail(f"bytes {start} to {start + length} are held out: train.py is given the training text alone.")
         parts = []
         index = int(np.searchsorted(self.ends, start, side="right"))
         while length > 0:
@@ -146,6 +152,8 @@ class Text:
 
     def spans(self, blocks: tuple[int, int]) -> np.ndarray:
         """The (start, stop) rows of a split, one for each group of blocks."""
+        if self.only and blocks != self.only:
+            fail("this split is held out: train.py is given the training text alone.")
         block = min(MAX_BLOCK_BYTES, self.size // 200)
         groups = np.arange(0, self.size, block * BLOCKS_PER_GROUP)
         rows = np.stack([groups + block * blocks[0], groups + block * blocks[1]], axis=1).clip(max=self.size)
@@ -199,6 +207,13 @@ def parquet_file(path: Path) -> Path:
 
 
 def load_text(path: Path | None) -> Text:
+    """The training text: train.py's loader reaches no other."""
+    text = whole_text(path)
+    text.only = TRAINING
+    return text
+
+
+def whole_text(path: Path | None) -> Text:
     try:
         if path is None:
             return Text("the Python standard library", default_files(), limit=DEFAULT_TEXT_BYTES)
