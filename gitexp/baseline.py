@@ -10,6 +10,7 @@ from shlex import quote
 from gitexp import hook, locks
 from gitexp.conclude import conclude_baseline, keep_result
 from gitexp.decide import baseline_runs
+from gitexp.decide import parse as parse_rule
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
 from gitexp.guards import parse
@@ -42,7 +43,7 @@ class Plan:
     timeout: float | None = None
     edit: tuple[str, ...] = ()
     freeze: tuple[str, ...] = ()
-    rule: str = "single"
+    rule: str = "confirm"
     seed: int = 0
     guards: tuple[str, ...] = ()
     one_variable: str = "warn"
@@ -183,7 +184,7 @@ def _contract(repo: Repository, plan: Plan) -> Contract:
         directory=os.path.relpath(plan.directory, repo.top),
         edit=edit,
         freeze=freeze(repo, dict.fromkeys(frozen)),
-        rule=plan.rule,
+        rule=str(parse_rule(plan.rule)),
         hook=hook.blob(repo, hook.find(repo)),
         seed=plan.seed,
         guards=tuple(str(parse(guard)) for guard in plan.guards),

@@ -46,7 +46,7 @@ def conclude(
 ) -> Outcome:
     """Seal a measured candidate. Raises when it cannot be; its measurement is then kept, or its edit handed back."""
     _check_unmoved(repo, place, candidate, measurement)
-    verdict = decide(ledger, measurement)
+    verdict = decide(ledger, measurement, candidate.simpler)
     assert isinstance(verdict, Verdict)
     iteration = record(candidate, verdict, measurement)
     with signals_wait():

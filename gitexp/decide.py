@@ -1,36 +1,287 @@
-"""The verdict: a pure function of the ledger and the measurement."""
+"""The verdict: a pure function of the ledger and the runs of this step.
+
+``single`` keeps what is strictly better than the incumbent in one run, ``margin X`` what is better by more than X.
+``confirm`` weighs the lead of the candidate's runs over all the incumbent's against the noise of that lead:
+
+- The noise is pooled from all replicates in the history. Seeds that both sides ran are compared seed by seed, in so far
+  as the history shows that one seed moves two trees alike.
+- A lead that is not above ``drop`` times its noise ends the step at once; a KEEP needs ``strict`` times the noise after
+  all replicates, and more when it comes earlier, where luck has more to do with it.
+- In between, the side with fewer runs is run again with another seed. On a tie that is the incumbent: it was chosen for
+  a score that luck was a part of, and its new runs also serve the candidates to come.
+
+``python -m tests.bench.decide`` has the figures behind the defaults.
+"""
 
 from __future__ import annotations
 
-from gitexp.errors import GitexpError
-from gitexp.model import Again, Contract, Ledger, Measurement, Status, Verdict, score_text
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from enum import Enum
+from itertools import combinations, count
 
-RULES = ("single",)
+from gitexp import guards
+from gitexp.errors import GitexpError
+from gitexp.model import Again, Contract, Direction, Ledger, Measurement, Status, Verdict, score_text
+
+RULES = ("single", "margin", "confirm")
+PRIOR = 2  # how many seed-by-seed differences it takes to outweigh the assumption that seeds have nothing in common
+
+Scores = Mapping[int, float]  # one side's, by seed; higher is better
+
+
+@dataclass(frozen=True, slots=True)
+class Margin:
+    """One run decides: KEEP what leads by more than this. ``single`` is the margin 0."""
+
+    least: float = 0.0
+
+    def __str__(self) -> str:
+        return f"margin {self.least!r}" if self.least else "single"
+
+
+@dataclass(frozen=True, slots=True)
+class Confirm:
+    """Leads are in multiples of their noise."""
+
+    replicates: int = 3  # runs that a side has at most
+    strict: float = 1.2  # a KEEP's lead after all replicates; after n of N it is sqrt(N / n) times this
+    drop: float = 0.6  # a lead that is not above this is dropped
+
+    def __str__(self) -> str:
+        return "confirm " + " ".join(f"{field.name}={getattr(self, field.name)!r}" for field in fields(self))
+
+
+def parse(rule: str) -> Margin | Confirm:
+    """The rule that a contract names. ``str`` of it names every parameter: what to seal."""
+    name, *words = rule.split() or [""]
+    if name not in RULES:
+        raise GitexpError(
+            f"This experiment's rule is {rule!r}; this gitexp knows {', '.join(RULES)}.",
+            "pip install --upgrade gitexp",
+        )
+    if name == "confirm":
+        return _confirm(rule, words)
+    if len(words) != (name == "margin"):
+        raise _wrong(rule, "it is written 'single', or 'margin 0.01'")
+    return Margin(_number(rule, words[0])) if words else Margin()
+
+
+def _confirm(rule: str, words: list[str]) -> Confirm:
+    known = Confirm()
+    values: dict[str, float] = {}
+    for word in words:
+        name, _, value = word.partition("=")
+        if name not in (field.name for field in fields(known)) or name in values:
+            raise _wrong(rule, f"{word!r} is no parameter of it, or stands twice; all of them: {known}")
+        values[name] = _number(rule, value)
+    replicates = values.pop("replicates", known.replicates)
+    parsed = Confirm(int(replicates), **values)
+    if replicates != parsed.replicates or replicates < 2:
+        raise _wrong(rule, "replicates is a whole number, 2 or more")
+    if parsed.strict <= parsed.drop:
+        raise _wrong(rule, "strict is more than drop")
+    return parsed
+
+
+def _number(rule: str, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise _wrong(rule, f"{text!r} is not a number from 0 up")
+    return value
+
+
+def _wrong(rule: str, why: str) -> GitexpError:
+    return GitexpError(f"The rule {rule!r} cannot be read: {why}.", "gitexp init --help")
 
 
 def check_rule(contract: Contract) -> None:
-    if contract.rule not in RULES:
-        raise GitexpError(
-            f"This experiment's rule is {contract.rule!r}; this gitexp knows {', '.join(RULES)}.",
-            "pip install --upgrade gitexp",
-        )
+    parse(contract.rule)
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """Sums of squared deviations, and their degrees of freedom."""
+
+    squares: float = 0.0  # between runs of one tree with different seeds
+    freedom: int = 0
+    paired: float = 0.0  # between the seed-by-seed differences of two trees
+    pairs: int = 0
+
+    def with_runs(self, scores: Scores) -> Noise:
+        """With the runs of one tree."""
+        more = max(len(scores) - 1, 0)
+        return Noise(self.squares + _squares(scores), self.freedom + more, self.paired, self.pairs)
+
+    def with_pairs(self, one: Scores, other: Scores) -> Noise:
+        """With the runs of two trees that were compared."""
+        differences = {seed: score - other[seed] for seed, score in one.items() if seed in other}
+        more = max(len(differences) - 1, 0)
+        return Noise(self.squares, self.freedom, self.paired + _squares(differences), self.pairs + more)
+
+    @property
+    def variance(self) -> float:
+        """Of one run."""
+        return self.squares / self.freedom if self.freedom else 0.0
+
+    @property
+    def own(self) -> float:
+        """The share of the variance that two trees with the same seed do not have in common."""
+        if not self.variance:
+            return 1.0
+        unshared = (self.paired / 2 + PRIOR * self.variance) / (self.pairs + PRIOR)
+        return min(1.0, unshared / self.variance)
+
+
+def _squares(scores: Scores) -> float:
+    """The squared deviations from the mean; by pairs, so that equal scores give exactly 0."""
+    return sum((a - b) * (a - b) for a, b in combinations(scores.values(), 2)) / max(len(scores), 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """How far the candidate is ahead, and what that is worth."""
+
+    by: float
+    noise: float  # standard deviation of ``by``
+    evidence: float  # by / noise, brought down for a noise that is itself known from few runs
+
+
+def compare(mine: Scores, theirs: Scores, noise: Noise) -> Lead:
+    """The candidate's lead over the incumbent: the best weighting of the runs, by what the noise has in common."""
+    both = mine.keys() & theirs.keys()
+    own = noise.own if both else 1.0
+    origin = next(iter(mine.values()))  # differences of equal scores are exactly 0, whatever their weights
+    by = variance = 0.0
+    for seed in {**mine, **theirs}:
+        matched = (1 - own) / len(both) if seed in both else 0.0
+        ours = own / len(mine) + matched if seed in mine else 0.0
+        other = own / len(theirs) + matched if seed in theirs else 0.0
+        by += ours * (mine.get(seed, origin) - origin) - other * (theirs.get(seed, origin) - origin)
+        variance += (1 - own) * (ours - other) * (ours - other) + own * (ours * ours + other * other)
+    spread = math.sqrt(variance * noise.variance)
+    return Lead(by, spread, _evidence(by, spread, noise.freedom))
+
+
+def _evidence(by: float, spread: float, freedom: int) -> float:
+    """The normal deviate that is as rare as by / spread is under Student's t (Wallace's approximation)."""
+    if by == 0 or not freedom:
+        return 0.0
+    if spread == 0:
+        return math.copysign(math.inf, by)
+    t = by / spread
+    return math.copysign(math.sqrt(freedom * math.log1p(t * t / freedom)) * (8 * freedom + 1) / (8 * freedom + 3), by)
+
+
+class Move(Enum):
+    KEEP = "keep"
+    DROP = "drop"
+    CANDIDATE = "run the candidate again"
+    INCUMBENT = "run the incumbent again"
+
+
+def move(rule: Confirm, lead: Lead, runs: int, tried: int) -> Move:
+    """What the lead calls for after so many runs of the candidate, and so many tried of the incumbent."""
+    if lead.evidence >= rule.strict * math.sqrt(rule.replicates / runs):
+        return Move.KEEP
+    if not lead.evidence > rule.drop:
+        return Move.DROP
+    if tried < min(runs + 1, rule.replicates):
+        return Move.INCUMBENT
+    return Move.CANDIDATE if runs < rule.replicates else Move.DROP
 
 
 def baseline_runs(rule: str) -> int:
-    """How often the baseline is run."""
-    return 1 if rule == "single" else 2
+    """How often the baseline is run: a rule that weighs noise needs some to start with."""
+    return 2 if isinstance(parse(rule), Confirm) else 1
 
 
-def decide(ledger: Ledger, candidate: Measurement) -> Verdict | Again:
-    """Rule ``single``: KEEP what is strictly better than the incumbent in one run."""
-    if candidate.score is None:
-        return Verdict(Status.CRASH, candidate.reason)
+def decide(ledger: Ledger, candidate: Measurement, simpler: int = 0) -> Verdict | Again:
+    """``candidate`` holds all runs of the step so far: the candidate's own, of which one is the first, and those of the
+    incumbent that were asked for. ``simpler`` is by how many lines it is shorter, where that is its point: then it only
+    must not be worse."""
+    rule = parse(ledger.contract.rule)
+    identity = candidate.samples[0].iteration
+    if candidate.score is None or any(s.score is None for s in candidate.samples if s.iteration == identity):
+        return Verdict(Status.CRASH, candidate.reason or "a replicate crashed")
+    if reason := guards.broken(ledger.contract, candidate):
+        return Verdict(Status.DISCARD, reason)
+    if isinstance(rule, Margin):
+        return _in_one_run(rule, ledger, candidate, simpler)
+    return _confirmed(rule, ledger, candidate, simpler)
+
+
+def _in_one_run(rule: Margin, ledger: Ledger, candidate: Measurement, simpler: int) -> Verdict:
     incumbent = ledger.incumbent
+    assert candidate.score is not None
     assert incumbent.score is not None  # a KEEP was measured
-    difference = candidate.score - incumbent.score
+    lead = _sign(ledger.contract) * (candidate.score - incumbent.score)
     against = f"{incumbent.id} ({score_text(incumbent.score)})"
-    if ledger.contract.direction.better(candidate.score, incumbent.score):
-        return Verdict(Status.KEEP, f"better than {against} by {score_text(abs(difference))}")
-    if difference == 0:
+    if lead >= 0 and simpler:
+        return Verdict(Status.KEEP, f"{simpler} lines simpler at no loss against {against}")
+    if lead == 0:
         return Verdict(Status.DISCARD, f"equal to {against}")
-    return Verdict(Status.DISCARD, f"worse than {against} by {score_text(abs(difference))}")
+    said = f"{'better' if lead > 0 else 'worse'} than {against} by {score_text(abs(lead))}"
+    if lead > rule.least:
+        return Verdict(Status.KEEP, said)
+    return Verdict(Status.DISCARD, f"{said}, not more than {rule.least:g}" if lead > 0 else said)
+
+
+def _sign(contract: Contract) -> int:
+    return 1 if contract.direction is Direction.MAXIMIZE else -1
+
+
+def _confirmed(rule: Confirm, ledger: Ledger, candidate: Measurement, simpler: int) -> Verdict | Again:
+    name, incumbent = candidate.samples[0].iteration, ledger.incumbent.id
+    tried, sign = ledger.replicates(candidate), _sign(ledger.contract)
+    scores = {
+        tree: {seed: sign * score for seed, score in runs.items() if score is not None} for tree, runs in tried.items()
+    }
+    noise = _pooled(ledger, scores)
+    lead = compare(scores[name], scores[incumbent], noise)
+    next_move = move(rule, lead, len(tried[name]), len(tried[incumbent]))
+    if simpler and next_move is Move.DROP and not lead.evidence < -rule.drop:
+        next_move = _simplified(rule, lead, len(tried[name]))
+    if not noise.freedom and len(tried[incumbent]) < rule.replicates:
+        next_move = Move.INCUMBENT  # nothing can be said while no tree has two runs
+    if next_move in (Move.KEEP, Move.DROP):
+        status = Status.KEEP if next_move is Move.KEEP else Status.DISCARD
+        why = _reason(lead, status, incumbent, len(scores[name]), len(scores[incumbent]))
+        small = f"{simpler} lines simpler at no loss: " if simpler and status is Status.KEEP else ""
+        return Verdict(status, small + why)
+    again = name if next_move is Move.CANDIDATE else incumbent
+    seed = next(seed for seed in count(ledger.contract.seed) if seed not in tried[again])
+    why = "promising" if again == name else f"{name} is promising, and {again} may have been lucky"
+    return Again(again, seed, f"{why}: run {len(tried[again]) + 1} of {rule.replicates}, seed {seed}")
+
+
+def _simplified(rule: Confirm, lead: Lead, runs: int) -> Move:
+    """What does not look worse is kept for being simpler, once all replicates say so."""
+    return Move.CANDIDATE if lead.noise and runs < rule.replicates else Move.KEEP
+
+
+def _pooled(ledger: Ledger, scores: Mapping[str, Scores]) -> Noise:
+    """The noise by all runs but the candidate's: a better run of its own must never count against it."""
+    noise, incumbent = Noise(), ""
+    for iteration in ledger.iterations:
+        runs = scores.get(iteration.id, {})
+        noise = noise.with_runs(runs).with_pairs(runs, scores.get(incumbent, {}))
+        if iteration.status is Status.KEEP:
+            incumbent = iteration.id
+    return noise
+
+
+def _reason(lead: Lead, status: Status, incumbent: str, runs: int, met: int) -> str:
+    stood_on = f"({runs} {'run' if runs == 1 else 'runs'} against {met}, noise {score_text(lead.noise)})"
+    if lead.by == 0:
+        return f"equal to {incumbent} {stood_on}"
+    size = score_text(abs(lead.by))
+    if status is Status.KEEP:
+        return f"better than {incumbent} by {size} {stood_on}"
+    if lead.by < 0 and abs(lead.by) > lead.noise:
+        return f"worse than {incumbent} by {size} {stood_on}"
+    return f"no clear difference from {incumbent}: {'better' if lead.by > 0 else 'worse'} by {size} {stood_on}"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from shlex import quote
+from statistics import fmean
 
 from gitexp import history, hook, locks, notebook, records, trailers
 from gitexp.decide import decide
@@ -157,8 +159,15 @@ def _check_reverts(repo: Repository, commits: list[_Sealed]) -> Iterator[Finding
 
 def _check_verdicts(ledger: Ledger) -> Iterator[Finding]:
     """The sealed verdict is what the sealed rule says of the sealed samples."""
+    for iteration in ledger.iterations:
+        own = [s.score for s in iteration.measurement.samples if s.iteration == iteration.id and s.score is not None]
+        if iteration.score is not None and not (own and math.isclose(iteration.score, fmean(own), rel_tol=1e-9)):
+            yield Finding(
+                "score", f"{iteration.id}'s score is not the mean of its samples.", f"gitexp why {iteration.id}"
+            )
     for at, iteration in enumerate(ledger.iterations[1:], 1):
-        verdict = decide(replace(ledger, iterations=ledger.iterations[:at]), iteration.measurement)
+        before = replace(ledger, iterations=ledger.iterations[:at])
+        verdict = decide(before, iteration.measurement, iteration.simpler)
         by_rule = verdict.status.value if isinstance(verdict, Verdict) else "an open case"
         if by_rule != iteration.status.value:
             yield Finding(

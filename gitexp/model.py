@@ -108,9 +108,9 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """The evidence does not decide yet: one more replicate is asked for."""
+    """No verdict yet: the tree of iteration ``of``, the candidate or its incumbent, has to be run once more."""
 
-    of: str  # the candidate, or the incumbent
+    of: str
     seed: int
     reason: str
 
@@ -197,6 +197,14 @@ class Ledger:
         """The scores of an iteration on the held-out split, in the order of the looks."""
         own = [i.measurement.test for i in self.iterations if i.id == identity and i.measurement.test is not None]
         return own + [r.score for r in self.remarks if r.kind == "test" and r.of == identity and r.score is not None]
+
+    def replicates(self, *steps: Measurement) -> dict[str, dict[int, float | None]]:
+        """Each iteration's scores by seed, from whichever step ran it, ``steps`` under way included; None: a crash."""
+        found: dict[str, dict[int, float | None]] = {}
+        for measurement in (*(iteration.measurement for iteration in self.iterations), *steps):
+            for sample in measurement.samples:
+                found.setdefault(sample.iteration, {}).setdefault(sample.seed, sample.score)
+        return found
 
     def count(self, status: Status) -> int:
         return sum(iteration.status is status for iteration in self.iterations)

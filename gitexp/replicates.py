@@ -32,7 +32,7 @@ def gather(repo: Repository, place: Place, ledger: Ledger, candidate: Candidate,
         observer.say(f"{candidate.id}: {len(evidence.samples)} finished run(s) of the interrupted step are taken over.")
     else:
         evidence = _run(repo, place, ledger, candidate, Again(candidate.id, ledger.contract.seed, ""), None, observer)
-    while isinstance(asked := decide(ledger, evidence), Again):
+    while isinstance(asked := decide(ledger, evidence, candidate.simpler), Again):
         observer.say(f"{candidate.id}: {asked.reason}")
         if asked.of == candidate.id:
             evidence = _run(repo, place, ledger, candidate, asked, evidence, observer)

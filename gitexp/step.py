@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gitexp import breaker, history, hook, locks, records
@@ -34,6 +34,7 @@ class Proposal:
     command: tuple[str, ...] = ()
     directory: Path = Path()  # where the command runs
     again: bool = False  # an edit that was tried before may be tried again
+    simplify: bool = False  # shorter code at no loss is its point
 
 
 def step(repo: Repository, name: str, proposal: Proposal, observer: Observer) -> Outcome:
@@ -60,6 +61,8 @@ def step(repo: Repository, name: str, proposal: Proposal, observer: Observer) ->
         _check_one_variable(ledger.contract, candidate, observer)
         if not proposal.again:
             _check_new(ledger, candidate)
+        if proposal.simplify:
+            candidate = _simpler(repo, candidate)
         open_pending(repo, place, candidate)
         return _run_and_seal(repo, place, ledger, candidate, observer)
 
@@ -142,6 +145,16 @@ def _check_one_variable(contract: Contract, candidate: Candidate, observer: Obse
             f"{sentence}, and this experiment allows one.", f"git diff -- {' '.join(map(pathspec, candidate.changes))}"
         )
     observer.say(f"{sentence}, and one variable at a time tells which of them it was.")
+
+
+def _simpler(repo: Repository, candidate: Candidate) -> Candidate:
+    shorter = -repo.growth(candidate.base_tree, candidate.tree)
+    if shorter <= 0:
+        raise GitexpError(
+            f"--simplify is for an edit that leaves fewer lines of code; this one leaves {-shorter} more.",
+            "gitexp step -m '...'   # to judge it by its score alone",
+        )
+    return replace(candidate, simpler=shorter)
 
 
 def _check_new(ledger: Ledger, candidate: Candidate) -> None:

@@ -53,8 +53,10 @@ def test_a_commit_by_hand(three: Path, gitexp: Gitexp) -> None:
 def test_a_changed_verdict(experiment: Path, gitexp: Gitexp) -> None:
     set_lr(experiment, 0.2)
     gitexp("step", "-m", "x")
-    rewrite("HEAD", "Exp-Score: 2.01", "Exp-Score: 2.5")
-    assert findings(gitexp)["verdict"] == "exp001 is sealed as KEEP, and by its rule is DISCARD."
+    rewrite("HEAD", "score=2.01", "score=2.5")
+    found = findings(gitexp)
+    assert found["verdict"] == "exp001 is sealed as KEEP, and by its rule is DISCARD."
+    assert found["score"] == "exp001's score is not the mean of its samples."
 
 
 def test_trailers_that_are_no_iteration(experiment: Path, gitexp: Gitexp) -> None:

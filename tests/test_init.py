@@ -10,6 +10,7 @@ import pytest
 from conftest import TOY, Gitexp, git, make_repository, set_lr
 
 from gitexp import history
+from gitexp.decide import Confirm
 from gitexp.git import Repository
 from gitexp.model import Direction, Frozen
 
@@ -53,7 +54,7 @@ def test_the_baseline_seals_the_contract(folder: Path, gitexp: Gitexp) -> None:
 
     ledger = history.load(Repository.discover(folder), "lr")
     contract = ledger.contract
-    assert (contract.metric, contract.direction, contract.rule) == ("val_bpb", Direction.MINIMIZE, "single")
+    assert (contract.metric, contract.direction, contract.rule) == ("val_bpb", Direction.MINIMIZE, str(Confirm()))
     assert (contract.budget, contract.timeout, contract.seed) == (5.0, 50.0, 3)
     assert (contract.script, contract.directory, contract.edit) == ("train.py", ".", ("train.py",))
     assert contract.freeze == (Frozen("data.txt", git("rev-parse", "HEAD:data.txt").strip()),)

@@ -100,7 +100,7 @@ def test_a_baseline_struck_at_every_point(tmp_path: Path, runs: Path, fault: Fau
     base = faults.make(tmp_path / "base" / "repository")
     (base / "train.py").write_text("SCORE = 1.0\n")  # not committed yet: the baseline takes it along
     start = git("rev-parse", "HEAD", cwd=base).strip()
-    init = ("init", "--edit", "train.py", "--edit", "model", "--budget", "5")
+    init = ("init", "--edit", "train.py", "--edit", "model", "--budget", "5", "--rule", "single")
 
     def strike(folder: Path, at: int) -> Ended:
         return faults.gitexp(folder, *init, at=at, fault=fault)

@@ -107,7 +107,7 @@ def test_an_amended_keep_is_no_iteration_any_more(experiment: Path, gitexp: Gite
 
 
 def test_a_rule_of_another_gitexp_is_refused(experiment: Path, gitexp: Gitexp) -> None:
-    message = git("log", "-1", "--format=%B").replace("Exp-Rule: single", "Exp-Rule: paired 3")
+    message = git("log", "-1", "--format=%B").replace("Exp-Rule: confirm", "Exp-Rule: paired")
     git("commit", "-q", "--amend", "--allow-empty", "-F", "-", stdin=message)
     set_lr(experiment, 0.2)
     assert "this gitexp knows single" in refused(gitexp, experiment, "step", "-m", "x")

@@ -110,7 +110,7 @@ def test_what_counts_as_a_crash(folder: Path, gitexp: Gitexp, script: str, words
 
 def test_an_equal_score_is_no_improvement(experiment: Path, gitexp: Gitexp) -> None:
     (experiment / "train.py").write_text(TOY + "# the same\n")
-    assert "equal to exp000 (2.040000)" in gitexp("step", "-m", "comment").stdout
+    assert "equal to exp000 (1 run against 2, noise 0.000000)" in gitexp("step", "-m", "comment").stdout
 
 
 def test_maximize(folder: Path, gitexp: Gitexp) -> None:
@@ -158,7 +158,7 @@ def test_the_command_makes_the_edit(experiment: Path, gitexp: Gitexp, capfd: pyt
 
 def test_the_hook_is_given_the_contract(folder: Path, gitexp: Gitexp) -> None:
     hook_that(folder, 'env > "$GITEXP_RUN_DIR/../seen"; echo val_bpb: 1\n')
-    gitexp("init", "--budget", "7", "--seed", "5", "--name", "a b".replace(" ", "-"))
+    gitexp("init", "--rule", "single", "--budget", "7", "--seed", "5", "--name", "a b".replace(" ", "-"))
     seen = dict(
         line.split("=", 1) for line in (folder / ".git/gitexp/a-b/seen").read_text().splitlines() if "=" in line
     )

@@ -9,7 +9,6 @@ import click
 
 from gitexp.baseline import TEMPLATES, Plan, begin
 from gitexp.cli.progress import Terminal
-from gitexp.decide import RULES
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
 from gitexp.model import Direction, Notes, score_text
@@ -72,7 +71,13 @@ def positive(ctx: click.Context, param: click.Parameter, value: float | None) ->
     help="How often a run is made again that was spoiled from outside (sleep, a stop, a loaded machine).",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Given to each run as RANDOM_SEED.")
-@click.option("--rule", type=click.Choice(RULES), default="single", show_default=True, help="How verdicts are made.")
+@click.option(
+    "--rule",
+    default="confirm",
+    show_default=True,
+    help="How verdicts are made: 'single' (one run decides), 'margin 0.01', or 'confirm', which repeats what is "
+    "promising until the noise allows a verdict (its parameters: replicates=3 strict=1.2 drop=0.6).",
+)
 @click.option("--template", type=click.Choice(list(TEMPLATES)), help="Start from a trainer that comes with gitexp.")
 def init(
     train: str,

@@ -24,6 +24,7 @@ EXIT_CODES = {Status.KEEP: 0, Status.DISCARD: 10, Status.CRASH: 11}
 @click.option("--hypothesis", help="What you expect, and why.")
 @click.option("--next", "ideas", multiple=True, help="What to try next; replaces the list. May be repeated.")
 @click.option("--note", help="Anything else worth keeping.")
+@click.option("--simplify", is_flag=True, help="Its point is shorter code: keep it if the score is no worse.")
 @click.option("--again", is_flag=True, help="Try an edit that was tried before.")
 @click.option("--json", "json_", is_flag=True, help="Print one JSON object.")
 @click.option("--exit-code", is_flag=True, help="Exit with 0 for KEEP, 10 for DISCARD, 11 for CRASH.")
@@ -35,6 +36,7 @@ def step(
     hypothesis: str | None,
     ideas: tuple[str, ...],
     note: str | None,
+    simplify: bool,
     again: bool,
     json_: bool,
     exit_code: bool,
@@ -52,7 +54,7 @@ def step(
     """
     repo = Repository.discover(Path.cwd())
     notes = Notes(hypothesis=hypothesis, next=ideas or None, note=note)
-    proposal = Proposal(message, notes, command, Path.cwd(), again)
+    proposal = Proposal(message, notes, command, Path.cwd(), again, simplify)
     outcome = take_step(repo, history.current_name(repo), proposal, Terminal(quiet=json_))
     click.echo(dumps(_json(outcome)) if json_ else outcome_text(outcome))
     if outcome.opened:

@@ -63,7 +63,7 @@ class Soak:
         hook.write_text(HOOK)
         hook.chmod(0o755)
         started = time.monotonic()
-        done = self.gitexp("init", "--budget", "5")
+        done = self.gitexp("init", "--budget", "5", "--rule", "single")
         assert done.returncode == 0, done.stderr
         self.took = time.monotonic() - started
         self.tip = self.git("rev-parse", "HEAD")
