@@ -108,8 +108,8 @@ def finish(repo: Repository, place: Place, candidate: Candidate, observer: Obser
             notebook.write_views(repo, place, ledger)
     except (GitexpError, OSError) as error:  # the verdict stands, whatever is in the way of the views
         observer.say(f"The views were not written: {error}. Later: gitexp render")
-    place.clear()
     place.forget_evidence()
+    place.clear()
     return ledger
 
 

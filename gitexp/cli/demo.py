@@ -28,7 +28,10 @@ def demo(directory: Path) -> None:
       gitexp demo /tmp/demo
     """
     repo = make(Path(os.path.realpath(directory)))
-    click.echo(f"{directory}: {len(EDITS) + 1} runs of {BUDGET:g} s of training each, on this machine.")
+    click.echo(
+        f"{directory}: a baseline (run twice, to know the noise) and {len(EDITS)} changes. A run trains for {BUDGET:g} s, "
+        "here; what is promising is run again."
+    )
     ledger = play(repo, Terminal(), lambda outcome: click.echo(outcome_text(outcome)))
     click.echo(_summary(repo, ledger, directory))
 
