@@ -29,8 +29,8 @@ def demo(directory: Path) -> None:
     """
     repo = make(Path(os.path.realpath(directory)))
     click.echo(
-        f"{directory}: a baseline (run twice, to know the noise) and {len(EDITS)} changes. A run trains for {BUDGET:g} s, "
-        "here; what is promising is run again."
+        f"{directory}: a baseline, run twice to know the noise, and {len(EDITS)} changes. A run trains for "
+        f"{BUDGET:g} s; what is promising is run again."
     )
     ledger = play(repo, Terminal(), lambda outcome: click.echo(outcome_text(outcome)))
     click.echo(_summary(repo, ledger, directory))
