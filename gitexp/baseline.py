@@ -26,7 +26,7 @@ from gitexp.snapshot import snapshot
 from gitexp.views import COLUMNS, NOTEBOOK, RESULTS
 from gitexp.worktree import check_ready, freeze
 
-TEMPLATES = {"mlx": ("train.py", "prepare.py", "evaluate.py")}
+TEMPLATES = {"mlx": ("train.py", "prepare.py", "kernels.py", "evaluate.py")}
 BASELINE = "exp000"
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 TEMPLATE = Path(__file__).resolve().parents[1] / "templates" / "mlx"
-FILES = ("train.py", "prepare.py", "evaluate.py")
+FILES = ("train.py", "prepare.py", "kernels.py", "evaluate.py")
 PROGRESS = re.compile(
     r"step (\d{5}) \( *(\d+\.\d)%\) \| loss \d+\.\d{4} \| lr \d\.\d\d \| tok/s [\d,]+ \| left \d+\.\ds"
 )
@@ -24,7 +24,7 @@ SETTINGS = ("TIME_BUDGET", "RANDOM_SEED", "GITEXP_DATA", "GITEXP_METRICS", "GITE
 
 
 def copy_template(folder: Path, **constants: object) -> Path:
-    """The three files in a folder, with constants of train.py replaced."""
+    """The four files in a folder, with constants of train.py replaced."""
     for name in FILES:
         (folder / name).write_bytes((TEMPLATE / name).read_bytes())
     for name, value in constants.items():
@@ -471,3 +471,43 @@ def test_the_bench_runs(tmp_path: Path, words: tuple[str, ...]) -> None:
     rows = json.loads((tmp_path / "rows.json").read_text())
     assert len(rows) == (2 if words[0] == "sizes" else 4)
     assert all(1 < row["val_bpb"] < 9 and row["stall"] >= 1 for row in rows)
+
+
+KERNELS = """
+import sys
+import kernels, mlx.core as mx
+from mlx import nn
+
+def rope(x):
+    return mx.fast.rope(x * 32**-0.25, 32, traditional=False, base=10_000.0, scale=1.0, offset=0)
+
+def attention(q, k, v):
+    return mx.fast.scaled_dot_product_attention(q, k, v, scale=1.0, mask="causal")
+
+def check(name, kernel, plain, arrays, *others):
+    def both(function):
+        out, grads = mx.vjp(lambda *given: function(*given, *others), arrays, [mx.random.normal(shape, key=key)])
+        return [*out, *grads]
+    key, shape = mx.random.key(1), plain(*arrays, *others).shape
+    for one, other in zip(both(kernel), both(plain)):
+        error = mx.abs(one - other).max().item() / mx.abs(other).max().item()
+        print(name, error)
+        assert error < (0.04 if name in ("attention", "loss") else 1e-5)
+
+x, y, z = (mx.random.normal((2, 3, 40, 32), key=mx.random.key(seed)) for seed in range(3))
+tokens = mx.random.randint(0, 32, (2, 3, 40), key=mx.random.key(3))
+check("norm", kernels.norm, lambda x: mx.fast.rms_norm(x, None, 1e-6), [x])
+check("relu", kernels.relu_squared, lambda x: mx.square(nn.relu(x)), [x])
+check("rotary", kernels.Rotary(32, 64), rope, [x])
+check("attention", kernels.causal_attention, attention, [rope(kernels.norm(x)), rope(kernels.norm(y)), z])
+check("loss", kernels.cross_entropy, lambda x, t: nn.losses.cross_entropy(x, t, reduction="mean"), [x], tokens)
+check("embedding", kernels.look_up, lambda table, rows: table[rows].sum(0), [x[0, 0]], tokens)
+"""
+
+
+def test_the_kernels_say_what_mlx_says(tmp_path: Path) -> None:
+    """Values and gradients, each against MLX's own function; exp is within 4 %."""
+    copy_template(tmp_path)
+    (tmp_path / "check.py").write_text(KERNELS)
+    result = run(tmp_path, "check.py")
+    assert result.returncode == 0, result.stdout + result.stderr

@@ -66,9 +66,9 @@ def pin(threads: int) -> None:
 
 
 def copy_template(edits: tuple[tuple[str, str, str], ...] = (), **constants: object) -> Path:
-    """The three files in a new folder, with constants of train.py replaced. It is left there, to be looked into."""
+    """The four files in a new folder, with constants of train.py replaced. It is left there, to be looked into."""
     folder = Path(tempfile.mkdtemp(prefix="gitexp-bench-"))
-    for name in ("train.py", "prepare.py", "evaluate.py"):
+    for name in ("train.py", "prepare.py", "kernels.py", "evaluate.py"):
         (folder / name).write_bytes((TEMPLATE / name).read_bytes())
     lines = [("train.py", rf"(?m)^{name} = [^#\n]*", f"{name} = {value}  ") for name, value in constants.items()]
     for name, pattern, replacement in (*edits, *lines):
