@@ -473,6 +473,21 @@ def test_the_bench_runs(tmp_path: Path, words: tuple[str, ...]) -> None:
     assert all(1 < row["val_bpb"] < 9 and row["stall"] >= 1 for row in rows)
 
 
+def test_a_parameter_may_have_any_shape(tmp_path: Path) -> None:
+    copy_template(tmp_path)
+    edit(
+        tmp_path / "train.py",
+        r"(?m)^        self\.mlp = .*",
+        """\
+        self.mlp = MLP(width)
+        self.gain, self.lift = mx.ones(width), mx.array(1.0)""",
+    )
+    edit(tmp_path / "train.py", r"self\.mlp\(norm\(x\)\)", "self.lift * self.mlp(self.gain * norm(x))")
+    result = run(tmp_path, "train.py")
+    assert result.returncode == 0, result.stderr
+    assert run(tmp_path, "evaluate.py").returncode == 0
+
+
 KERNELS = """
 import sys
 import kernels, mlx.core as mx

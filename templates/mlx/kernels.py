@@ -20,7 +20,7 @@ Arrays = tuple[mx.array, ...]
 
 
 def row_mean(x: mx.array) -> mx.array:
-    return x @ mx.full((x.shape[-1], 1), 1 / x.shape[-1])
+    return x @ mx.full((x.shape[-1], 1), 1 / x.shape[-1]) if x.ndim > 1 else x.mean(keepdims=True)
 
 
 def fast_exp(x: mx.array) -> mx.array:

@@ -15,7 +15,7 @@ import prepare  # before mlx.core: what must happen before that is loaded happen
 import mlx.core as mx  # isort: skip
 from kernels import norm
 from mlx import nn
-from mlx.utils import tree_flatten
+from mlx.utils import tree_flatten, tree_unflatten
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Constants: one a line, so that an experiment is a diff of one line
@@ -151,31 +151,36 @@ def loss_fn(model: GPT, inputs: mx.array, targets: mx.array) -> mx.array:
 
 
 class Optimizer:
-    """Muon for the matrices inside the blocks. For embeddings and head, whose rows each stand for a token or a run:
-    the gradient over the root of its mean square in that row. That is Adam without momentum, with one second moment a
-    row: a third of Adam's time, and better by 0.01."""
+    """Muon for the matrices inside the blocks. For the rest, whose rows each stand for a token or a run: the gradient
+    over the root of its mean square in that row, which is Adam without momentum and with one second moment a row. It
+    takes a third of Adam's time, and scores 0.01 better."""
 
     def __init__(self, model: GPT) -> None:
-        self.layers = {f"{name}.weight": layer for name, layer in model.named_modules() if "weight" in layer}
         self.state = {
-            name: mx.zeros_like(layer.weight) if name.startswith("blocks") else mx.zeros((len(layer.weight), 1))
-            for name, layer in self.layers.items()
+            name: mx.zeros_like(weight) if is_matrix(name, weight) else kernels.row_mean(mx.zeros_like(weight))
+            for name, weight in tree_flatten(model.trainable_parameters())
         }
         self.set_rate(1.0)
 
     def set_rate(self, scale: float) -> None:
         self.state["rate"] = mx.array(scale)  # among the state, as a compiled step would keep a number for ever
 
-    def update(self, grads: dict) -> None:
+    def update(self, model: GPT, grads: dict) -> None:
         state, rate = self.state, self.state["rate"]
+        weights = dict(tree_flatten(model.trainable_parameters()))
         for name, g in tree_flatten(grads):
-            if name.startswith("blocks"):
+            if is_matrix(name, g):
                 state[name] = MOMENTUM * state[name] + g
                 change = orthogonal(g + MOMENTUM * state[name]) * (MATRIX_LR * rate)
             else:  # 1e-20: no division by zero, and no denormal numbers, which are slow
                 state[name] = ROW_DECAY * state[name] + (1 - ROW_DECAY) * (kernels.row_mean(mx.square(g)) + 1e-20)
-                change = g * ((HEAD_LR if name == "head.weight" else EMBED_LR) * rate * mx.rsqrt(state[name]))
-            self.layers[name].weight = self.layers[name].weight - change
+                change = g * ((EMBED_LR if name.startswith("embed") else HEAD_LR) * rate * mx.rsqrt(state[name]))
+            weights[name] = weights[name] - change
+        model.update(tree_unflatten(list(weights.items())))
+
+
+def is_matrix(name: str, weight: mx.array) -> bool:
+    return name.startswith("blocks") and weight.ndim == 2
 
 
 def orthogonal(x: mx.array) -> mx.array:
@@ -214,7 +219,7 @@ def main() -> None:
 
     def train_step(inputs: mx.array, targets: mx.array) -> mx.array:
         loss, grads = loss_and_grad(model, inputs, targets)
-        optimizer.update(grads)
+        optimizer.update(model, grads)
         return loss
 
     if device != "cpu":

@@ -18,7 +18,7 @@ from gitexp.model import Status
 
 HONEST = 1.0  # bits per byte: no second of training gets below
 MARKS = {
-    "AT_IMPORT": "from mlx.utils import tree_flatten\n",
+    "AT_IMPORT": "from mlx import nn\n",
     "TRAINS": "def main() -> None:\n",
     "IN_MODEL": '        """Logits (batch, length, vocabulary) for tokens (batch, length)."""\n',
     "RETURN": "return self.head(norm(x)).astype(mx.float32)",
