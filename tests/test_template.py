@@ -181,7 +181,7 @@ def test_nothing_to_score(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("constant", "value", "complaint"),
-    [("EMBED_LR", "float('nan')", "the loss is nan at step 1"), ("MAX_LOSS", "1.0", "diverged")],
+    [("EMBED_LR", "float('nan')", "at step 1: training has diverged"), ("MAX_LOSS", "1.0", "diverged")],
 )
 def test_a_diverged_run_stops(tmp_path: Path, constant: str, value: str, complaint: str) -> None:
     folder = copy_template(tmp_path, **{constant: value})

@@ -236,7 +236,7 @@ def main() -> None:
         loss = train_step(mx.array(inputs), mx.array(targets))
         mx.eval(loss, model.state, optimizer.state)  # before any clock is read: MLX is lazy
         nats = loss.item()
-        if not nats <= MAX_LOSS:  # true of NaN too
+        if not abs(nats) <= MAX_LOSS:  # true of NaN too
             prepare.fail(f"the loss is {nats:.4g} at step {step}: training has diverged (a rate may be too high).")
         average = EMA_DECAY * average + (1 - EMA_DECAY) * nats
         smooth = average / (1 - EMA_DECAY ** (step + 1))  # debiased: else the first steps would be pulled to 0
