@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from gitexp import history
+from gitexp.disk import write_file
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
 from gitexp.model import Ledger, Notes
-from gitexp.pending import Place, write_file
+from gitexp.pending import Place
 from gitexp.text import from_bytes
 from gitexp.views import NOTEBOOK, RESULTS, experiment_md, results_tsv
 

@@ -8,20 +8,19 @@ Beside them stand, while they are true, the run's leading process and who is mov
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from gitexp.errors import GitexpError
+from gitexp.disk import holder_of, lock, write_file
 from gitexp.git import Repository
 from gitexp.model import BRANCH_PREFIX, Contract, Direction, Frozen, Measurement, Notes, Sample
 from gitexp.objects import Entry
@@ -103,12 +102,12 @@ class Place:
         Raises at once, naming the holder, when another process has either.
         """
         mine, here = self.directory / "lock", repo.git_dir / "gitexp.lock"
-        with _lock(mine, self.branch, purpose), _lock(here, "This work tree", purpose):
+        with lock(mine, self.branch, purpose), lock(here, "This work tree", purpose):
             yield
 
     def holder(self) -> tuple[str, int]:
         """Who is at this experiment, and its process; empty and 0 when nobody is."""
-        holder = _holder(self.directory / "lock")
+        holder = holder_of(self.directory / "lock")
         found = re.search(r"process (\d+)", holder)
         return holder, int(found[1]) if found else 0
 
@@ -201,64 +200,6 @@ class Place:
         """Forget the step: its journal last, so that it is there as long as there is something to tell."""
         for name in ("running.json", "result.json", "pending.json"):
             (self.directory / name).unlink(missing_ok=True)
-
-
-@contextmanager
-def _lock(path: Path, what: str, purpose: str) -> Iterator[None]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "a+b") as file:
-        for _ in range(20):  # somebody who only asks who holds it holds it for a moment
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except OSError:
-                if holder := _holder(path):
-                    raise GitexpError(f"{what} is in use by {holder}.", "gitexp status") from None
-                time.sleep(0.01)
-        else:
-            raise GitexpError(f"{what} is in use by another gitexp.", "gitexp status")
-        file.truncate(0)
-        file.write(f"gitexp {purpose} (process {os.getpid()}, since {time.strftime('%H:%M:%S')})".encode())
-        file.flush()
-        yield
-        file.truncate(0)
-
-
-def _holder(path: Path) -> str:
-    try:
-        with open(path, "rb") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except OSError:
-                return file.read().decode("utf-8", "replace").strip()
-    except FileNotFoundError:
-        pass
-    return ""
-
-
-def write_file(path: Path, data: bytes) -> None:
-    """Write by temporary file and rename: a reader sees the old bytes or the new ones, never a part.
-
-    Without fsync, as git does: on a busy disk one takes seconds, and a step makes several.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = part_of(path)
-    try:
-        part.write_bytes(data)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def part_of(path: Path) -> Path:
-    """Where the bytes are gathered that will be renamed to ``path``."""
-    return path.with_name(f".gitexp.{os.getpid()}.part")
-
-
-def sweep(folders: Iterable[Path]) -> None:
-    """Remove what processes that died while they wrote left in ``folders``."""
-    for part in [part for folder in set(folders) for part in folder.glob(".gitexp.*.part")]:
-        part.unlink(missing_ok=True)
 
 
 def _read(path: Path, make: Callable[[Any], Value | None]) -> Value | None:

@@ -11,12 +11,13 @@ from urllib.parse import unquote
 from gitexp import history
 from gitexp.borrow import give_back
 from gitexp.conclude import check_out, conclude, conclude_baseline, finish, whereabouts
+from gitexp.disk import sweep
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
 from gitexp.locks import clear_stale
 from gitexp.model import Iteration, Ledger, Measurement, score_text
 from gitexp.observer import Observer
-from gitexp.pending import Candidate, Place, sweep
+from gitexp.pending import Candidate, Place
 from gitexp.processes import end_run
 from gitexp.seal import drop_ref, give_up, hand_back, keep, open_pending
 

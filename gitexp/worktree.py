@@ -7,11 +7,11 @@ import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from gitexp.disk import part_of, write_file
 from gitexp.errors import GitexpError
 from gitexp.git import Change, Repository
 from gitexp.model import Contract, Frozen
 from gitexp.objects import EXECUTABLE, SYMLINK, Entry, entries, file_entry
-from gitexp.pending import part_of, write_file
 from gitexp.views import NOTEBOOK, RESULTS
 
 VIEWS = (RESULTS, NOTEBOOK)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 LEVELS = [
     ["errors", "resources", "text", "__init__"],
-    ["model", "git", "observer", "output", "processes", "watch", "changes"],
+    ["model", "git", "observer", "output", "processes", "watch", "changes", "disk"],
     ["trailers", "summary", "crash", "guards", "diagnosis", "runner", "objects", "hook", "views"],
     ["decide", "breaker", "records", "pending", "outcome"],
     ["history", "worktree", "measure", "locks"],

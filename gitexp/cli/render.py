@@ -5,9 +5,10 @@ from pathlib import Path
 import click
 
 from gitexp.cli.read import experiment_option, open_ledger
+from gitexp.disk import write_file
 from gitexp.errors import GitexpError
 from gitexp.notebook import write_views
-from gitexp.pending import Place, write_file
+from gitexp.pending import Place
 from gitexp.views import NOTEBOOK, RESULTS, experiment_md, results_tsv
 
 

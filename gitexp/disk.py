@@ -1,0 +1,70 @@
+"""Files of ours on disk: replaced whole or not at all, and locked against each other."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from gitexp.errors import GitexpError
+
+
+@contextmanager
+def lock(path: Path, what: str, purpose: str) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a+b") as file:
+        for _ in range(20):  # somebody who only asks who holds it holds it for a moment
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError:
+                if holder := holder_of(path):
+                    raise GitexpError(f"{what} is in use by {holder}.", "gitexp status") from None
+                time.sleep(0.01)
+        else:
+            raise GitexpError(f"{what} is in use by another gitexp.", "gitexp status")
+        file.truncate(0)
+        file.write(f"gitexp {purpose} (process {os.getpid()}, since {time.strftime('%H:%M:%S')})".encode())
+        file.flush()
+        yield
+        file.truncate(0)
+
+
+def holder_of(path: Path) -> str:
+    try:
+        with open(path, "rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError:
+                return file.read().decode("utf-8", "replace").strip()
+    except FileNotFoundError:
+        pass
+    return ""
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write by temporary file and rename: a reader sees the old bytes or the new ones, never a part.
+
+    Without fsync, as git does: on a busy disk one takes seconds, and a step makes several.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = part_of(path)
+    try:
+        part.write_bytes(data)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def part_of(path: Path) -> Path:
+    """Where the bytes are gathered that will be renamed to ``path``."""
+    return path.with_name(f".gitexp.{os.getpid()}.part")
+
+
+def sweep(folders: Iterable[Path]) -> None:
+    """Remove what processes that died while they wrote left in ``folders``."""
+    for part in [part for folder in set(folders) for part in folder.glob(".gitexp.*.part")]:
+        part.unlink(missing_ok=True)
