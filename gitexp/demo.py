@@ -32,7 +32,7 @@ class Edit:
 # The experiment starts from a rate that is far too low, so that there is something to find in seconds.
 HANDICAP = Edit("HEAD_LR", "0.0005", "", "")
 EDITS = (
-    Edit("HEAD_LR", "0.015", "head LR 0.0005 -> 0.015", "The output head learns too slowly for so short a budget."),
+    Edit("HEAD_LR", "0.01", "head LR 0.0005 -> 0.01", "The output head learns too slowly for so short a budget."),
     Edit(
         "MATRIX_LR", "1.0", "matrix LR 0.02 -> 1.0", "Muon's updates are normalised: a much higher rate may be stable."
     ),

@@ -22,6 +22,16 @@ print("num_steps: 7")
 """
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--every-point", action="store_true", help="Strike each fault at every point, not at each third.")
+
+
+@pytest.fixture
+def stride(request: pytest.FixtureRequest) -> int:
+    """For the faults that are struck at some points only, unless all are asked for: kill -9 always is at every one."""
+    return 1 if request.config.getoption("--every-point") else 3
+
+
 @pytest.fixture(autouse=True)
 def _hermetic(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):

@@ -31,7 +31,7 @@ kill -9 $$
 
 @pytest.mark.slow
 @pytest.mark.parametrize("way", ["before", "after", "locked"])
-@pytest.mark.parametrize(("verdict", "score"), VERDICTS)
+@pytest.mark.parametrize(("verdict", "score"), VERDICTS[:2])  # a CRASH is sealed as a DISCARD is
 def test_git_dies_at_every_call(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runs: Path, verdict: str, score: str, way: str
 ) -> None:
