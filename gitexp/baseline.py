@@ -13,7 +13,7 @@ from gitexp.decide import baseline_runs
 from gitexp.decide import parse as parse_rule
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
-from gitexp.guards import parse
+from gitexp.guards import broken, parse
 from gitexp.model import Contract, Direction, Ledger, Measurement, Notes
 from gitexp.objects import GITLINK, SYMLINK, entries
 from gitexp.observer import Observer
@@ -160,6 +160,8 @@ def _measure(repo: Repository, place: Place, plan: Plan, observer: Observer) -> 
     runs = baseline_runs(contract.rule)
     measurement = gather_baseline(repo, place, contract, candidate, runs, observer)
     _check_measured(measurement, place.log(BASELINE))
+    if reason := broken(contract, measurement):
+        raise GitexpError(f"With this baseline nothing could ever be kept: {reason}.", "gitexp init -h")
     if (repo.branch(), repo.resolve("HEAD")) != (branch, candidate.base):
         raise GitexpError("Another commit was checked out while the baseline ran; nothing was sealed.", "git status")
     return candidate, measurement

@@ -19,6 +19,11 @@ def changed(files: Mapping[str, tuple[bytes, bytes]]) -> tuple[str, ...]:
     return tuple(named[:MOST] + ([f"{len(named) - MOST} more"] if len(named) > MOST else []))
 
 
+def code_lines(source: bytes) -> int:
+    """Lines that are neither blank nor a comment."""
+    return sum(bool(line.strip()) and not line.lstrip().startswith(b"#") for line in source.splitlines())
+
+
 def _in_file(path: str, old: bytes, new: bytes) -> list[str]:
     before, after = _things(path, old), _things(path, new)
     if before is None or after is None:

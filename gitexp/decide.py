@@ -58,8 +58,8 @@ def parse(rule: str) -> Margin | Confirm:
     name, *words = rule.split() or [""]
     if name not in RULES:
         raise GitexpError(
-            f"This experiment's rule is {rule!r}; this gitexp knows {', '.join(RULES)}.",
-            "pip install --upgrade gitexp",
+            f"{rule!r} is no rule that this gitexp knows: single, margin X, or confirm.",
+            "gitexp init -h   # or, where a newer gitexp began the experiment: pip install --upgrade gitexp",
         )
     if name == "confirm":
         return _confirm(rule, words)
@@ -220,15 +220,19 @@ def _in_one_run(rule: Margin, ledger: Ledger, candidate: Measurement, simpler: i
     assert candidate.score is not None
     assert incumbent.score is not None  # a KEEP was measured
     lead = _sign(ledger.contract) * (candidate.score - incumbent.score)
-    against = f"{incumbent.id} ({score_text(incumbent.score)})"
+    against, delta = f"{incumbent.id} ({score_text(incumbent.score)})", candidate.score - incumbent.score
     if lead >= 0 and simpler:
-        return Verdict(Status.KEEP, f"{simpler} lines simpler at no loss against {against}")
+        return Verdict(Status.KEEP, f"{_lines(simpler)} simpler at no loss against {against}", delta)
     if lead == 0:
-        return Verdict(Status.DISCARD, f"equal to {against}")
+        return Verdict(Status.DISCARD, f"equal to {against}", delta)
     said = f"{'better' if lead > 0 else 'worse'} than {against} by {score_text(abs(lead))}"
     if lead > rule.least:
-        return Verdict(Status.KEEP, said)
-    return Verdict(Status.DISCARD, f"{said}, not more than {rule.least:g}" if lead > 0 else said)
+        return Verdict(Status.KEEP, said, delta)
+    return Verdict(Status.DISCARD, f"{said}, not more than {rule.least:g}" if lead > 0 else said, delta)
+
+
+def _lines(count: int) -> str:
+    return f"{count} line" + ("" if count == 1 else "s")
 
 
 def _sign(contract: Contract) -> int:
@@ -251,11 +255,11 @@ def _confirmed(rule: Confirm, ledger: Ledger, candidate: Measurement, simpler: i
     if next_move in (Move.KEEP, Move.DROP):
         status = Status.KEEP if next_move is Move.KEEP else Status.DISCARD
         why = _reason(lead, status, incumbent, len(scores[name]), len(scores[incumbent]))
-        small = f"{simpler} lines simpler at no loss: " if simpler and status is Status.KEEP else ""
-        return Verdict(status, small + why)
+        small = f"{_lines(simpler)} simpler at no loss: " if simpler and status is Status.KEEP else ""
+        return Verdict(status, small + why, sign * lead.by)
     again = name if next_move is Move.CANDIDATE else incumbent
     seed = next(seed for seed in count(ledger.contract.seed) if seed not in tried[again])
-    why = "promising" if again == name else f"{name} is promising, and {again} may have been lucky"
+    why = "promising" if again == name else f"promising, and {again} may have been lucky"
     return Again(again, seed, f"{why}: run {len(tried[again]) + 1} of {rule.replicates}, seed {seed}")
 
 
@@ -276,7 +280,8 @@ def _pooled(ledger: Ledger, scores: Mapping[str, Scores]) -> Noise:
 
 
 def _reason(lead: Lead, status: Status, incumbent: str, runs: int, met: int) -> str:
-    stood_on = f"({runs} {'run' if runs == 1 else 'runs'} against {met}, noise {score_text(lead.noise)})"
+    evidence = f", evidence {lead.evidence:.2f}" if math.isfinite(lead.evidence) and lead.by else ""
+    stood_on = f"({runs} {'run' if runs == 1 else 'runs'} against {met}, noise {score_text(lead.noise)}{evidence})"
     if lead.by == 0:
         return f"equal to {incumbent} {stood_on}"
     size = score_text(abs(lead.by))

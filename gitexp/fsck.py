@@ -196,7 +196,9 @@ def _check_paths(repo: Repository, ledger: Ledger, commits: list[_Sealed]) -> It
 
 def _check_work_tree(repo: Repository, place: Place, ledger: Ledger) -> Iterator[Finding]:
     path = repo.hook_path(hook.NAME)
-    if path.is_file() and hook.blob(repo, path) != ledger.contract.hook:
+    if not path.is_file():
+        yield Finding("hook", f"There is no hook at {path}.", "gitexp hook --install")
+    elif hook.blob(repo, path) != ledger.contract.hook:
         yield Finding("hook", f"{path} is not the hook that the baseline was measured with.", "gitexp hook")
     edits = notebook.unsealed(repo, place, ledger.name)
     wanted = {RESULTS: results_tsv(ledger), NOTEBOOK: experiment_md(ledger, edits if edits != Notes() else None)}

@@ -247,12 +247,6 @@ class Repository:
         diff = self.run("diff-tree", "-p", "--full-index", "--binary", "--no-ext-diff", "--no-textconv", old, new)
         return self.line("patch-id", "--stable", stdin=diff).partition(" ")[0]
 
-    def growth(self, old: str, new: str) -> int:
-        """By how many lines of text one tree is longer than another."""
-        rows = self.line("diff-tree", "-r", "--numstat", "--no-renames", old, new).splitlines()
-        counts = (row.split("\t")[:2] for row in rows)
-        return sum(int(added) - int(deleted) for added, deleted in counts if added != "-")
-
     def untracked(self, paths: Iterable[str]) -> list[str]:
         """Untracked files under ``paths`` that .gitignore does not name."""
         out = os.fsdecode(self.run("ls-files", "-z", "--others", "--exclude-standard", "--", *paths))

@@ -30,8 +30,13 @@ class Run:
     iteration: str  # whose tree it is
     seed: int
     mark: str  # the step it is made for
-    label: str  # what it is called on the screen, and its log
+    label: str  # what its log is called
     test: bool = False  # whether the held-out split is to be scored too
+
+    @property
+    def title(self) -> str:
+        """What it is called on the screen."""
+        return self.iteration if self.label == self.iteration else f"{self.iteration}, seed {self.seed}"
 
 
 EVALUATE = "--- evaluate"  # the hook's line between the training and the frozen evaluator
@@ -118,7 +123,7 @@ def _replicate(
 
     log = place.log(asked.label)
     completed = False
-    observer.run_starts(asked.label, contract.budget)
+    observer.run_starts(asked.title, contract.budget)
     try:
         execution = run(
             [str(path)],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 BRANCH_PREFIX = "exp/"
@@ -119,6 +119,8 @@ class Again:
 class Verdict:
     status: Status
     reason: str
+    # The candidate's score less the incumbent's, as the rule weighed them.
+    delta: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,7 @@ class Iteration:
     changes: tuple[str, ...] = ()  # what the edit changes, by syntax
     patch: str = ""  # git's patch id of the edit
     simpler: int = 0  # by how many lines the code became shorter, where that was the point (--simplify)
+    delta: float | None = None  # its score less the incumbent's, as the rule weighed them
     commit: str = ""
 
     @property
@@ -210,12 +213,14 @@ class Ledger:
         return sum(iteration.status is status for iteration in self.iterations)
 
     def deltas(self) -> list[float | None]:
-        """For each iteration, its score less that of the incumbent it met; ``None`` for the baseline and crashes."""
+        """For each iteration, its score less that of the incumbent it met, as it was weighed; ``None`` for the baseline
+        and crashes."""
         deltas: list[float | None] = []
         incumbent: float | None = None
         for iteration in self.iterations:
             score = iteration.score
-            deltas.append(None if score is None or incumbent is None else score - incumbent)
+            plain = None if score is None or incumbent is None else score - incumbent
+            deltas.append(plain if iteration.delta is None else iteration.delta)
             if iteration.status is Status.KEEP:
                 incumbent = iteration.score
         return deltas

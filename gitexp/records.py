@@ -79,6 +79,8 @@ def _pairs(iteration: Iteration) -> Iterator[tuple[str, str]]:
     yield "Exp-Tree", iteration.tree
     yield "Exp-Status", iteration.status.value
     yield from _measurement_pairs(iteration.measurement)
+    if iteration.delta is not None:
+        yield "Exp-Delta", f"{iteration.delta:.12g}"
     for thing in iteration.changes:
         yield "Exp-Change", thing
     if iteration.simpler:
@@ -184,6 +186,7 @@ def _iteration(message: Message, commit: str) -> Iteration | None:
         changes=message.all("Exp-Change"),
         patch=message.first("Exp-Patch") or "",
         simpler=int(message.first("Exp-Simpler") or 0),
+        delta=_number(message, "Exp-Delta"),
         commit=commit,
     )
 

@@ -119,7 +119,9 @@ def _joined(evidence: Measurement | None, more: Measurement, candidate: str) -> 
     weight, new = len(own) - 1, dict(more.metrics)
     metrics = tuple((n, (v * weight + new[n]) / (weight + 1)) for n, v in evidence.metrics if n in new)
     memory = max((m for m in (evidence.memory_mb, more.memory_mb) if m is not None), default=None)
-    return replace(evidence, samples=samples, spoiled=spoiled, score=fmean(own), metrics=metrics, memory_mb=memory)
+    return replace(
+        evidence, samples=samples, spoiled=spoiled, score=float(f"{fmean(own):.12g}"), metrics=metrics, memory_mb=memory
+    )
 
 
 def tampered(repo: Repository, contract: Contract) -> str:

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterable, Mapping
 
 from gitexp import notebook
-from gitexp.changes import changed
+from gitexp.changes import changed, code_lines
 from gitexp.git import Repository
 from gitexp.model import Contract, Notes
 from gitexp.objects import Entry, entries, write_tree
@@ -53,10 +53,21 @@ def snapshot(
 
 def _things(repo: Repository, base: str, changes: Mapping[str, Entry | None]) -> tuple[str, ...]:
     """What the edit changes, by syntax."""
+    return changed(_contents(repo, base, changes))
+
+
+def shorter(repo: Repository, candidate: Candidate) -> int:
+    """By how many lines of code the edit makes its files shorter."""
+    contents = _contents(repo, candidate.base, candidate.changes)
+    return sum(code_lines(old) - code_lines(new) for old, new in contents.values())
+
+
+def _contents(repo: Repository, base: str, changes: Mapping[str, Entry | None]) -> dict[str, tuple[bytes, bytes]]:
+    """By path, what the file holds in the commit ``base`` and in the candidate; empty where there is none."""
     old = entries(repo, base, changes) if changes else {}
     sides = {path: (old.get(path), new) for path, new in changes.items()}
     blobs = repo.blobs({entry.oid for pair in sides.values() for entry in pair if entry})
-    return changed({path: (_content(blobs, a), _content(blobs, b)) for path, (a, b) in sides.items()})
+    return {path: (_content(blobs, a), _content(blobs, b)) for path, (a, b) in sides.items()}
 
 
 def _content(blobs: Mapping[str, bytes], entry: Entry | None) -> bytes:

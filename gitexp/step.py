@@ -21,8 +21,8 @@ from gitexp.recovery import recover
 from gitexp.replicates import gather
 from gitexp.runner import TAIL_LINES, NotStarted, attend
 from gitexp.seal import hand_back, open_pending, signals_wait
-from gitexp.snapshot import snapshot, tree_of
-from gitexp.worktree import check_frozen, check_ready, pathspec
+from gitexp.snapshot import shorter, snapshot, tree_of
+from gitexp.worktree import check_frozen, check_ready, pathspec, untracked_below
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,9 @@ def step(repo: Repository, name: str, proposal: Proposal, observer: Observer) ->
         ledger = history.load(repo, name)
         check_contract(repo, ledger.contract)
         check_breaker(place, ledger)
-        _propose(repo, place, ledger, proposal)
+        if proposal.command:
+            _check_unedited(repo, ledger.contract)
+            _propose(repo, place, ledger, proposal)
         _check_tip(repo, ledger)
         candidate = _snapshot(repo, place, ledger, description, body, proposal.notes)
         _check_one_variable(ledger.contract, candidate, observer)
@@ -94,9 +96,18 @@ def _check_tip(repo: Repository, ledger: Ledger) -> None:
         )
 
 
+def _check_unedited(repo: Repository, contract: Contract) -> None:
+    """What a refused or interrupted step left must not be taken for a part of what the command is about to do."""
+    folders = [path for path in contract.edit if (repo.top / path).is_dir()]
+    if edited := [change.path for change in repo.changes()] + untracked_below(repo, folders):
+        raise GitexpError(
+            f"{', '.join(edited)} is edited already, by an earlier step perhaps, and the command's edit would be mixed "
+            "with that.",
+            f"gitexp step -m '...'   # tries the edit that is there; or: git restore {pathspec(edited[0])}",
+        )
+
+
 def _propose(repo: Repository, place: Place, ledger: Ledger, proposal: Proposal) -> None:
-    if not proposal.command:
-        return
     command = " ".join(proposal.command)
     try:
         code = attend(proposal.command, cwd=proposal.directory, env=os.environ | {MARK: uuid.uuid4().hex})
@@ -148,13 +159,14 @@ def _check_one_variable(contract: Contract, candidate: Candidate, observer: Obse
 
 
 def _simpler(repo: Repository, candidate: Candidate) -> Candidate:
-    shorter = -repo.growth(candidate.base_tree, candidate.tree)
-    if shorter <= 0:
+    fewer = shorter(repo, candidate)
+    if fewer <= 0 or not candidate.things:
         raise GitexpError(
-            f"--simplify is for an edit that leaves fewer lines of code; this one leaves {-shorter} more.",
+            "--simplify is for an edit that leaves fewer lines of code (blank lines and comments are none); this one "
+            f"leaves {-fewer} more.",
             "gitexp step -m '...'   # to judge it by its score alone",
         )
-    return replace(candidate, simpler=shorter)
+    return replace(candidate, simpler=fewer)
 
 
 def _check_new(ledger: Ledger, candidate: Candidate) -> None:
@@ -165,7 +177,8 @@ def _check_new(ledger: Ledger, candidate: Candidate) -> None:
                 return
             raise GitexpError(
                 f"This edit was already tried as {tried.id}, {tried.status.value}: {tried.reason}.",
-                "gitexp step --again -m '...'   # if it should be tried again",
+                "gitexp step --again -m '...'   # tries it again; or take it back: git restore "
+                + " ".join(map(pathspec, candidate.changes)),
             )
 
 

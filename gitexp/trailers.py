@@ -27,6 +27,7 @@ Exp-Memory-MB       peak memory
 Exp-Seconds         wall-clock seconds of all replicates
 Exp-Seed            the first replicate's seed
 Exp-Sample          ``exp004 seed=0 seconds=8.1 score=1.8``, one for each replicate; ``score=`` is empty for a crash
+Exp-Delta           its score less the incumbent's, as the rule weighed them
 Exp-Change          what the edit changes, by syntax: ``constant LR``, ``function forward``; one for each
 Exp-Simpler         by how many lines the code became shorter, where that was the point (``--simplify``)
 Exp-Patch           git's patch id of the edit: an edit that was tried before has the same

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -136,11 +135,11 @@ def _notes(ledger: Ledger) -> Iterator[str]:
     noted = [iteration for iteration in ledger.iterations if iteration.notes.note]
     for iteration in noted[-NOTES_SHOWN:]:
         yield f"{iteration.id}: {_prose(iteration.notes.note or '')}"
-    looks: Counter[str] = Counter()
+    looks = 0
     for remark in ledger.remarks:
         if remark.kind == "breaker":
             yield f"{remark.of}: the circuit breaker was reset: {_prose(remark.text)}"
         else:
-            looks[remark.of] += 1
-            again = f", look {looks[remark.of]}" if looks[remark.of] > 1 else ""
+            looks += 1
+            again = f", look {looks} at it" if looks > 1 else ""
             yield f"{remark.of}: {score_text(remark.score)} on the held-out split{again}"

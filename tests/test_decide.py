@@ -138,8 +138,8 @@ def test_a_rule_is_read_and_written_with_all_its_parameters(text: str, rule: Mar
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("", "this gitexp knows single, margin, confirm"),
-        ("sprt", "this gitexp knows single, margin, confirm"),
+        ("", "this gitexp knows: single, margin X, or confirm"),
+        ("sprt", "this gitexp knows: single, margin X, or confirm"),
         ("single 3", "it is written 'single', or 'margin 0.01'"),
         ("margin", "it is written 'single', or 'margin 0.01'"),
         ("margin 1 2", "it is written 'single', or 'margin 0.01'"),
@@ -195,7 +195,7 @@ def test_it_says_what_it_asks_for_and_why() -> None:
     trainer = table({"exp000": [1.00, 1.02, 1.03], "exp001": [0.96, 0.97, 0.98]})
     _, asked = steps(trainer, 1, runs=2)
     assert asked[0][0] == Again("exp001", 1, "promising: run 2 of 3, seed 1")
-    assert asked[0][1] == Again("exp000", 2, "exp001 is promising, and exp000 may have been lucky: run 3 of 3, seed 2")
+    assert asked[0][1] == Again("exp000", 2, "promising, and exp000 may have been lucky: run 3 of 3, seed 2")
 
 
 def test_the_incumbent_is_run_again_by_every_step_that_needs_it_until_its_replicates_are_used_up() -> None:
@@ -227,9 +227,7 @@ def test_a_crashed_replicate_of_the_incumbent_is_left_out_and_not_made_again() -
 def test_nothing_is_said_before_a_tree_has_two_runs() -> None:
     state = begun(table({"exp000": [1.0]}), runs=1)
     one_run = of([Sample("exp001", 0, 1.0, 0.5)], "exp001")
-    assert decide(state, one_run) == Again(
-        "exp000", 1, "exp001 is promising, and exp000 may have been lucky: run 2 of 3, seed 1"
-    )
+    assert decide(state, one_run) == Again("exp000", 1, "promising, and exp000 may have been lucky: run 2 of 3, seed 1")
     crashed = [Sample("exp000", 1, 1.0, None), Sample("exp000", 2, 1.0, None)]
     verdict = decide(state, replace(one_run, samples=(*one_run.samples, *crashed)))
     assert isinstance(verdict, Verdict)

@@ -46,7 +46,7 @@ def test_the_baseline_seals_the_contract(folder: Path, gitexp: Gitexp) -> None:
     options = ("--metric", "val_bpb", "--budget", "5", "--timeout", "50", "--seed", "3", "--freeze", "data.txt")
     words = ("--goal", "lowest", "--hypothesis", "LR", "--constraint", "a", "--constraint", "b", "--next", "c")
     result = gitexp("init", "--name", "lr", *options, *words)
-    assert "exp000 val_bpb 2.040000 on exp/lr" in result.stdout
+    assert "exp000 val_bpb 2.040000 (lower is better) on exp/lr" in result.stdout
     assert git("branch", "--show-current").strip() == "exp/lr"
     assert git("rev-parse", "main").strip() == main
     assert git("status", "--porcelain") == ""

@@ -58,7 +58,7 @@ def test_a_proposer_that_changes_the_hook_or_a_frozen_file(folder: Path, gitexp:
     edit = "sed -i.bak s/0.1/0.2/ train.py; rm -f train.py.bak; "
     said = gitexp("step", "-m", "x", "--", "sh", "-c", edit + "echo 2 > data.txt", code=1).stderr
     assert "data.txt" in said
-    git("checkout", "-q", "data.txt")
+    git("checkout", "-q", "data.txt", "train.py")
     said = gitexp("step", "-m", "x", "--", "sh", "-c", edit + "echo echo >> .git/hooks/post-run", code=1).stderr
     assert "is not the one the baseline was measured with" in said
 
@@ -110,7 +110,7 @@ def test_a_rule_of_another_gitexp_is_refused(experiment: Path, gitexp: Gitexp) -
     message = git("log", "-1", "--format=%B").replace("Exp-Rule: confirm", "Exp-Rule: paired")
     git("commit", "-q", "--amend", "--allow-empty", "-F", "-", stdin=message)
     set_lr(experiment, 0.2)
-    assert "this gitexp knows single" in refused(gitexp, experiment, "step", "-m", "x")
+    assert "this gitexp knows: single" in refused(gitexp, experiment, "step", "-m", "x")
 
 
 @pytest.mark.parametrize(

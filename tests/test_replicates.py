@@ -61,7 +61,7 @@ def test_what_is_promising_is_run_again_and_so_is_the_incumbent(noisy: Path, git
     ran(runs)
     set_score(noisy, 1.9)
     result = gitexp("step", "-m", "x")
-    assert "exp001: exp001 is promising, and exp000 may have been lucky: run 3 of 3, seed 2" in result.stderr
+    assert "exp001: promising, and exp000 may have been lucky: run 3 of 3, seed 2" in result.stderr
     assert "exp001: promising: run 2 of 3, seed 1" in result.stderr
     lines = ran(runs)
     assert "2.0 2 exp000" in lines
@@ -203,7 +203,7 @@ def test_shorter_code_at_no_loss_is_a_keep_where_that_is_the_point(folder: Path,
     said = gitexp("step", "-m", "shorter", "--simplify", "--again").stdout
     assert "exp002 KEEP" in said
     assert "2 lines simpler at no loss" in said
-    assert "simpler    by 2 lines" in gitexp("why", "2").stdout
+    assert "simpler    lines of code: 2 fewer" in gitexp("why", "2").stdout
     assert "in order" in gitexp("fsck").stdout
     (folder / "train.py").write_text(TOY + "more = 3\n")
     assert "this one leaves 1 more" in gitexp("step", "-m", "longer", "--simplify", code=1).stderr
@@ -255,3 +255,35 @@ def test_another_device_or_other_data_is_refused(folder: Path, gitexp: Gitexp, l
     assert "gitexp init --name NAME" in said
     assert "LR = 0.2" in (folder / "train.py").read_text()
     assert len(ledger_of(folder).iterations) == 1
+
+
+def test_a_baseline_that_breaks_its_own_guard_is_refused(folder: Path, gitexp: Gitexp) -> None:
+    said = gitexp("init", "--guard", "nosuch<=1", code=1).stderr
+    assert "nothing could ever be kept: the guard nosuch<=1 cannot be checked: nosuch was not reported" in said
+    assert git("for-each-ref", "refs/heads/exp", "refs/gitexp") == ""
+
+
+def test_comments_and_blank_lines_are_no_simplification(folder: Path, gitexp: Gitexp) -> None:
+    (folder / "train.py").write_text(TOY + "\n\n# a comment\n")
+    gitexp("init")
+    (folder / "train.py").write_text(TOY)
+    assert "leaves fewer lines of code" in gitexp("step", "-m", "x", "--simplify", code=1).stderr
+
+
+def test_a_command_is_not_run_on_top_of_an_edit_that_was_refused(experiment: Path, gitexp: Gitexp) -> None:
+    edit = ("--", "perl", "-pi", "-e")
+    gitexp("step", "-m", "x", *edit, "s/^LR = .*/LR = 0.9/", "train.py")
+    assert "already tried" in gitexp("step", "-m", "y", *edit, "s/^LR = .*/LR = 0.9/", "train.py", code=1).stderr
+    said = gitexp("step", "-m", "z", *edit, 's/"---"/"--"/', "train.py", code=1).stderr
+    assert "train.py is edited already, by an earlier step perhaps" in said
+    assert '"---"' in (experiment / "train.py").read_text()
+
+
+def test_the_delta_is_what_the_verdict_weighed(noisy: Path, gitexp: Gitexp, runs: Path) -> None:
+    """Seed by seed, and not the difference of means over other seeds."""
+    set_score(noisy, 1.9)
+    said = gitexp("step", "-m", "x").stdout
+    lead = said.split("better than exp000 by ")[1].split(" ")[0]
+    assert f"(-{lead} against exp000)" in said
+    assert ledger_of(noisy).deltas()[1] == pytest.approx(-float(lead), abs=1e-6)
+    assert "known before" in gitexp("why", "1").stdout

@@ -26,6 +26,6 @@ def test(iteration: str) -> None:
     repo = Repository.discover(Path.cwd())
     name = history.current_name(repo)
     done = look(repo, name, iteration, Terminal())
-    looks = len(history.load(repo, name).tests(done.of))
-    again = f" This was look {looks}: the split is no longer held out." if looks > 1 else ""
+    looks = sum(remark.kind == "test" for remark in history.load(repo, name).remarks)
+    again = f" This was look {looks} at this split: it is no longer held out." if looks > 1 else ""
     click.echo(f"{done.of}: {score_text(done.score)} on the held-out split.{again}")

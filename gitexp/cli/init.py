@@ -134,7 +134,8 @@ def init(
         template=template or "",
     )
     ledger = begin(repo, plan, Terminal())
-    score = f"{ledger.contract.metric} {score_text(ledger.baseline.score)}"
+    better = "lower" if minimize else "higher"
+    score = f"{ledger.contract.metric} {score_text(ledger.baseline.score)} ({better} is better)"
     click.echo(f"{ledger.baseline.id} {score} on exp/{ledger.name}, from {came_from}")
     click.echo(f"Next: edit {', '.join(ledger.contract.edit)}, then: gitexp step -m 'what you changed'")
 

@@ -19,7 +19,7 @@ from gitexp.text import printable
 EXIT_CODES = {Status.KEEP: 0, Status.DISCARD: 10, Status.CRASH: 11}
 
 
-@click.command()
+@click.command(context_settings={"allow_interspersed_args": False})  # what follows COMMAND is its own
 @click.option("-m", "--message", required=True, help="What was changed, in a line; further lines are kept with it.")
 @click.option("--hypothesis", help="What you expect, and why.")
 @click.option("--next", "ideas", multiple=True, help="What to try next; replaces the list. May be repeated.")
@@ -66,8 +66,7 @@ def step(
 
 
 def _delta(outcome: Outcome) -> float | None:
-    score, incumbent = outcome.iteration.score, outcome.incumbent.score
-    return None if score is None or incumbent is None else score - incumbent
+    return outcome.iteration.delta
 
 
 def _json(outcome: Outcome) -> dict[str, object]:

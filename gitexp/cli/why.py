@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import click
 
 from gitexp import history
@@ -30,6 +32,15 @@ def why(iteration: str, name: str | None) -> None:
         click.echo(f"  {key:<10} {one_line(value)}".rstrip())
 
 
+def _known(ledger: Ledger, found: Iteration) -> list[tuple[int, float | None]]:
+    """The incumbent's runs that earlier iterations had made."""
+    met = ledger.met_by(found)
+    if met is None:
+        return []
+    earlier = replace(ledger, iterations=ledger.iterations[: ledger.iterations.index(found)])
+    return list(earlier.replicates()[met.id].items())
+
+
 def _facts(ledger: Ledger, found: Iteration) -> list[tuple[str, str]]:
     contract, met = ledger.contract, ledger.met_by(found)
     facts = [("because", found.reason), ("rule", f"{contract.rule}, to {contract.direction.value} {contract.metric}")]
@@ -38,10 +49,13 @@ def _facts(ledger: Ledger, found: Iteration) -> list[tuple[str, str]]:
     for at, sample in enumerate(found.measurement.samples):
         score = score_text(sample.score) or "crashed"
         text = f"{sample.iteration} seed {sample.seed}: {score} in {sample.seconds:.1f} s"
-        facts.append(("samples" if at == 0 else "", text))
+        facts.append(("samples" if at == 0 else "+", text))
+    for seed, known in _known(ledger, found):
+        facts.append(("+", f"{met.id if met else ''} seed {seed}: {score_text(known)}, known before"))
     facts += [("changed", thing) for thing in found.changes]
+    facts.append(("hypothesis", found.notes.hypothesis or ""))
     if found.simpler:
-        facts.append(("simpler", f"by {found.simpler} lines"))
+        facts.append(("simpler", f"lines of code: {found.simpler} fewer"))
     facts += [("guard", guard) for guard in contract.guards]
     facts += [("spoiled", trouble) for trouble in found.measurement.spoiled]
     if found.status is Status.CRASH:

@@ -22,7 +22,7 @@ import train  # noqa: E402
 
 
 def export() -> None:
-    text = prepare.load_text(prepare.arguments().data)
+    text = prepare.whole_text(prepare.arguments().data)
     np.savez("text.npz", text=text.read(0, text.size), spans=text.spans(prepare.TRAINING))
     constants = {name: value for name, value in vars(train).items() if name.isupper()}
     Path("constants.json").write_text(json.dumps(constants | {"name": text.name}, default=str))
