@@ -123,6 +123,7 @@ def diagnosed(folder: Path, gitexp: Gitexp, code: str) -> dict[str, object]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAILURES)
 def test_the_likely_cause_of_a_crash(folder: Path, gitexp: Gitexp, name: str) -> None:
     assert diagnosed(folder, gitexp, FAILURES[name])["name"] == name

@@ -16,6 +16,9 @@ def findings(gitexp: Gitexp) -> dict[str, str]:
     return {finding["code"]: finding["sentence"] for finding in found}
 
 
+pytestmark = pytest.mark.slow  # each has an experiment of three steps
+
+
 @pytest.fixture
 def three(experiment: Path, gitexp: Gitexp) -> Path:
     """A KEEP, a DISCARD and a CRASH."""

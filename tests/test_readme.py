@@ -91,7 +91,7 @@ def test_a_trainer_of_ones_own_starts_as_written(tmp_path: Path) -> None:
         tmp_path / "own", {"scripts/fit.py": trainer, "score.py": "print('METRIC accuracy=0.9')\n"}
     )
     done = shell(command[1], folder)
-    assert done.stdout.startswith("exp000 accuracy 0.900000 on exp/fit, from main\n"), done.stderr
+    assert done.stdout.startswith("exp000 accuracy 0.900000 (higher is better) on exp/fit, from main\n"), done.stderr
 
 
 def test_completion_as_written(tmp_path: Path) -> None:

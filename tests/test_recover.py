@@ -18,6 +18,8 @@ from test_step import hook_that, ledger_of, start_step
 
 from gitexp import locks
 
+pytestmark = pytest.mark.slow  # processes that are killed, by the dozen
+
 SLOW = 'grep -q 0.9 train.py && { echo $$ > pid; touch "$GITEXP_RUN_DIR/../running"; sleep 60; }\necho val_bpb: 2\n'
 SWITCHES = "grep -q 0.9 train.py && git switch -q -c elsewhere\necho val_bpb: 3\n"
 EDIT = TOY.replace("0.1", "0.9", 1)
