@@ -19,6 +19,7 @@ GAP = 5.0  # seconds between two ticks, after which this process itself must hav
 LOOK = 0.25  # seconds between two looks at the run's processes
 SLOW = 0.7  # share of the usual speed, below which a run is suspected of having been short of CPU
 OTHERS = 0.2  # share of the machine's CPUs that others used, from which on they may be the cause
+LONG = 5.0  # seconds from which on a run's speed is that of its steps, and not of its start
 SAME = 0.25  # two runs whose speeds differ by less than this share: then the slowness is the candidate's own
 
 
@@ -73,12 +74,14 @@ class Watch:
 
 
 def speed(metrics: Mapping[str, float], seconds: float) -> float | None:
-    """Steps (or tokens) a second, from what the run reported."""
+    """Steps (or tokens) a second, from what the run reported; ``None`` of a run too short to tell."""
+    if seconds < LONG:
+        return None
     for name in ("steps_per_second", "tokens_per_second"):
         if metrics.get(name, 0) > 0:
             return metrics[name]
     steps = metrics.get("steps") or metrics.get("num_steps") or 0
-    return steps / seconds if steps > 0 and seconds > 0 else None
+    return steps / seconds if steps > 0 else None
 
 
 def is_loaded(now: float | None, usual: float | None, before: float | None, others: float) -> bool:

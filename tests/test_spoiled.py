@@ -127,7 +127,7 @@ def test_when_a_machine_was_loaded(
 def test_speed_from_what_runs_report() -> None:
     assert speed({"steps_per_second": 7.0, "steps": 100.0}, 10) == 7
     assert speed({"num_steps": 100.0}, 10) == 10
-    assert speed({"steps": 100.0}, 0) is None
+    assert speed({"steps": 100.0}, 1) is None
     assert speed({}, 10) is None
 
 
@@ -135,6 +135,7 @@ def test_a_slow_run_on_a_loaded_machine_is_made_again(
     folder: Path, gitexp: Gitexp, runs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Watch, "others", lambda self: 0.9)
+    monkeypatch.setattr(watch, "LONG", 0.1)
     slow_once = '[ "$(wc -l < "$RUNS")" -eq 3 ] && steps=10\n'
     hook_that(folder, f'echo x >> "$RUNS"; steps=1000\n{slow_once}sleep 0.2; echo "steps: $steps"; echo val_bpb: 2\n')
     gitexp("init")
