@@ -25,8 +25,8 @@ from mlx.utils import tree_flatten, tree_unflatten
 VOCAB_SIZE = 256  # a token is a byte; more than 256 is BPE of that many tokens (pip install tokenizers)
 
 # Model
-DEPTH = 1  # transformer blocks, the knob for a GPU; on one core 2 loses 0.2 at 10 s, 0.1 at 60 s, gains 0.04 at 300 s
-ASPECT_RATIO = 64  # model width = DEPTH * ASPECT_RATIO; 32 gains 0.02 to 0.04 at 10 s and costs 0.05 to 0.08 at 60 s
+DEPTH = 1  # transformer blocks, the knob for a GPU; on one core 2 loses 0.26 at 10 s, 0.09 at 60 s, gains 0.07 at 300 s
+ASPECT_RATIO = 64  # model width = DEPTH * ASPECT_RATIO; 128 costs 0.03 at 300 s, and with DEPTH 2 48 costs 0.01
 HEAD_DIM = 32  # width of one attention head; must divide the model width
 MLP_RATIO = 4  # hidden width of the MLP = MLP_RATIO * model width
 NGRAM = 4  # longest run of tokens with an embedding of its own: 1 is the token alone, 2 adds pairs, and so on
@@ -34,7 +34,7 @@ NGRAM_BUCKETS = 4096  # rows of the hashed table that those embeddings share
 
 # Batch
 SEQ_LEN = 128  # tokens of context
-BATCH_SIZE = 8  # sequences a step; 4 costs 0.05, and 16 is 0.02 worse at 10 s and equal at 60 s
+BATCH_SIZE = 8  # sequences a step
 
 # Optimizer
 MATRIX_LR = 0.02  # Muon, the matrices inside the blocks
