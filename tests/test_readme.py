@@ -65,7 +65,8 @@ def test_the_five_minutes_of_real_use(tmp_path: Path) -> None:
         r"^exp005 (KEEP|DISCARD) \d\.\d{6} \(.* against exp00\d\): heads of 16$", done.stdout, re.MULTILINE
     )
     assert re.search(r"^\[main \w+\] exp001 KEEP", done.stdout, re.MULTILINE)
-    assert re.search(r"^exp000 val_bpb \d\.\d{6} \(lower is better\) on exp/train, from (main|master)$", done.stdout, re.MULTILINE)
+    sealed = r"^exp000 val_bpb \d\.\d{6} \(lower is better\) on exp/train, from (main|master)$"
+    assert re.search(sealed, done.stdout, re.MULTILINE)
 
 
 def test_the_overnight_loop_runs_until_told_to_stop(tmp_path: Path) -> None:
