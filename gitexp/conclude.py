@@ -54,9 +54,7 @@ def conclude(
         after = finish(repo, place, candidate, observer)
     _warn_of_leavings(repo, ledger.contract, observer)
     sealed = after.iterations[-1]
-    count = len(measurement.samples)
-    label = candidate.id if count == 1 else f"{candidate.id}.{count}"  # a crash is the last of them
-    tail = place.log_tail(label, TAIL_LINES)
+    tail = place.log_tail(candidate.label(len(measurement.samples)), TAIL_LINES)  # a crash is the last of them
     crashes = breaker.tripped(after)
     return Outcome(
         sealed,
@@ -115,8 +113,7 @@ def finish(repo: Repository, place: Place, candidate: Candidate, observer: Obser
 
 def _warn_of_leavings(repo: Repository, contract: Contract, observer: Observer) -> None:
     """What the run left that the next step would stumble over, or take for a part of its edit."""
-    folders = [path for path in contract.edit if (repo.top / path).is_dir()]
-    if new := untracked_below(repo, folders):
+    if new := untracked_below(repo, contract.edit):
         observer.say(
             f"New in an editable folder: {', '.join(new[:5])}. The next step seals it, unless .gitignore names it."
         )

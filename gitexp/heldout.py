@@ -13,7 +13,7 @@ from gitexp.observer import Observer
 from gitexp.pending import Place
 from gitexp.recovery import recover
 from gitexp.remark import seal_remark
-from gitexp.replicates import check_comparable, check_held, tampered
+from gitexp.replicates import check_comparable
 from gitexp.snapshot import tree_of
 from gitexp.step import check_contract
 from gitexp.worktree import check_ready, edits
@@ -43,20 +43,12 @@ def look(repo: Repository, name: str, identity: str, observer: Observer) -> Rema
 
 
 def _measure(repo: Repository, place: Place, ledger: Ledger, chosen: Iteration, observer: Observer) -> Measurement:
-    run = Run(chosen.id, ledger.contract.seed, f"test-{chosen.run}", f"{chosen.id}.test", test=True)
     now, then = (entries(repo, tree, ledger.contract.edit) for tree in (tree_of(repo, ledger.tip), chosen.tree))
     paths = [path for path in {**now, **then} if now.get(path) != then.get(path)]
-    wanted = {path: then.get(path) for path in paths}
-    with borrowed(repo, place, {path: now.get(path) for path in paths}, wanted):
-        measured = measure(
-            repo,
-            place,
-            ledger.contract,
-            run,
-            observer,
-            check=lambda: check_held(repo, wanted),
-            tampered=lambda: tampered(repo, ledger.contract),
-        )
+    files = {path: then.get(path) for path in paths}
+    run = Run(chosen.id, ledger.contract.seed, f"test-{chosen.run}", f"{chosen.id}.test", files, test=True)
+    with borrowed(repo, place, {path: now.get(path) for path in paths}, files):
+        measured = measure(repo, place, ledger.contract, run, observer)
     if measured.reason:
         raise GitexpError(f"The test of {chosen.id} crashed: {measured.reason}.", f"less {place.log(run.label)}")
     check_comparable(ledger, measured)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
@@ -13,6 +13,7 @@ from gitexp import hook
 from gitexp.errors import GitexpError
 from gitexp.git import LOCAL_VARIABLES, Repository
 from gitexp.model import Contract, Measurement
+from gitexp.objects import Entry, file_entry
 from gitexp.observer import Observer
 from gitexp.outcome import check_usable, measurement, stretched
 from gitexp.pending import Place, Process
@@ -21,6 +22,7 @@ from gitexp.runner import NotStarted, run
 from gitexp.summary import SummaryParser
 from gitexp.views import RESULTS
 from gitexp.watch import Watch, is_loaded, keep_awake, speed
+from gitexp.worktree import changed_frozen
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class Run:
     seed: int
     mark: str  # the step it is made for
     label: str  # what its log is called
+    files: Mapping[str, Entry | None]  # what the work tree must hold, by path
     test: bool = False  # whether the held-out split is to be scored too
 
     @property
@@ -48,25 +51,22 @@ def measure(
     contract: Contract,
     asked: Run,
     observer: Observer,
-    check: Callable[[], None],
-    tampered: Callable[[], str],
     usual: float | None = None,
 ) -> Measurement:
     """One replicate of what lies in the work tree. ``usual`` is the incumbent's speed, if it is known.
 
-    ``check`` raises when the work tree does not hold what is to be run; it is called before each run. ``tampered``
-    says what a run did to frozen files or hook; then it is a crash.
+    A run that did something to frozen files or the hook is a crash.
 
     A run that was spoiled from outside is no verdict: it is made again, at most as often as the contract allows.
-    Raises when it is spoiled each time, when the hook cannot run, or when it asks for this candidate to be skipped:
-    then there is nothing to record.
+    Raises when it is spoiled each time, when the work tree does not hold the run's files any more, when the hook cannot
+    run, or when it asks for this candidate to be skipped: then there is nothing to record.
     """
     spoiled: list[str] = []
     before: float | None = None
     while True:
-        check()
+        _check_held(repo, asked.files)
         watch = Watch()
-        measured = _replicate(repo, place, contract, asked, observer, watch, tampered)
+        measured = _replicate(repo, place, contract, asked, observer, watch)
         now = speed(dict(measured.metrics), measured.seconds)
         trouble = watch.trouble()
         if not trouble and is_loaded(now, usual, before, others := watch.others()):
@@ -85,42 +85,24 @@ def measure(
         observer.say(f"{asked.label}: {trouble}: no verdict. Run again ({len(spoiled)} of {contract.retries}).")
 
 
+def _check_held(repo: Repository, files: Mapping[str, Entry | None]) -> None:
+    """What is about to be run is what will be sealed: somebody may have saved a file since."""
+    if changed := [path for path, entry in files.items() if file_entry(repo, path, entry) != entry]:
+        raise GitexpError(
+            f"{', '.join(changed)} was changed before it could be run again; nothing was recorded.", "git diff"
+        )
+
+
 def _replicate(
-    repo: Repository,
-    place: Place,
-    contract: Contract,
-    asked: Run,
-    observer: Observer,
-    watch: Watch,
-    tampered: Callable[[], str],
+    repo: Repository, place: Place, contract: Contract, asked: Run, observer: Observer, watch: Watch
 ) -> Measurement:
     path = hook.find(repo)
     run_dir = place.fresh_run_dir()
-    parser = SummaryParser(contract.metric)
     cwd = repo.top / contract.directory
     if not cwd.is_dir():
         raise GitexpError(f"The folder {cwd} is gone: the hook runs there.", "git status")
     table = _Appended(cwd / RESULTS, run_dir / RESULTS)
-    evaluator = _evaluator(contract)
-    handover = _Handover(run_dir / "go", tampered)
-
-    def on_line(line: str) -> None:
-        if evaluator and line == EVALUATE:
-            parser.forget()
-            handover.evaluate()
-        parser.feed(line)
-        observer.run_prints(line)
-
-    def on_start(pid: int, leavings: Leavings) -> None:
-        place.write_leader(Process(pid, start_time(pid)))
-        watch.start(pid)
-        keep_awake(pid)
-        handover.start(pid, leavings)
-
-    def on_tick() -> None:
-        watch.tick()
-        observer.run_goes_on()
-
+    attending = _Attendant(repo, place, contract, observer, watch)
     log = place.log(asked.label)
     completed = False
     observer.run_starts(asked.title, contract.budget)
@@ -131,9 +113,9 @@ def _replicate(
             env=_environment(place, contract, asked, run_dir),
             timeout=contract.timeout,
             log=log,
-            on_line=on_line,
-            on_start=on_start,
-            on_tick=on_tick,
+            on_line=attending.line,
+            on_start=attending.start,
+            on_tick=attending.tick,
         )
         completed = True
     except NotStarted as error:
@@ -141,30 +123,58 @@ def _replicate(
     finally:
         observer.run_ends(completed)
     check_usable(execution, log)
-    metrics = parser.result(run_dir / "metrics.json", table.written() if evaluator else table.rows())
-    measured = measurement(execution, metrics, parser, contract, asked.iteration, asked.seed)
-    if found := handover.found or tampered() or stretched(metrics, execution.seconds):
+    metrics = attending.parser.result(
+        run_dir / "metrics.json", table.written() if _evaluator(contract) else table.rows()
+    )
+    measured = measurement(execution, metrics, attending.parser, contract, asked.iteration, asked.seed)
+    if found := attending.tampered or _tampered(repo, contract) or stretched(metrics, execution.seconds):
         sample = replace(measured.samples[0], score=None)
         return replace(measured, samples=(sample,), score=None, reason=found, error=found)
     return measured
 
 
-class _Handover:
-    """The moment between the training and the frozen evaluator: nothing of the training may go on, or have meddled."""
+class _Attendant:
+    """What is done while a run goes on: read it, watch it, and stand between its training and the evaluator."""
 
-    def __init__(self, go: Path, tampered: Callable[[], str]) -> None:
-        self._go = go
-        self._tampered = tampered
-        self.found = ""  # what the training did that it must not
+    def __init__(self, repo: Repository, place: Place, contract: Contract, observer: Observer, watch: Watch) -> None:
+        self._repo, self._place, self._contract = repo, place, contract
+        self._observer, self._watch = observer, watch
+        self._evaluator = _evaluator(contract)
+        self.parser = SummaryParser(contract.metric)
+        self.tampered = ""  # what the training did that it must not
 
     def start(self, pid: int, leavings: Leavings) -> None:
         self._pid, self._leavings = pid, leavings
+        self._place.write_leader(Process(pid, start_time(pid)))
+        self._watch.start(pid)
+        keep_awake(pid)
 
-    def evaluate(self) -> None:
+    def tick(self) -> None:
+        self._watch.tick()
+        self._observer.run_goes_on()
+
+    def line(self, line: str) -> None:
+        if self._evaluator and line == EVALUATE:
+            self.parser.forget()
+            self._hand_over()
+        self.parser.feed(line)
+        self._observer.run_prints(line)
+
+    def _hand_over(self) -> None:
         """The hook waits: end what the training left running, look at the frozen files, and let it go on."""
         self._leavings.end_all_but(self._pid)
-        self.found = self.found or self._tampered()
-        self._go.touch()
+        self.tampered = self.tampered or _tampered(self._repo, self._contract)
+        (self._place.run_dir / "go").touch()
+
+
+def _tampered(repo: Repository, contract: Contract) -> str:
+    """What the run, or somebody during it, did to the measurement; empty when it can be trusted."""
+    if path := changed_frozen(repo, contract):
+        return f"{path} is frozen, and was changed during the run"
+    hooked = repo.hook_path(hook.NAME)
+    if not hooked.is_file() or hook.blob(repo, hooked) != contract.hook:
+        return "the post-run hook was changed during the run"
+    return ""
 
 
 def _evaluator(contract: Contract) -> str:

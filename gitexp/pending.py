@@ -49,6 +49,10 @@ class Candidate:
     simpler: int = 0  # by how many lines the code became shorter, where that is the point of the edit
     contract: Contract | None = None  # the baseline's only
 
+    def label(self, run: int) -> str:
+        """What the log of its first, second, … run is called, the incumbent's among them."""
+        return self.id if run == 1 else f"{self.id}.{run}"
+
 
 @dataclass(frozen=True, slots=True)
 class Process:

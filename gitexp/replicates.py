@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from statistics import fmean
 
-from gitexp import hook
 from gitexp.borrow import borrowed
 from gitexp.decide import decide
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
 from gitexp.measure import Run, measure
 from gitexp.model import Again, Contract, Ledger, Measurement
-from gitexp.objects import Entry, file_entry
 from gitexp.observer import Observer
 from gitexp.pending import Candidate, Place
 from gitexp.seal import before
 from gitexp.watch import speed
-from gitexp.worktree import changed_frozen
 
 
 def gather(repo: Repository, place: Place, ledger: Ledger, candidate: Candidate, observer: Observer) -> Measurement:
@@ -31,13 +27,17 @@ def gather(repo: Repository, place: Place, ledger: Ledger, candidate: Candidate,
     if evidence:
         observer.say(f"{candidate.id}: {len(evidence.samples)} finished run(s) of the interrupted step are taken over.")
     else:
-        evidence = _run(repo, place, ledger, candidate, Again(candidate.id, ledger.contract.seed, ""), None, observer)
-    while isinstance(asked := decide(ledger, evidence, candidate.simpler), Again):
-        observer.say(f"{candidate.id}: {asked.reason}")
-        if asked.of == candidate.id:
+        asked = Run(candidate.id, ledger.contract.seed, candidate.run, candidate.label(1), candidate.changes)
+        evidence = _run(repo, place, ledger, candidate, asked, None, observer)
+    while isinstance(again := decide(ledger, evidence, candidate.simpler), Again):
+        observer.say(f"{candidate.id}: {again.reason}")
+        label = candidate.label(len(evidence.samples) + 1)
+        if again.of == candidate.id:
+            asked = Run(again.of, again.seed, candidate.run, label, candidate.changes)
             evidence = _run(repo, place, ledger, candidate, asked, evidence, observer)
         else:
-            with borrowed(repo, place, candidate.changes, before(repo, candidate)):
+            asked = Run(again.of, again.seed, candidate.run, label, before(repo, candidate))
+            with borrowed(repo, place, candidate.changes, asked.files):
                 evidence = _run(repo, place, ledger, candidate, asked, evidence, observer)
     return evidence
 
@@ -48,18 +48,9 @@ def gather_baseline(
     """Run the baseline ``runs`` times, each with a seed of its own; a crash ends it."""
     evidence: Measurement | None = None
     for number in range(runs):
-        label = candidate.id if number == 0 else f"{candidate.id}.{number + 1}"
-        asked = Run(candidate.id, contract.seed + number, candidate.run, label)
-        measured = measure(
-            repo,
-            place,
-            contract,
-            asked,
-            observer,
-            check=lambda: check_held(repo, candidate.changes),
-            tampered=lambda: tampered(repo, contract),
-        )
-        evidence = _joined(evidence, measured, candidate.id)
+        label, seed = candidate.label(number + 1), contract.seed + number
+        asked = Run(candidate.id, seed, candidate.run, label, candidate.changes)
+        evidence = _joined(evidence, measure(repo, place, contract, asked, observer), candidate.id)
         if evidence.score is None:
             break
     assert evidence
@@ -71,38 +62,17 @@ def _run(
     place: Place,
     ledger: Ledger,
     candidate: Candidate,
-    asked: Again,
+    asked: Run,
     evidence: Measurement | None,
     observer: Observer,
 ) -> Measurement:
-    count = len(evidence.samples) if evidence else 0
-    label = candidate.id if count == 0 else f"{candidate.id}.{count + 1}"
     last = ledger.incumbent.measurement
     usual = speed(dict(last.metrics), last.seconds / max(1, len(last.samples)))
-    run = Run(asked.of, asked.seed, candidate.run, label)
-    files = candidate.changes if asked.of == candidate.id else before(repo, candidate)
-    measured = measure(
-        repo,
-        place,
-        ledger.contract,
-        run,
-        observer,
-        check=lambda: check_held(repo, files),
-        tampered=lambda: tampered(repo, ledger.contract),
-        usual=usual,
-    )
+    measured = measure(repo, place, ledger.contract, asked, observer, usual)
     check_comparable(ledger, measured)
     evidence = _joined(evidence, measured, candidate.id)
     place.write_evidence(candidate, evidence)
     return evidence
-
-
-def check_held(repo: Repository, files: Mapping[str, Entry | None]) -> None:
-    """What is about to be run is what will be sealed: somebody may have saved a file since."""
-    if changed := [path for path, entry in files.items() if file_entry(repo, path, entry) != entry]:
-        raise GitexpError(
-            f"{', '.join(changed)} was changed before it could be run again; nothing was recorded.", "git diff"
-        )
 
 
 def _joined(evidence: Measurement | None, more: Measurement, candidate: str) -> Measurement:
@@ -122,16 +92,6 @@ def _joined(evidence: Measurement | None, more: Measurement, candidate: str) -> 
     return replace(
         evidence, samples=samples, spoiled=spoiled, score=float(f"{fmean(own):.12g}"), metrics=metrics, memory_mb=memory
     )
-
-
-def tampered(repo: Repository, contract: Contract) -> str:
-    """What the run, or somebody during it, did to the measurement; empty when it can be trusted."""
-    if path := changed_frozen(repo, contract):
-        return f"{path} is frozen, and was changed during the run"
-    hooked = repo.hook_path(hook.NAME)
-    if not hooked.is_file() or hook.blob(repo, hooked) != contract.hook:
-        return "the post-run hook was changed during the run"
-    return ""
 
 
 def check_comparable(ledger: Ledger, measured: Measurement) -> None:

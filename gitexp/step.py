@@ -98,8 +98,7 @@ def _check_tip(repo: Repository, ledger: Ledger) -> None:
 
 def _check_unedited(repo: Repository, contract: Contract) -> None:
     """What a refused or interrupted step left must not be taken for a part of what the command is about to do."""
-    folders = [path for path in contract.edit if (repo.top / path).is_dir()]
-    if edited := [change.path for change in repo.changes()] + untracked_below(repo, folders):
+    if edited := [change.path for change in repo.changes()] + untracked_below(repo, contract.edit):
         raise GitexpError(
             f"{', '.join(edited)} is edited already, by an earlier step perhaps, and the command's edit would be mixed "
             "with that.",

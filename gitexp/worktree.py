@@ -36,22 +36,27 @@ def edits(repo: Repository, editable: Iterable[str]) -> dict[str, Entry | None]:
     would be committed.
     """
     editable = tuple(editable)
-    folders = [path for path in editable if (repo.top / path).is_dir()]
+    folders = _folders(repo, editable)
     _check_watched(repo, folders)
     changed = repo.changes()
     _check_outside(repo, changed, editable)
     # Editable files are compared by content, whatever git's index believes of them; in folders git finds the changes.
     files = [path for path in editable if path not in folders]
-    paths = dict.fromkeys([*files, *(change.path for change in changed), *untracked_below(repo, folders)])
+    paths = dict.fromkeys([*files, *(change.path for change in changed), *untracked_below(repo, editable)])
     old = entries(repo, "HEAD^{tree}", paths) if paths else {}
     new = {path: file_entry(repo, path, old.get(path)) for path in paths}
     return {path: entry for path, entry in new.items() if entry != old.get(path)}
 
 
-def untracked_below(repo: Repository, folders: list[str]) -> list[str]:
-    """New files in editable folders, less those that .gitignore names and the views."""
+def untracked_below(repo: Repository, editable: Iterable[str]) -> list[str]:
+    """New files in the editable folders, less those that .gitignore names and the views."""
+    folders = _folders(repo, editable)
     found = repo.untracked(folders) if folders else []
     return [path for path in found if path not in VIEWS]
+
+
+def _folders(repo: Repository, editable: Iterable[str]) -> list[str]:
+    return [path for path in editable if (repo.top / path).is_dir()]
 
 
 def _check_watched(repo: Repository, folders: list[str]) -> None:

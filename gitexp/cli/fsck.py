@@ -1,15 +1,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 
 import click
 
-from gitexp import history
-from gitexp.cli.read import experiment_option
+from gitexp.cli.read import experiment_option, open_experiment
 from gitexp.cli.table import dumps
 from gitexp.fsck import check
-from gitexp.git import Repository
 from gitexp.model import BRANCH_PREFIX
 from gitexp.text import printable
 
@@ -28,8 +25,7 @@ def fsck(ctx: click.Context, name: str | None, json_: bool) -> None:
     Example:
       gitexp fsck
     """
-    repo = Repository.discover(Path.cwd())
-    name = name.removeprefix(BRANCH_PREFIX) if name else history.current_name(repo)
+    repo, name = open_experiment(name)
     findings = check(repo, name)
     if json_:
         click.echo(dumps([asdict(finding) for finding in findings]))

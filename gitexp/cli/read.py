@@ -22,9 +22,14 @@ experiment_option = click.option(
 )
 
 
-def open_ledger(name: str | None) -> tuple[Repository, Ledger]:
+def open_experiment(name: str | None) -> tuple[Repository, str]:
+    """The repository here, and the experiment that is asked for, or checked out."""
     repo = Repository.discover(Path.cwd())
-    wanted = name.removeprefix(BRANCH_PREFIX) if name else history.current_name(repo)
+    return repo, name.removeprefix(BRANCH_PREFIX) if name else history.current_name(repo)
+
+
+def open_ledger(name: str | None) -> tuple[Repository, Ledger]:
+    repo, wanted = open_experiment(name)
     return repo, history.load(repo, wanted)
 
 

@@ -65,12 +65,8 @@ def step(
         ctx.exit(EXIT_CODES[outcome.iteration.status])
 
 
-def _delta(outcome: Outcome) -> float | None:
-    return outcome.iteration.delta
-
-
 def _json(outcome: Outcome) -> dict[str, object]:
-    return as_json(outcome.iteration, _delta(outcome)) | {
+    return as_json(outcome.iteration, outcome.iteration.delta) | {
         "incumbent": {"id": outcome.incumbent.id, "score": outcome.incumbent.score},
         "log": str(outcome.log),
         "left_alone": list(outcome.left),
@@ -90,7 +86,7 @@ def outcome_text(outcome: Outcome) -> str:
     iteration = outcome.iteration
     verdict = click.style(iteration.status.value, fg=COLORS[iteration.status], bold=True)
     head = " ".join(filter(None, (iteration.id, verdict, score_text(iteration.score))))
-    if delta := signed(_delta(outcome)):
+    if delta := signed(iteration.delta):
         head += f" ({delta} against {outcome.incumbent.id})"
     lines = [
         f"{head}: {iteration.description}",
