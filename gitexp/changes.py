@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 
+SHORT = 30  # characters of a value that is told in a summary
 MOST = 20  # things that are named; an edit of more is a rewrite
 
 
@@ -17,6 +19,23 @@ def changed(files: Mapping[str, tuple[bytes, bytes]]) -> tuple[str, ...]:
     found = [thing for path, (old, new) in files.items() for thing in _in_file(path, old, new)]
     named = list(dict.fromkeys(found))
     return tuple(named[:MOST] + ([f"{len(named) - MOST} more"] if len(named) > MOST else []))
+
+
+def summarise(files: Mapping[str, tuple[bytes, bytes]]) -> str:
+    """The edit in a line: ``DEPTH 8 -> 4, function forward``; for a constant, what it was and is."""
+    before, after = ({p: _things(p, pair[side]) or {} for p, pair in files.items()} for side in (0, 1))
+    values = [{n: s for things in side.values() for n, s in things.items()} for side in (before, after)]
+    return (
+        ", ".join(_told(thing, *(side.get(thing, "") for side in values)) for thing in changed(files)) or "formatting"
+    )
+
+
+def _told(thing: str, old: str, new: str) -> str:
+    kind, _, name = thing.partition(" ")
+    sides = [re.sub(r"^[^=]*=\s*", "", side) for side in (old, new)]
+    if kind != "constant" or not all(sides) or max(map(len, sides)) > SHORT:
+        return thing
+    return f"{name} {sides[0]} -> {sides[1]}"
 
 
 def code_lines(source: bytes) -> int:
@@ -42,7 +61,7 @@ def _things(path: str, source: bytes) -> dict[str, str] | None:
     things: dict[str, str] = {}
     for statement in _without_docstrings(module).body:
         for name in _names(statement):
-            things[name] = things.get(name, "") + ast.dump(statement)
+            things[name] = things.get(name, "") + ast.unparse(statement)
     return things
 
 

@@ -20,6 +20,7 @@ from gitexp.worktree import covers, pathspec, untracked_below
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
+    experiment: str
     iteration: Iteration
     incumbent: Iteration  # the one it was compared with
     log: Path
@@ -57,6 +58,7 @@ def conclude(
     tail = place.log_tail(candidate.label(len(measurement.samples)), TAIL_LINES)  # a crash is the last of them
     crashes = breaker.tripped(after)
     return Outcome(
+        place.name,
         sealed,
         ledger.incumbent,
         place.log(candidate.id),

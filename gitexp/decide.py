@@ -242,9 +242,7 @@ def _sign(contract: Contract) -> int:
 def _confirmed(rule: Confirm, ledger: Ledger, candidate: Measurement, simpler: int) -> Verdict | Again:
     name, incumbent = candidate.samples[0].iteration, ledger.incumbent.id
     tried, sign = ledger.replicates(candidate), _sign(ledger.contract)
-    scores = {
-        tree: {seed: sign * score for seed, score in runs.items() if score is not None} for tree, runs in tried.items()
-    }
+    scores = {tree: {seed: sign * score for seed, score in runs.items()} for tree, runs in _known(tried).items()}
     noise = _pooled(ledger, scores)
     lead = compare(scores[name], scores[incumbent], noise)
     next_move = move(rule, lead, len(tried[name]), len(tried[incumbent]))
@@ -266,6 +264,16 @@ def _confirmed(rule: Confirm, ledger: Ledger, candidate: Measurement, simpler: i
 def _simplified(rule: Confirm, lead: Lead, runs: int) -> Move:
     """What does not look worse is kept for being simpler, once all replicates say so."""
     return Move.CANDIDATE if lead.noise and runs < rule.replicates else Move.KEEP
+
+
+def spread(ledger: Ledger) -> float:
+    """The standard deviation of one run's score, from all replicates in the history; 0 when there are none."""
+    return math.sqrt(_pooled(ledger, _known(ledger.replicates())).variance)
+
+
+def _known(tried: Mapping[str, Mapping[int, float | None]]) -> dict[str, Scores]:
+    """By iteration, the scores of the runs that did not crash."""
+    return {tree: {seed: score for seed, score in runs.items() if score is not None} for tree, runs in tried.items()}
 
 
 def _pooled(ledger: Ledger, scores: Mapping[str, Scores]) -> Noise:

@@ -13,7 +13,8 @@ from gitexp.errors import GitexpError
 from gitexp.git import Repository, open_git, run
 from gitexp.model import Ledger, Notes, score_text
 from gitexp.observer import Observer
-from gitexp.step import Proposal, step
+from gitexp.proposal import Proposal
+from gitexp.step import step
 
 BUDGET = 8.0  # seconds a run
 NAME = "demo"

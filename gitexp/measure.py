@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from shlex import quote
 
 from gitexp import hook
 from gitexp.errors import GitexpError
-from gitexp.git import LOCAL_VARIABLES, Repository
+from gitexp.git import Repository
 from gitexp.model import Contract, Measurement
 from gitexp.objects import Entry, file_entry
 from gitexp.observer import Observer
@@ -184,22 +183,15 @@ def _evaluator(contract: Contract) -> str:
 
 
 def _environment(place: Place, contract: Contract, asked: Run, run_dir: Path) -> Mapping[str, str]:
-    """The hook's environment: the caller's, less what git sets for its own children, and the contract."""
-    inherited = {key: value for key, value in os.environ.items() if key not in LOCAL_VARIABLES}
-    return inherited | {
-        "TIME_BUDGET": f"{contract.budget:.10g}",
+    """The post-run hook's environment."""
+    return hook.environment(contract, place.name, asked.iteration) | {
         "RANDOM_SEED": str(asked.seed),
-        "METRIC": contract.metric,
         "GITEXP_TEST": "1" if asked.test else "",
-        "EXPERIMENT_ID": asked.iteration,
         MARK: asked.mark,
-        "EXPERIMENT_NAME": place.name,
         "RESULTS_TSV": str(run_dir / RESULTS),
         "GITEXP_METRICS": str(run_dir / "metrics.json"),
         "GITEXP_RUN_DIR": str(run_dir),
-        "GITEXP_SCRIPT": os.path.relpath(contract.script, contract.directory),
         "GITEXP_EVALUATE": _evaluator(contract),
-        "GITEXP_OWN_PYTHON": sys.executable,
         "PYTHONUNBUFFERED": "1",  # progress as it happens
         # Bytecode is matched to its source by second and size: an edit within the second would run the old code.
         "PYTHONDONTWRITEBYTECODE": "1",

@@ -184,6 +184,16 @@ class Place:
     def read_leader(self) -> Process | None:
         return _read(self.directory / "running.json", _process)
 
+    def write_proposing(self) -> None:
+        """While a loop's proposer edits, and until its edit is a candidate: what then lies in the work tree is its."""
+        write_file(self.directory / "proposing", b"")
+
+    def was_proposing(self) -> bool:
+        return (self.directory / "proposing").is_file()
+
+    def forget_proposing(self) -> None:
+        (self.directory / "proposing").unlink(missing_ok=True)
+
     @contextmanager
     def moving(self) -> Iterator[None]:
         """While this process moves refs or the index: what :mod:`gitexp.locks` needs to know of its death."""

@@ -16,6 +16,7 @@ from gitexp.errors import GitexpError
 from gitexp.git import Repository
 from gitexp.locks import clear_stale
 from gitexp.model import Iteration, Ledger, Measurement, score_text
+from gitexp.notify import notify
 from gitexp.observer import Observer
 from gitexp.pending import Candidate, Place
 from gitexp.processes import end_run
@@ -86,6 +87,7 @@ def recover(repo: Repository, place: Place, observer: Observer) -> Iteration | N
         return None
     _restore_ref(repo, place, candidate)
     outcome = conclude(repo, place, ledger, candidate, measurement, observer)
+    notify(repo, place, ledger.contract, outcome, observer)
     kept = f" {', '.join(outcome.left)} was changed since, and is left as it is." if outcome.left else ""
     observer.say(
         f"{candidate.id} had been measured when its step was interrupted; it is sealed now, as "

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from gitexp import processes
 from gitexp.output import CappedLog, Lines
@@ -46,8 +47,9 @@ def run(
     on_line: Callable[[str], None],
     on_start: Callable[[int, Leavings], None] = lambda pid, leavings: None,
     on_tick: Callable[[], None] = lambda: None,
+    stdin: IO[bytes] | int = subprocess.DEVNULL,
 ) -> Execution:
-    """Run ``command`` in its own session, without input, both outputs to ``log`` and, line by line, to ``on_line``.
+    """Run ``command`` in its own session, both outputs to ``log`` and, line by line, to ``on_line``.
 
     ``on_start`` is given its pid, and what ends the processes it leaves behind; ``on_tick`` is called several times a
     second while it runs.
@@ -66,7 +68,7 @@ def run(
         ending.callback(guard.dismiss)
         leavings = Leavings(mark)
         ending.callback(leavings.end)
-        process = _start(command, cwd, env)
+        process = _start(command, cwd, env, stdin=stdin)
         assert process.stdout
         ending.callback(end_group, process)
         ending.enter_context(process.stdout)
@@ -101,14 +103,18 @@ def attend(command: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> int:
 
 
 def _start(
-    command: Sequence[str], cwd: Path, env: Mapping[str, str], output: int = subprocess.PIPE
+    command: Sequence[str],
+    cwd: Path,
+    env: Mapping[str, str],
+    output: int = subprocess.PIPE,
+    stdin: IO[bytes] | int = subprocess.DEVNULL,
 ) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
             list(command),
             cwd=cwd,
             env=dict(env),
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,

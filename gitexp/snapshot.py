@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterable, Mapping
 
 from gitexp import notebook
-from gitexp.changes import changed, code_lines
+from gitexp.changes import changed, code_lines, summarise
 from gitexp.git import Repository
 from gitexp.model import Contract, Notes
 from gitexp.objects import Entry, entries, write_tree
@@ -60,6 +60,11 @@ def shorter(repo: Repository, candidate: Candidate) -> int:
     """By how many lines of code the edit makes its files shorter."""
     contents = _contents(repo, candidate.base, candidate.changes)
     return sum(code_lines(old) - code_lines(new) for old, new in contents.values())
+
+
+def summary(repo: Repository, candidate: Candidate) -> str:
+    """The edit in a line, for want of its author's words."""
+    return summarise(_contents(repo, candidate.base, candidate.changes))
 
 
 def _contents(repo: Repository, base: str, changes: Mapping[str, Entry | None]) -> dict[str, tuple[bytes, bytes]]:

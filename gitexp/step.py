@@ -2,49 +2,34 @@
 
 from __future__ import annotations
 
-import os
-import uuid
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
 from gitexp import breaker, history, hook, locks, records
 from gitexp.conclude import Outcome, conclude, keep_result, whereabouts
 from gitexp.decide import check_rule
 from gitexp.diagnosis import diagnose
 from gitexp.errors import BreakerOpenError, GitexpError
+from gitexp.gate import check_gate
 from gitexp.git import Repository
-from gitexp.model import Contract, Ledger, Notes, Status
+from gitexp.model import Contract, Ledger, Status
+from gitexp.notify import notify
 from gitexp.observer import Observer
 from gitexp.pending import Candidate, Place
-from gitexp.processes import MARK
+from gitexp.proposal import Proposal, Proposer
 from gitexp.recovery import recover
 from gitexp.replicates import gather
-from gitexp.runner import TAIL_LINES, NotStarted, attend
+from gitexp.runner import TAIL_LINES
 from gitexp.seal import hand_back, open_pending, signals_wait
-from gitexp.snapshot import shorter, snapshot, tree_of
+from gitexp.snapshot import shorter, snapshot, summary, tree_of
 from gitexp.worktree import check_frozen, check_ready, pathspec, untracked_below
 
 
-@dataclass(frozen=True, slots=True)
-class Proposal:
-    """What a person or an agent says of the change, and the command that makes it, if it is not made yet."""
-
-    message: str
-    notes: Notes = Notes()
-    command: tuple[str, ...] = ()
-    directory: Path = Path()  # where the command runs
-    again: bool = False  # an edit that was tried before may be tried again
-    simplify: bool = False  # shorter code at no loss is its point
-
-
-def step(repo: Repository, name: str, proposal: Proposal, observer: Observer) -> Outcome:
+def step(repo: Repository, name: str, proposed: Proposal | Proposer, observer: Observer) -> Outcome:
     """Try one change: run it under the experiment's contract, judge it, and seal what came of it.
 
-    Raises :class:`GitexpError` when there is nothing to judge; then the edit is where it was and nothing is recorded.
+    What is ``proposed`` lies in the work tree, or is made now. Raises :class:`GitexpError` when there is nothing to
+    judge; then the edit is where it was and nothing is recorded.
     """
-    description, body = records.describe(proposal.message)
-    if not description:
-        raise GitexpError("A step needs to say what was changed.", "gitexp step -m 'depth 8 -> 4'")
     place = Place.of(repo, name)
     with place.locked(repo, "step"):
         check_ready(repo)
@@ -55,18 +40,13 @@ def step(repo: Repository, name: str, proposal: Proposal, observer: Observer) ->
         ledger = history.load(repo, name)
         check_contract(repo, ledger.contract)
         check_breaker(place, ledger)
-        if proposal.command:
-            _check_unedited(repo, ledger.contract)
-            _propose(repo, place, ledger, proposal)
+        proposal = proposed if isinstance(proposed, Proposal) else _propose(repo, place, ledger, proposed)
         _check_tip(repo, ledger)
-        candidate = _snapshot(repo, place, ledger, description, body, proposal.notes)
-        _check_one_variable(ledger.contract, candidate, observer)
-        if not proposal.again:
-            _check_new(ledger, candidate)
-        if proposal.simplify:
-            candidate = _simpler(repo, candidate)
+        candidate = _candidate(repo, place, ledger, proposal, observer)
         open_pending(repo, place, candidate)
-        return _run_and_seal(repo, place, ledger, candidate, observer)
+        outcome = _run_and_seal(repo, place, ledger, candidate, observer)
+        notify(repo, place, ledger.contract, outcome, observer)
+        return outcome
 
 
 def check_breaker(place: Place, ledger: Ledger) -> None:
@@ -106,26 +86,33 @@ def _check_unedited(repo: Repository, contract: Contract) -> None:
         )
 
 
-def _propose(repo: Repository, place: Place, ledger: Ledger, proposal: Proposal) -> None:
-    command = " ".join(proposal.command)
-    try:
-        code = attend(proposal.command, cwd=proposal.directory, env=os.environ | {MARK: uuid.uuid4().hex})
-    except NotStarted as error:
-        raise GitexpError(f"The command {command!r} cannot be run: {error}.", "gitexp step -h") from None
-    if code:
-        raise GitexpError(
-            f"The command {command!r} failed (exit {code}); nothing was recorded, and its edits stay.",
-            "git diff",
-        )
+def _propose(repo: Repository, place: Place, ledger: Ledger, propose: Proposer) -> Proposal:
+    _check_unedited(repo, ledger.contract)
+    proposal = propose(place, ledger)
     if repo.branch() != place.branch or repo.resolve("HEAD") != ledger.tip:
         raise GitexpError(
-            f"The command {command!r} committed or switched branches; commits are made by gitexp, from edits.",
+            "The command committed or switched branches; commits are made by gitexp, from edits.",
             f"git switch {place.branch} && git reset --soft {ledger.tip[:10]} && git restore --staged :/",
         )
+    return proposal
 
 
-def _snapshot(repo: Repository, place: Place, ledger: Ledger, description: str, body: str, notes: Notes) -> Candidate:
+def _candidate(repo: Repository, place: Place, ledger: Ledger, proposal: Proposal, observer: Observer) -> Candidate:
+    """What lies in the work tree, once it has passed every check that needs no run."""
+    candidate = _snapshot(repo, place, ledger, proposal)
+    _check_one_variable(ledger.contract, candidate, observer)
+    if not proposal.again:
+        _check_new(ledger, candidate)
+    if check_gate(repo, place, ledger.contract, candidate.id):
+        candidate = _snapshot(repo, place, ledger, proposal)  # the gate may have formatted it
+    if not candidate.description:
+        candidate = replace(candidate, description=summary(repo, candidate))
+    return _simpler(repo, candidate) if proposal.simplify else candidate
+
+
+def _snapshot(repo: Repository, place: Place, ledger: Ledger, proposal: Proposal) -> Candidate:
     contract = ledger.contract
+    description, body = records.describe(proposal.message)
     check_contract(repo, contract)  # again: the proposer may have changed what it must not
     candidate = snapshot(
         repo,
@@ -135,7 +122,7 @@ def _snapshot(repo: Repository, place: Place, ledger: Ledger, description: str, 
         paths=contract.edit,
         description=description,
         body=body,
-        notes=notes,
+        notes=proposal.notes,
     )
     if not candidate.changes:
         raise GitexpError(

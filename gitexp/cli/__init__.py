@@ -25,6 +25,8 @@ COMMANDS = {
     "demo": ("demo", "Make a repository and run a small experiment in it, start to end."),
     "init": ("init", "Start an experiment: run the baseline and seal it on exp/NAME."),
     "step": ("step", "Try one change: run it, judge it, seal what came of it."),
+    "loop": ("loop", "Let COMMAND propose one change after another, and take each as a step."),
+    "brief": ("brief", "Say what a fresh agent needs to know, or a person in the morning."),
     "log": ("read", "List the iterations."),
     "show": ("read", "Show one iteration: message, diff, the end of its log."),
     "why": ("why", "Explain a verdict: the rule, the samples it stood on, the incumbent it met."),
@@ -35,7 +37,7 @@ COMMANDS = {
     "abort": ("recover", "Hand the edit of an interrupted step back, unsealed."),
     "breaker": ("breaker", "Say whether the circuit breaker is open, or reset it."),
     "fsck": ("fsck", "Check that branch, trailers and files agree."),
-    "hook": ("hook", "Show the post-run hook, or install it."),
+    "hook": ("hook", "Show the hooks, or install one."),
 }
 
 

@@ -5,7 +5,7 @@ from dataclasses import asdict
 import click
 
 from gitexp.cli.read import experiment_option, open_experiment
-from gitexp.cli.table import dumps
+from gitexp.export import dumps
 from gitexp.fsck import check
 from gitexp.model import BRANCH_PREFIX
 from gitexp.text import printable

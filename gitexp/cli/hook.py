@@ -12,20 +12,31 @@ from gitexp.model import BRANCH_PREFIX
 
 
 @click.command()
-@click.option("--install", is_flag=True, help="Put gitexp's own hook in place, if there is none.")
-def hook(install: bool) -> None:
-    """Show the post-run hook, or install it.
+@click.option(
+    "--install",
+    is_flag=False,
+    flag_value=hooks.NAME,
+    type=click.Choice(hooks.NAMES),
+    help=f"Put gitexp's own hook in place, if there is none ({hooks.NAME} by default).",
+)
+def hook(install: str | None) -> None:
+    """Show the hooks, or install one.
 
-    A clone carries no hooks: nothing from somebody else's repository runs before you install one. Any executable may
-    be the hook; what it is given and what it answers stands at the top of gitexp's own.
+    post-run trains and measures. Two more are optional: pre-run is a gate before any training, and post-step is told
+    each verdict. A clone carries no hooks: nothing from somebody else's repository runs before you install one. Any
+    executable may be a hook; what it is given and what it answers stands at the top of gitexp's own.
 
     \b
-    Example:
+    Examples:
       gitexp hook --install
+      gitexp hook --install pre-run
     """
     repo = Repository.discover(Path.cwd())
-    if install and hooks.install(repo) is None:
-        raise GitexpError(f"There is a hook already: {repo.hook_path(hooks.NAME)}.", "gitexp hook")
+    if install and hooks.install(repo, install) is None:
+        raise GitexpError(f"There is a hook already: {repo.hook_path(install)}.", "gitexp hook")
+    for name in hooks.NAMES[1:]:
+        if optional := hooks.optional(repo, name):
+            click.echo(optional)
     path = hooks.find(repo)
     blob = hooks.blob(repo, path)
     click.echo(f"{path} ({blob[:10]})")

@@ -19,11 +19,15 @@ _REDRAW = 0.1  # seconds
 
 
 class Terminal:
-    """An :class:`gitexp.observer.Observer` that draws. ``quiet`` leaves only sentences that matter."""
+    """An :class:`gitexp.observer.Observer` that draws. ``quiet`` leaves only sentences that matter.
 
-    def __init__(self, quiet: bool = False) -> None:
+    With a ``whole`` line, of what the runs are part of, both lines go away when a run is over.
+    """
+
+    def __init__(self, quiet: bool = False, whole: Callable[[], str] | None = None) -> None:
         self._draw = not quiet and sys.stderr is not None and sys.stderr.isatty()
         self._quiet = quiet
+        self._whole = whole
         self._bar: Any = None
 
     def say(self, sentence: str) -> None:
@@ -38,7 +42,7 @@ class Terminal:
         self._share: float | None = None  # what the run itself says of its progress
         if self._draw:
             self._drawing(self._open)
-        elif not self._quiet:
+        elif budget and not self._quiet and not self._whole:
             self.say(f"{identity}: training for {budget:g} s")
 
     def _drawing(self, draw: Callable[[], None]) -> None:
@@ -49,6 +53,8 @@ class Terminal:
             self._draw, self._bar = False, None
 
     def _open(self) -> None:
+        if self._whole:
+            click.echo(one_line(self._whole(), shutil.get_terminal_size().columns - 1), err=True)
         self._bar = click.progressbar(
             length=1000,
             label=self._identity,
@@ -56,6 +62,7 @@ class Terminal:
             show_eta=False,
             show_percent=True,
             width=24,
+            bar_template="%(label)s  [%(bar)s]  %(info)s" if self._budget else "%(label)s  %(info)s",
             item_show_func=lambda item: item,
         )
         self._bar.__enter__()
@@ -73,7 +80,7 @@ class Terminal:
         self._drawn = now
         share = self._share
         if share is None:  # it says nothing: then time tells, and only the end is the end
-            share = min(0.99, (now - self._started) / self._budget)
+            share = min(0.99, (now - self._started) / self._budget) if self._budget else 0.0
         room = max(1, shutil.get_terminal_size().columns - len(self._identity) - 38)
         self._bar.pos = max(self._bar.pos, int(1000 * share))
         self._bar.current_item = one_line(self._said, room)
@@ -89,3 +96,5 @@ class Terminal:
         self._bar.render_progress()
         self._bar.__exit__(None, None, None)
         self._bar = None
+        if self._whole:
+            click.echo(2 * "\x1b[1A\x1b[2K", nl=False, err=True)  # up a line, and clear it

@@ -6,8 +6,9 @@ import click
 
 from gitexp import history
 from gitexp.breaker import tripped
-from gitexp.cli.table import as_json, dumps, rows, table, tsv
+from gitexp.cli.table import rows, table, tsv
 from gitexp.errors import GitexpError
+from gitexp.export import dumps, iteration_json
 from gitexp.git import Repository
 from gitexp.model import BRANCH_PREFIX, Ledger, Status, score_text
 from gitexp.notebook import current, owner
@@ -57,7 +58,7 @@ def log(name: str | None, statuses: tuple[str, ...], max_count: int | None, form
     wanted = {status.upper() for status in statuses} or {status.value for status in Status}
     shown = [row for row in rows(ledger) if row[0].status.value in wanted][-(max_count or 0) :]
     if form == "json":
-        click.echo(dumps([as_json(*row) for row in shown]))
+        click.echo(dumps([iteration_json(*row) for row in shown]))
     else:
         click.echo(tsv(shown) if form == "tsv" else table(shown))
 
@@ -139,7 +140,7 @@ def _status_json(ledger: Ledger, step: Pending | None, edited: list[str]) -> dic
         "edit": list(contract.edit),
         "frozen": [frozen.path for frozen in contract.freeze],
         "baseline": ledger.baseline.score,
-        "incumbent": as_json(ledger.incumbent, None),
+        "incumbent": iteration_json(ledger.incumbent, None),
         "counts": {status.value: ledger.count(status) for status in Status},
         "pending": {"id": step.id, "state": step.state, "holder": step.holder or None} if step else None,
         "breaker_open": bool(tripped(ledger)),

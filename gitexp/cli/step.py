@@ -1,20 +1,22 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from gitexp import history
 from gitexp.cli.progress import Terminal
-from gitexp.cli.table import COLORS, as_json, dumps
+from gitexp.cli.table import COLORS
 from gitexp.conclude import Outcome
+from gitexp.errors import GitexpError
+from gitexp.export import dumps
 from gitexp.git import Repository
 from gitexp.model import Notes, Status, score_text, signed
-from gitexp.step import Proposal
+from gitexp.notify import outcome_json
+from gitexp.proposal import Command, Proposal
 from gitexp.step import step as take_step
-from gitexp.text import printable
+from gitexp.text import one_line, printable
 
 EXIT_CODES = {Status.KEEP: 0, Status.DISCARD: 10, Status.CRASH: 11}
 
@@ -54,25 +56,19 @@ def step(
     """
     repo = Repository.discover(Path.cwd())
     notes = Notes(hypothesis=hypothesis, next=ideas or None, note=note)
-    proposal = Proposal(message, notes, command, Path.cwd(), again, simplify)
-    outcome = take_step(repo, history.current_name(repo), proposal, Terminal(quiet=json_))
-    click.echo(dumps(_json(outcome)) if json_ else outcome_text(outcome))
+    name = history.current_name(repo)
+    proposal = Proposal(message, notes, again, simplify)
+    if not one_line(message):
+        raise GitexpError("A step needs to say what was changed.", "gitexp step -m 'depth 8 -> 4'")
+    proposed = Command(command, Path.cwd(), proposal) if command else proposal
+    outcome = take_step(repo, name, proposed, Terminal(quiet=json_))
+    click.echo(dumps(outcome_json(outcome)) if json_ else outcome_text(outcome))
     if outcome.opened:
         click.echo(
             printable(f"{outcome.opened}\nNo further step is taken until: gitexp breaker reset --why '...'"), err=True
         )
     if exit_code:
         ctx.exit(EXIT_CODES[outcome.iteration.status])
-
-
-def _json(outcome: Outcome) -> dict[str, object]:
-    return as_json(outcome.iteration, outcome.iteration.delta) | {
-        "incumbent": {"id": outcome.incumbent.id, "score": outcome.incumbent.score},
-        "log": str(outcome.log),
-        "left_alone": list(outcome.left),
-        "diagnosis": asdict(outcome.diagnosis) if outcome.diagnosis else None,
-        "breaker_open": bool(outcome.opened),
-    }
 
 
 def _from_here(path: Path) -> str:
@@ -82,14 +78,20 @@ def _from_here(path: Path) -> str:
         return str(path)
 
 
-def outcome_text(outcome: Outcome) -> str:
+def head(outcome: Outcome) -> str:
+    """The outcome in a line."""
     iteration = outcome.iteration
     verdict = click.style(iteration.status.value, fg=COLORS[iteration.status], bold=True)
-    head = " ".join(filter(None, (iteration.id, verdict, score_text(iteration.score))))
+    said = " ".join(filter(None, (iteration.id, verdict, score_text(iteration.score))))
     if delta := signed(iteration.delta):
-        head += f" ({delta} against {outcome.incumbent.id})"
+        said += f" ({delta} against {outcome.incumbent.id})"
+    return f"{said}: {iteration.description}"
+
+
+def outcome_text(outcome: Outcome) -> str:
+    iteration = outcome.iteration
     lines = [
-        f"{head}: {iteration.description}",
+        head(outcome),
         f"  {printable(iteration.reason)}",
         f"  changed: {printable(', '.join(iteration.changes)) or 'comments and formatting only'}",
         f"  log: {_from_here(outcome.log)}",

@@ -1,15 +1,13 @@
-"""Iterations as text for a terminal, as tab-separated values and as JSON."""
+"""Iterations as text for a terminal, and as tab-separated values."""
 
 from __future__ import annotations
 
-import json
 import shutil
-from typing import Any
 
 import click
 
 from gitexp.model import Iteration, Ledger, Status, score_text, signed
-from gitexp.text import UNSAFE, one_line
+from gitexp.text import one_line
 
 COLORS = {Status.KEEP: "green", Status.DISCARD: "yellow", Status.CRASH: "red"}
 HEADERS = ("id", "verdict", "score", "delta", "memory", "seconds", "description")
@@ -50,31 +48,3 @@ def table(shown: list[Row]) -> str:
 
 def tsv(shown: list[Row]) -> str:
     return "\n".join("\t".join(line) for line in [list(HEADERS), *map(cells, shown)])
-
-
-def as_json(iteration: Iteration, delta: float | None) -> dict[str, Any]:
-    m = iteration.measurement
-    return {
-        "id": iteration.id,
-        "status": iteration.status.value,
-        "score": m.score,
-        "delta": delta,
-        "test_score": m.test,
-        "memory_mb": m.memory_mb,
-        "seconds": round(m.seconds, 2),
-        "description": iteration.description,
-        "reason": iteration.reason,
-        "error": m.error or None,
-        "changes": list(iteration.changes),
-        "spoiled": list(m.spoiled),
-        "metrics": dict(m.metrics),
-        "samples": [{"seed": s.seed, "seconds": s.seconds, "score": s.score} for s in m.samples],
-        "device": m.device,
-        "hypothesis": iteration.notes.hypothesis,
-        "commit": iteration.commit,
-    }
-
-
-def dumps(value: object) -> str:
-    """JSON on one line, in which no text can drive a terminal."""
-    return UNSAFE.sub(lambda c: f"\\u{ord(c.group()):04x}", json.dumps(value, ensure_ascii=False, allow_nan=False))

@@ -1,0 +1,32 @@
+"""What a proposer left that was not tried: the work tree goes back to the incumbent, and the edit is kept as a ref."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from gitexp.git import Repository
+from gitexp.objects import entries, file_entry, in_index, stage, write_tree
+from gitexp.pending import Place
+from gitexp.seal import signals_wait
+from gitexp.snapshot import tree_of
+from gitexp.worktree import swap, untracked_below
+
+
+def set_aside(repo: Repository, place: Place, editable: Iterable[str], label: str) -> str:
+    """Put every changed file back as it is in HEAD; the ref that keeps what they held, empty when nothing differed."""
+    paths = dict.fromkeys([*(change.path for change in repo.changes()), *untracked_below(repo, editable)])
+    if not paths:
+        return ""
+    old = entries(repo, "HEAD", paths)
+    wanted = {path: old.get(path) for path in paths}
+    held = {path: file_entry(repo, path, old.get(path)) for path in paths}
+    tree = write_tree(repo, tree_of(repo, "HEAD"), held)
+    ref = f"refs/gitexp/saved/{label}-{tree[:8]}"
+    index = in_index(repo, paths)
+    staged = {path: entry for path, entry in wanted.items() if index[path] != entry}
+    with signals_wait(), place.moving():
+        repo.update_refs(f"gitexp: {label} set aside", f"update {ref} {tree}")
+        if staged:
+            stage(repo, staged)
+        swap(repo, held, wanted)
+    return ref

@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import click
+
+from gitexp.brief import MAX_CHARS
+from gitexp.brief import brief as tell
+from gitexp.cli.read import experiment_option, open_ledger
+from gitexp.text import printable
+
+
+@click.command()
+@experiment_option
+@click.option(
+    "--max-chars", type=click.IntRange(min=500), default=MAX_CHARS, show_default=True, help="How long it may be."
+)
+def brief(name: str | None, max_chars: int) -> None:
+    """Say what a fresh agent needs to know, or a person in the morning.
+
+    Goal and limits, the incumbent and how it got there, every idea tried with its verdict, near misses, crashes, the
+    noise, what to try next: computed from the history. Text that a run printed is marked as untrusted.
+
+    \b
+    Example:
+      gitexp brief --max-chars 3000
+    """
+    _, ledger = open_ledger(name)
+    click.echo(printable(tell(ledger, max_chars)), nl=False)

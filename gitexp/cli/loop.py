@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from gitexp import history
+from gitexp.cli import INTERRUPTED
+from gitexp.cli.init import positive
+from gitexp.cli.progress import Terminal
+from gitexp.cli.step import head
+from gitexp.conclude import Outcome
+from gitexp.export import dumps
+from gitexp.git import Repository
+from gitexp.loop import Ended, Limits, duration, paragraph
+from gitexp.loop import loop as run_loop
+from gitexp.model import Ledger
+from gitexp.notify import outcome_json
+from gitexp.proposal import Agent, Proposer
+from gitexp.text import printable
+
+BAR = 24  # characters
+
+
+class Session:
+    """One run of a loop, seen from the terminal: its whole bar, its lines, and ^C."""
+
+    def __init__(self, limits: Limits, json_: bool) -> None:
+        self._limits = limits
+        self._json = json_
+        self._started = time.monotonic()
+        self._steps = 0
+        self.interrupted = False
+        self.terminal = Terminal(quiet=json_, whole=self._whole)
+
+    def _whole(self) -> str:
+        hours = (time.monotonic() - self._started) / 3600
+        shares = [(self._steps, self._limits.steps), (hours, self._limits.hours)]
+        share = max((min(1.0, done / limit) for done, limit in shares if limit), default=0.0)
+        of = f" of {self._limits.steps}" if self._limits.steps else ""
+        until = f" of {duration(self._limits.hours * 3600)}" if self._limits.hours else ""
+        bar = "#" * round(BAR * share) + "-" * (BAR - round(BAR * share))
+        shown = f"[{bar}]  " if self._limits.steps or self._limits.hours else ""
+        return f"loop  {shown}step {self._steps + 1}{of}, {duration(hours * 3600)}{until}"
+
+    def told(self, outcome: Outcome) -> None:
+        self._steps += 1
+        if self._json:
+            click.echo(dumps(outcome_json(outcome)))
+        else:
+            click.echo(head(outcome))
+
+    @contextmanager
+    def patient(self) -> Iterator[None]:
+        """The first ^C asks the loop to end after its step; the second ends the step."""
+
+        def ask(number: int, frame: FrameType | None) -> None:
+            if self.interrupted:
+                raise KeyboardInterrupt
+            self.interrupted = True
+            self.terminal.say("The loop ends after this step; ^C again ends the step, and hands its edit back.")
+
+        before = signal.signal(signal.SIGINT, ask)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    def close(self, ended: Ended) -> int:
+        """Say why it ended; the exit code. Raises what has to be mended first."""
+        if self._json:
+            click.echo(dumps({"ended": ended.why, "steps": len(ended.steps), "summary": paragraph(ended)}))
+        else:
+            click.echo("\n" + printable(paragraph(ended)))
+        if ended.error:
+            raise ended.error
+        return INTERRUPTED if self.interrupted else 0
+
+
+@click.command(context_settings={"allow_interspersed_args": False})  # what follows COMMAND is its own
+@click.option("--steps", type=click.IntRange(min=1), help="End after N steps.", metavar="N")
+@click.option("--hours", type=float, callback=positive, metavar="H", help="Begin no step after H hours.")
+@click.option("--until", type=float, metavar="SCORE", help="End when the incumbent's score is this good.")
+@click.option(
+    "--patience",
+    type=click.IntRange(min=1),
+    metavar="K",
+    help="End after K steps in a row without a KEEP, as the history has them.",
+)
+@click.option("--pause", type=float, callback=positive, metavar="SECONDS", help="Wait between two steps.")
+@click.option("--json", "json_", is_flag=True, help="Print one JSON object a step, and one at the end.")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
+@click.pass_context
+def loop(
+    ctx: click.Context,
+    steps: int | None,
+    hours: float | None,
+    until: float | None,
+    patience: int | None,
+    pause: float | None,
+    json_: bool,
+    command: tuple[str, ...],
+) -> None:
+    """Let COMMAND propose one change after another, and take each as a step.
+
+    Each round runs COMMAND, an agent's command line or a script, where you are. On its standard input and in the file
+    $GITEXP_BRIEF is the brief (see: gitexp brief). It edits the editable files and may leave a description in the file
+    $GITEXP_MESSAGE; else the last line that it prints is taken, else what changed. Then the edit is a step.
+
+    It ends on a limit, on the open circuit breaker, on a file STOP at the top of the work tree, after three rounds in
+    a row that brought nothing to run, and on ^C, after the step. Started again, it goes on from the history, also
+    after kill -9. What was proposed and not tried (tried before, outside the editable files, refused by the pre-run
+    hook) is told to the next round, and kept under refs/gitexp/saved/.
+
+    \b
+    Examples:
+      gitexp loop --hours 8 --patience 20 -- claude -p --permission-mode acceptEdits
+      gitexp loop --steps 10 -- ./mutate.py
+    """
+    repo = Repository.discover(Path.cwd())
+    limits = Limits(steps, hours, until, patience, pause or 0.0)
+    session = Session(limits, json_)
+
+    def propose(ledger: Ledger, refused: str) -> Proposer:
+        return Agent(command, Path.cwd(), session.terminal, refused)
+
+    with session.patient():
+        ended = run_loop(
+            repo,
+            history.current_name(repo),
+            propose,
+            limits,
+            session.terminal,
+            session.told,
+            lambda: session.interrupted,
+        )
+    ctx.exit(session.close(ended))

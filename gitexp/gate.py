@@ -1,0 +1,46 @@
+"""The pre-run hook: a gate before any training. What it refuses is not run, and costs no iteration."""
+
+from __future__ import annotations
+
+import uuid
+
+from gitexp import hook
+from gitexp.errors import GitexpError
+from gitexp.git import Repository
+from gitexp.model import Contract
+from gitexp.pending import Place
+from gitexp.processes import MARK
+from gitexp.runner import Execution, NotStarted, run
+from gitexp.text import one_line
+
+SHOWN = 20  # lines of what the hook printed
+
+
+def check_gate(repo: Repository, place: Place, contract: Contract, identity: str) -> bool:
+    """Whether there is a gate, and it was passed. Raises with what the hook printed when it refuses the edit."""
+    path = hook.optional(repo, hook.PRE_RUN)
+    if path is None:
+        return False
+    log = place.log(f"{identity}.pre-run")
+    try:
+        execution = run(
+            [str(path)],
+            cwd=repo.top / contract.directory,
+            env=hook.environment(contract, place.name, identity) | {MARK: uuid.uuid4().hex},
+            timeout=contract.timeout,
+            log=log,
+            on_line=lambda line: None,
+        )
+    except NotStarted as error:
+        raise GitexpError(f"The pre-run hook {path} cannot be run: {error}.", f"head -1 {path}") from None
+    if execution.timed_out or execution.exit_code:
+        raise GitexpError(_refusal(execution), f"less {log}   # and mend the edit; it stays in the work tree")
+    return True
+
+
+def _refusal(execution: Execution) -> str:
+    what = "hung" if execution.timed_out else f"refused this edit (exit {execution.exit_code})"
+    said = [one_line(line, 200) for line in execution.tail if line.strip()][-SHOWN:]
+    return "\n    ".join(
+        [f"The pre-run hook {what}; nothing was run." if not said else f"The pre-run hook {what}:", *said]
+    )

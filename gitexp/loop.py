@@ -1,0 +1,228 @@
+"""The loop: one step after another, until a limit is reached or somebody has to look.
+
+All it knows is in the history and in the work tree: killed at any point, it goes on when it is started again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gitexp import history
+from gitexp.aside import set_aside
+from gitexp.conclude import Outcome
+from gitexp.disk import lock
+from gitexp.errors import BreakerOpenError, GitexpError
+from gitexp.git import Repository
+from gitexp.model import Iteration, Ledger, Status, score_text, signed
+from gitexp.observer import Observer
+from gitexp.pending import Place
+from gitexp.proposal import Proposal, Proposer, retold
+from gitexp.recovery import recover
+from gitexp.step import step
+from gitexp.worktree import edits
+
+STOP = "STOP"  # a file of this name at the top of the work tree ends the loop
+FAILURES = 3  # rounds in a row that bring no step, after which the loop ends
+TOLD = 3  # iterations that the closing paragraph names
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    steps: int | None = None  # at most so many in this run
+    hours: float | None = None  # no step is begun after so many
+    until: float | None = None  # a score that is good enough
+    patience: int | None = None  # steps in a row without a KEEP, as the history has them
+    pause: float = 0.0  # seconds between two steps
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Why a loop ended, and what it had done."""
+
+    why: str
+    ledger: Ledger
+    steps: tuple[Iteration, ...]
+    seconds: float
+    error: GitexpError | None = None  # what has to be mended before it can go on
+
+
+@dataclass(slots=True)
+class _Rounds:
+    """What one run of a loop has seen so far."""
+
+    started: float
+    steps: list[Iteration]
+    failures: int = 0
+    refusal: GitexpError | None = None
+
+
+def loop(
+    repo: Repository,
+    name: str,
+    propose: Callable[[Ledger, str], Proposer | None],
+    limits: Limits,
+    observer: Observer,
+    told: Callable[[Outcome], None],
+    interrupted: Callable[[], bool],
+) -> Ended:
+    """Take one step after another.
+
+    ``propose`` is given the ledger, and why the last proposal was refused; it returns what makes the next edit, or
+    ``None`` when nothing is left to try. ``told`` hears each outcome. The loop ends after the step during which
+    ``interrupted`` became true. Raises only what keeps it from beginning.
+    """
+    place = Place.of(repo, name)
+    if (repo.top / STOP).exists():
+        raise GitexpError(f"There is a file {repo.top / STOP}: it ends every loop.", f"rm {repo.top / STOP}")
+    with lock(place.directory / "loop.lock", f"The loop of {place.branch}", "loop"):
+        rounds = _Rounds(time.monotonic(), [])
+        left = _take_up(repo, place, observer)
+        while True:
+            ledger = history.load(repo, name)
+            why = "you asked it to end" if interrupted() else _limit(repo, ledger, limits, rounds)
+            if why:
+                return _ended(rounds, ledger, why)
+            proposed, left = left or propose(ledger, str(rounds.refusal or "")), None
+            if proposed is None:
+                return _ended(rounds, ledger, "there is nothing left to try")
+            try:
+                outcome = _round(repo, place, ledger, proposed, rounds, observer)
+            except GitexpError as error:
+                if not rounds.steps:
+                    raise
+                return _ended(rounds, ledger, "it cannot go on", error)
+            if outcome:
+                told(outcome)
+            if not (outcome and outcome.opened):  # then the next step says so
+                _pause(limits.pause, interrupted)
+
+
+def _take_up(repo: Repository, place: Place, observer: Observer) -> Proposal | None:
+    """Clear up after a loop that died; the proposal that it was running, if its edit still has to be tried."""
+    with place.locked(repo, "loop"):
+        candidate = place.read_journal()
+        finished = recover(repo, place, observer)
+        if not place.was_proposing():
+            return None
+        contract = history.load(repo, place.name).contract
+        if candidate and not finished and edits(repo, contract.edit) == candidate.changes:
+            observer.say(f"{candidate.id}: the loop died while it ran; it is run again.")
+            return retold(candidate.description, candidate.body)
+        if ref := set_aside(repo, place, contract.edit, "loop"):
+            observer.say(f"The loop died while its proposer was at work; what that left is kept as {ref}.")
+        place.forget_proposing()
+        return None
+
+
+def _limit(repo: Repository, ledger: Ledger, limits: Limits, rounds: _Rounds) -> str:
+    """Which limit is reached; empty for none."""
+    hours = (time.monotonic() - rounds.started) / 3600
+    score, dry = ledger.incumbent.score, without_keep(ledger)
+    assert score is not None  # a KEEP was measured
+    good = limits.until is not None and not ledger.contract.direction.better(limits.until, score)
+    fruitless = rounds.failures >= min(FAILURES, limits.patience or FAILURES)
+    reached = {
+        f"the file {STOP} is there": (repo.top / STOP).exists(),
+        f"{ledger.contract.metric} has reached {score_text(limits.until)}": good,
+        f"{limits.steps} steps were asked for": limits.steps is not None and len(rounds.steps) >= limits.steps,
+        f"{limits.hours or 0:g} hours were asked for": limits.hours is not None and hours >= limits.hours,
+        f"the last {dry} steps brought no KEEP": limits.patience is not None and dry >= limits.patience,
+        f"{rounds.failures} rounds in a row brought nothing to run": fruitless,
+    }
+    return next((why for why, now in reached.items() if now), "")
+
+
+def without_keep(ledger: Ledger) -> int:
+    """How many of the last iterations in a row were not kept."""
+    kept = [at for at, iteration in enumerate(ledger.iterations) if iteration.status is Status.KEEP]
+    return len(ledger.iterations) - 1 - kept[-1]
+
+
+def _round(
+    repo: Repository,
+    place: Place,
+    ledger: Ledger,
+    proposed: Proposal | Proposer,
+    rounds: _Rounds,
+    observer: Observer,
+) -> Outcome | None:
+    """One step, or ``None`` when the proposal was refused. Raises what another proposal would not mend."""
+    made = proposed if isinstance(proposed, Proposal) else _noted(proposed)
+    try:
+        outcome = step(repo, place.name, made, observer)
+    except GitexpError as refusal:
+        if not place.was_proposing():
+            raise
+        ref = set_aside(repo, place, ledger.contract.edit, ledger.next_id)
+        place.forget_proposing()
+        kept = f" Its edit is kept as {ref}." if ref else ""
+        observer.say(f"{ledger.next_id} was not tried: {refusal.sentence}{kept}")
+        if repo.resolve("HEAD") != ledger.tip:
+            raise
+        rounds.failures, rounds.refusal = rounds.failures + 1, refusal
+        return None
+    except KeyboardInterrupt:
+        place.forget_proposing()  # a person is here, and the edit is theirs now
+        raise
+    place.forget_proposing()
+    rounds.failures, rounds.refusal = 0, None
+    rounds.steps.append(outcome.iteration)
+    return outcome
+
+
+def _noted(propose: Proposer) -> Proposer:
+    """From here on what lies in the work tree is the proposer's, whoever finds it."""
+
+    def noted(place: Place, ledger: Ledger) -> Proposal:
+        place.write_proposing()
+        return propose(place, ledger)
+
+    return noted
+
+
+def _pause(seconds: float, interrupted: Callable[[], bool]) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until and not interrupted():
+        time.sleep(min(0.2, max(0.0, until - time.monotonic())))
+
+
+def _ended(rounds: _Rounds, ledger: Ledger, why: str, error: GitexpError | None = None) -> Ended:
+    if isinstance(error, BreakerOpenError):
+        why = "the circuit breaker is open"
+    error = error or (rounds.refusal if rounds.failures else None)
+    return Ended(why, ledger, tuple(rounds.steps), time.monotonic() - rounds.started, error)
+
+
+def paragraph(ended: Ended) -> str:
+    """What was tried, what was found, what is next."""
+    ledger, metric = ended.ledger, ended.ledger.contract.metric
+    counts = ", ".join(f"{sum(i.status is s for i in ended.steps)} {s.value}" for s in Status)
+    kept = [i for i in ended.steps if i.status is Status.KEEP]
+    before = ledger.met_by(ended.steps[0]) if ended.steps else None
+    sentences = [f"The loop ended because {ended.why}, after {duration(ended.seconds)}."]
+    if ended.steps:
+        sentences.append(f"It tried {len(ended.steps)}: {counts}.")
+    if kept and before:
+        best = max(kept, key=lambda i: abs(i.delta or 0))
+        sentences.append(
+            f"{metric} went from {score_text(before.score)} to {score_text(ledger.incumbent.score)}; what helped "
+            f"most is {best.id} ({signed(best.delta)}): {best.description}."
+        )
+    elif ended.steps:
+        sentences.append(f"Nothing beat {ledger.incumbent.id} ({score_text(ledger.incumbent.score)}).")
+    crashes = [i for i in ended.steps if i.status is Status.CRASH]
+    if crashes:
+        sentences.append(f"The last crash, {crashes[-1].id}: {crashes[-1].reason}.")
+    ideas = "; ".join((ledger.notes.next or ())[:TOLD])
+    sentences.append(f"Next to try: {ideas}." if ideas else "Next: gitexp brief has the whole picture.")
+    return " ".join(sentences)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: ``8 s``, ``5 min``, ``1 h 4 min``."""
+    minutes = round(seconds / 60)
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"

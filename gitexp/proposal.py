@@ -1,0 +1,113 @@
+"""What is proposed: an edit in the work tree, and what is said of it. A person makes it, a command, or an agent."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from gitexp import hook
+from gitexp.brief import brief
+from gitexp.disk import write_file
+from gitexp.errors import GitexpError
+from gitexp.model import Ledger, Notes
+from gitexp.observer import Observer
+from gitexp.pending import Place
+from gitexp.processes import MARK
+from gitexp.runner import NotStarted, attend, run
+from gitexp.text import from_bytes
+
+PATIENCE = 3600.0  # seconds after which an agent that hangs is ended
+BRIEF = "brief.md"
+MESSAGE = "message"
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What is said of the edit that lies in the work tree. Without a message, what changed is its description."""
+
+    message: str
+    notes: Notes = Notes()
+    again: bool = False  # an edit that was tried before may be tried again
+    simplify: bool = False  # shorter code at no loss is its point
+
+
+Proposer = Callable[[Place, Ledger], Proposal]  # makes the edit, and says what it was
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command that makes the edit which ``proposal`` describes: ``gitexp step -m TEXT -- COMMAND``."""
+
+    words: tuple[str, ...]
+    directory: Path
+    proposal: Proposal
+
+    def __call__(self, place: Place, ledger: Ledger) -> Proposal:
+        command = " ".join(self.words)
+        try:
+            code = attend(self.words, cwd=self.directory, env=os.environ | {MARK: uuid.uuid4().hex})
+        except NotStarted as error:
+            raise GitexpError(f"The command {command!r} cannot be run: {error}.", "gitexp step -h") from None
+        if code:
+            raise GitexpError(
+                f"The command {command!r} failed (exit {code}); nothing was recorded, and its edits stay.", "git diff"
+            )
+        return self.proposal
+
+
+@dataclass(slots=True)
+class Agent:
+    """A command that finds out for itself what to change: the brief is its standard input.
+
+    It may leave a description in ``$GITEXP_MESSAGE``; else the last line that it prints is taken.
+    """
+
+    words: tuple[str, ...]
+    directory: Path
+    observer: Observer
+    refused: str = ""  # why its last proposal was not tried: it is told
+
+    def __call__(self, place: Place, ledger: Ledger) -> Proposal:
+        told, message = place.directory / BRIEF, place.directory / MESSAGE
+        write_file(told, brief(ledger, refused=self.refused).encode())
+        message.unlink(missing_ok=True)
+        last = self._run(place, ledger, told, message)
+        written = from_bytes(message.read_bytes()).strip() if message.is_file() else ""
+        return Proposal(written or last)
+
+    def _run(self, place: Place, ledger: Ledger, told: Path, message: Path) -> str:
+        """The last line that it prints."""
+        command, log = " ".join(self.words), place.log(f"{ledger.next_id}.proposer")
+        given = {"GITEXP_BRIEF": str(told), "GITEXP_MESSAGE": str(message), MARK: uuid.uuid4().hex}
+        self.observer.run_starts(f"{ledger.next_id} proposal", 0)
+        try:
+            with told.open("rb") as stdin:
+                execution = run(
+                    self.words,
+                    cwd=self.directory,
+                    env=hook.environment(ledger.contract, ledger.name, ledger.next_id) | given,
+                    timeout=PATIENCE,
+                    log=log,
+                    on_line=self.observer.run_prints,
+                    on_tick=self.observer.run_goes_on,
+                    stdin=stdin,
+                )
+        except NotStarted as error:
+            raise GitexpError(f"The command {command!r} cannot be run: {error}.", "gitexp loop -h") from None
+        finally:
+            self.observer.run_ends(False)
+        last = next((line.strip() for line in reversed(execution.tail) if line.strip()), "")
+        if execution.timed_out:
+            raise GitexpError(f"The command {command!r} was still running after {PATIENCE:.0f} s.", f"less {log}")
+        if execution.exit_code:
+            said = f": {last}" if last else ""
+            raise GitexpError(f"The command {command!r} failed (exit {execution.exit_code}){said}", f"less {log}")
+        return last
+
+
+def retold(description: str, body: str) -> Proposal:
+    """The proposal of a step that was interrupted, to be taken again."""
+    return replace(Proposal(f"{description}\n\n{body}".strip()), again=True)
