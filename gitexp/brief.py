@@ -21,11 +21,17 @@ def brief(ledger: Ledger, max_chars: int = MAX_CHARS, refused: str = "") -> str:
 
     What does not fit is left out: of the ideas tried the oldest first, then the sections from the end.
     """
-    head = [*_refusal(refused), *_contract(ledger), *_standing(ledger), *_next(ledger)]
+    head = [*_stop(ledger), *_refusal(refused), *_contract(ledger), *_standing(ledger), *_next(ledger)]
     tail = [*_protocol(ledger), *_near_misses(ledger), *_crashes(ledger)]
     room = max_chars - sum(len(line) + 1 for line in head + tail)
     text = "\n".join([*head, *_tried(ledger, room), *tail]) + "\n"
     return text if len(text) <= max_chars else text[: max_chars - 2].rstrip() + "…\n"
+
+
+def _stop(ledger: Ledger) -> list[str]:
+    if crashes := tripped(ledger):
+        return [f"The circuit breaker is open since {crashes[-1].id}: take no step; report `gitexp breaker`.", ""]
+    return []
 
 
 def _refusal(refused: str) -> list[str]:
