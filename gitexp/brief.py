@@ -8,7 +8,7 @@ from gitexp.breaker import TRIP, tripped
 from gitexp.decide import spread
 from gitexp.diagnosis import diagnose
 from gitexp.model import Direction, Iteration, Ledger, Status, score_text, signed
-from gitexp.text import one_line
+from gitexp.text import one_line, plural
 
 MAX_CHARS = 6000
 LINE = 120  # characters of an idea
@@ -74,7 +74,7 @@ def _standing(ledger: Ledger) -> list[str]:
     lines = [
         "## Where it stands",
         "",
-        f"{len(ledger.iterations)} iterations: {counts}. Baseline {score_text(ledger.baseline.score)}, "
+        f"{plural(len(ledger.iterations), 'iteration')}: {counts}. Baseline {score_text(ledger.baseline.score)}, "
         f"incumbent {best.id} {score_text(best.score)}. How it got there:",
         "",
     ]

@@ -24,6 +24,7 @@ from itertools import combinations, count
 from gitexp import guards
 from gitexp.errors import GitexpError
 from gitexp.model import Again, Contract, Direction, Ledger, Measurement, Status, Verdict, score_text
+from gitexp.text import plural
 
 RULES = ("single", "margin", "confirm")
 PRIOR = 2  # how many seed-by-seed differences it takes to outweigh the assumption that seeds have nothing in common
@@ -222,17 +223,13 @@ def _in_one_run(rule: Margin, ledger: Ledger, candidate: Measurement, simpler: i
     lead = _sign(ledger.contract) * (candidate.score - incumbent.score)
     against, delta = f"{incumbent.id} ({score_text(incumbent.score)})", candidate.score - incumbent.score
     if lead >= 0 and simpler:
-        return Verdict(Status.KEEP, f"{_lines(simpler)} simpler at no loss against {against}", delta)
+        return Verdict(Status.KEEP, f"{plural(simpler, 'line')} simpler at no loss against {against}", delta)
     if lead == 0:
         return Verdict(Status.DISCARD, f"equal to {against}", delta)
     said = f"{'better' if lead > 0 else 'worse'} than {against} by {score_text(abs(lead))}"
     if lead > rule.least:
         return Verdict(Status.KEEP, said, delta)
     return Verdict(Status.DISCARD, f"{said}, not more than {rule.least:g}" if lead > 0 else said, delta)
-
-
-def _lines(count: int) -> str:
-    return f"{count} line" + ("" if count == 1 else "s")
 
 
 def _sign(contract: Contract) -> int:
@@ -253,7 +250,7 @@ def _confirmed(rule: Confirm, ledger: Ledger, candidate: Measurement, simpler: i
     if next_move in (Move.KEEP, Move.DROP):
         status = Status.KEEP if next_move is Move.KEEP else Status.DISCARD
         why = _reason(lead, status, incumbent, len(scores[name]), len(scores[incumbent]))
-        small = f"{_lines(simpler)} simpler at no loss: " if simpler and status is Status.KEEP else ""
+        small = f"{plural(simpler, 'line')} simpler at no loss: " if simpler and status is Status.KEEP else ""
         return Verdict(status, small + why, sign * lead.by)
     again = name if next_move is Move.CANDIDATE else incumbent
     seed = next(seed for seed in count(ledger.contract.seed) if seed not in tried[again])

@@ -15,6 +15,7 @@ from gitexp.conclude import Outcome
 from gitexp.disk import lock
 from gitexp.errors import BreakerOpenError, GitexpError
 from gitexp.git import Repository
+from gitexp.live import LOOP_LOCK
 from gitexp.model import Iteration, Ledger, Status, score_text, signed
 from gitexp.observer import Observer
 from gitexp.pending import Place
@@ -76,7 +77,7 @@ def loop(
     place = Place.of(repo, name)
     if (repo.top / STOP).exists():
         raise GitexpError(f"There is a file {repo.top / STOP}: it ends every loop.", f"rm {repo.top / STOP}")
-    with lock(place.directory / "loop.lock", f"The loop of {place.branch}", "loop"):
+    with lock(place.directory / LOOP_LOCK, f"The loop of {place.branch}", "loop"):
         rounds = _Rounds(time.monotonic(), [])
         left = _take_up(repo, place, observer)
         while True:

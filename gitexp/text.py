@@ -24,3 +24,7 @@ def printable(text: str) -> str:
 def from_bytes(data: bytes) -> str:
     """Bytes of unknown origin as text that can always be written back as UTF-8."""
     return data.decode("utf-8", "replace")
+
+
+def plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" + ("" if count == 1 else "s")

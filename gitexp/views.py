@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from gitexp.model import Iteration, Ledger, Notes, Status, headline, score_text, signed
 from gitexp.resources import data_dir
-from gitexp.text import one_line, printable
+from gitexp.text import one_line, plural, printable
 
 RESULTS = "results.tsv"
 NOTEBOOK = "EXPERIMENT.md"
@@ -96,14 +96,10 @@ def _line(iteration: Iteration) -> str:
     return one_line(headline(iteration))
 
 
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}" + ("" if count == 1 else "s")
-
-
 def _results(ledger: Ledger) -> str:
     counts = ", ".join(f"{ledger.count(status)} {status.value}" for status in Status)
     incumbent = ledger.incumbent
-    lines = [f"{_plural(len(ledger.iterations), 'iteration')}: {counts}. Incumbent: {_line(incumbent)}", ""]
+    lines = [f"{plural(len(ledger.iterations), 'iteration')}: {counts}. Incumbent: {_line(incumbent)}", ""]
     shown = ledger.iterations[-SHOWN:]
     if len(shown) < len(ledger.iterations):
         lines += [f"The last {SHOWN} (all of them are in {RESULTS}):", ""]

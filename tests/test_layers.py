@@ -7,11 +7,11 @@ from pathlib import Path
 
 LEVELS = [
     ["errors", "resources", "text", "__init__"],
-    ["model", "git", "observer", "output", "processes", "watch", "changes", "disk"],
-    ["trailers", "summary", "crash", "guards", "diagnosis", "runner", "objects", "hook", "views", "export"],
+    ["model", "git", "observer", "output", "processes", "watch", "changes", "disk", "curve"],
+    ["trailers", "summary", "crash", "guards", "diagnosis", "runner", "objects", "hook", "views", "export", "plot"],
     ["decide", "breaker", "records", "pending", "outcome"],
     ["history", "worktree", "locks", "brief"],
-    ["seal", "notebook", "measure", "proposal", "gate"],
+    ["seal", "notebook", "measure", "proposal", "gate", "live"],
     ["snapshot", "conclude", "borrow"],
     ["notify", "aside"],
     ["recovery", "replicates"],

@@ -69,16 +69,16 @@ def test_the_five_minutes_of_real_use(tmp_path: Path) -> None:
     assert re.search(sealed, done.stdout, re.MULTILINE)
 
 
-def test_the_overnight_loop_runs_until_told_to_stop(tmp_path: Path) -> None:
+def test_the_overnight_loop_as_written_with_any_agent(tmp_path: Path) -> None:
     folder = make_repository(tmp_path / "night", {"train.py": TOY})
     agent = tmp_path / "agent"
     agent.write_text(
-        "#!/bin/sh\nperl -pi -e 's/^LR = 0.1/LR = 0.2/ or s/^LR = 0.2/LR = 0.9/ and `touch STOP`' train.py\n"
-        "gitexp step -m by-the-agent\n"
+        "#!/bin/sh\n[ \"$1\" = -p ] && grep -q '^# Brief' || exit 9\n"
+        "perl -pi -e 's/^LR = 0.1/LR = 0.2/ or s/^LR = 0.2/LR = 0.9/ and `touch STOP`' train.py\necho by the agent\n"
     )
     agent.chmod(0o755)
-    loop = next(block for block in blocks("sh") if "until" in block)
-    done = shell(f"export PATH={tmp_path}:$PATH\ngitexp init\n{loop}\ngitexp log", folder)
+    command = next(block for block in blocks("sh") if "gitexp loop" in block)
+    done = shell(f"export PATH={tmp_path}:$PATH\ngitexp init --budget 5\n{command}\ngitexp log", folder)
     assert done.returncode == 0, done.stderr
     verdicts = [line.split()[1] for line in done.stdout.split("description\n")[1].splitlines()]
     assert verdicts == ["KEEP", "KEEP", "DISCARD"]

@@ -32,11 +32,11 @@ def cells(row: Row) -> list[str]:
     ]
 
 
-def table(shown: list[Row]) -> str:
-    """A table as wide as the terminal; numbers on the right, the verdict in colour."""
+def table(shown: list[Row], width: int = 0) -> str:
+    """A table as wide as the terminal, or ``width``; numbers on the right, the verdict in colour."""
     lines = [list(HEADERS), *map(cells, shown)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(HEADERS) - 1)]
-    room = max(20, shutil.get_terminal_size((120, 24)).columns - sum(widths) - 2 * len(widths))
+    room = max(20, (width or shutil.get_terminal_size((120, 24)).columns) - sum(widths) - 2 * len(widths))
     out = []
     for line, row in zip(lines, [None, *shown], strict=True):
         parts = [c.ljust(w) if i < 2 else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths, strict=False))]

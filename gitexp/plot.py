@@ -1,0 +1,78 @@
+"""Curves as text, in braille dots: for a terminal, and for whatever else shows text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import plotille
+
+from gitexp.curve import Point
+from gitexp.model import Ledger, Status, score_text
+
+LABELS = 14  # columns that the values at the left take
+ROUND = 0.2  # a tick that is further from a whole number has no label
+MARKS = {Status.KEEP: "●", Status.DISCARD: "·"}
+
+
+def running_best(ledger: Ledger, width: int, height: int) -> list[str]:
+    """The incumbent's score after each iteration, and each iteration's own (KEEP a disc, DISCARD a dot).
+
+    DISCARDs far off are left out: they would flatten the curve.
+    """
+    best: list[tuple[float, float]] = []
+    for iteration in ledger.iterations:
+        if iteration.status is Status.KEEP and iteration.score is not None:
+            if best:
+                best.append((iteration.number, best[-1][1]))
+            best.append((iteration.number, iteration.score))
+    last = ledger.iterations[-1].number
+    best.append((1.02 * max(last, 1), best[-1][1]))
+    low, high = _span([score for _, score in best])
+    figure = _figure(width, height, (0, 1.02 * max(last, 1)), (low, high))
+    figure.plot([x for x, _ in best], [y for _, y in best])
+    for status, mark in MARKS.items():
+        shown = [(i.number, i.score) for i in ledger.iterations if i.status is status and i.score is not None]
+        shown = [(x, y) for x, y in shown if low <= y <= high]
+        if shown:
+            figure.scatter([x for x, _ in shown], [y for _, y in shown], marker=mark)
+    return _lines(figure)
+
+
+def loss(curve: Sequence[Point], width: int, height: int) -> list[str]:
+    """A run's loss over its progress lines; nothing for fewer than two."""
+    if len(curve) < 2:
+        return []
+    low, high = _span([point.loss for point in curve])
+    figure = _figure(width, height, (0, len(curve) - 1), (low, high))
+    figure.plot(range(len(curve)), [point.loss for point in curve])
+    return _lines(figure)[:-2]  # what counts is the shape: the lines have no common unit
+
+
+def _span(values: Sequence[float]) -> tuple[float, float]:
+    low, high = min(values), max(values)
+    margin = (high - low) * 0.1 or abs(high) * 0.1 or 1.0
+    return low - margin, high + margin
+
+
+def _figure(width: int, height: int, x: tuple[float, float], y: tuple[float, float]) -> Any:
+    figure = plotille.Figure()
+    figure.width, figure.height = max(10, width - LABELS), max(2, height - 3)
+    figure.with_colors, figure.origin = False, False
+    figure.set_x_limits(*x)
+    figure.set_y_limits(*y)
+    figure.x_label, figure.y_label = "", ""
+    figure.register_label_formatter(float, _label)
+    return figure
+
+
+def _label(value: float, chars: int, delta: float, left: bool = False) -> str:
+    """``left`` for the values below the plot, which are iterations: whole numbers."""
+    if left:
+        return (f"{value:.0f}" if abs(value - round(value)) < ROUND else "").ljust(chars)
+    return score_text(value)[:chars].rjust(chars)
+
+
+def _lines(figure: Any) -> list[str]:
+    """The plot, less the arrows at the ends of its axes."""
+    return [line.removesuffix("-> ()").rstrip(" ⠀") for line in figure.show().splitlines()[1:]]
