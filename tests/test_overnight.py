@@ -1,0 +1,80 @@
+"""A night with the MLX template, made short: killed -9 on the way, resumed, ended by patience."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from conftest import Gitexp, git
+from test_loop import start_loop
+from test_step import ledger_of
+
+from gitexp.demo import make
+from gitexp.model import Status
+
+pytestmark = pytest.mark.slow  # trains, some thirty times
+
+ROUNDS = 30
+# By the iteration's number, so that a proposal does not depend on what was killed. The early ones help, the rest don't.
+PROPOSER = """\
+import os, re, sys
+number = int(os.environ["EXPERIMENT_ID"][3:])
+assert "# Brief" in sys.stdin.read()
+helpful = {1: ("HEAD_LR", "0.002"), 2: ("HEAD_LR", "0.005"), 3: ("HEAD_LR", "0.01")}
+name, value = helpful.get(number, ("MATRIX_LR", f"{1 + number / 10:.1f}"))
+text = open("train.py").read()
+open("train.py", "w").write(re.sub(rf"^{name} = [^ \\n]*", f"{name} = {value}", text, flags=re.M))
+print(f"{name} {value}")
+"""
+
+
+@pytest.fixture
+def night(tmp_path: Path, gitexp: Gitexp, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The template's experiment, from a head rate that is far too low."""
+    folder = make(tmp_path / "night").top
+    monkeypatch.chdir(folder)
+    frozen = [word for file in ("prepare.py", "kernels.py", "evaluate.py") for word in ("--freeze", file)]
+    gitexp("init", "--name", "night", "--budget", "1", "--rule", "single", *frozen)
+    return folder
+
+
+def iterations(folder: Path) -> int:
+    return len(ledger_of(folder, "night").iterations)
+
+
+def kill_at(folder: Path, count: int, args: Sequence[str]) -> None:
+    """Let the loop go on until there are ``count`` iterations and the next run has begun; then kill it."""
+    process = start_loop(folder, *args)
+    running = folder / ".git/gitexp/night/running.json"
+    until = time.monotonic() + 200
+    while iterations(folder) < count or not running.exists():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    process.kill()
+    process.communicate()
+
+
+def test_a_loop_of_thirty_rounds_is_killed_twice_and_ends_by_patience(night: Path, tmp_path: Path) -> None:
+    (tmp_path / "proposer.py").write_text(PROPOSER)
+    args = ["--patience", str(ROUNDS - 3), "--", sys.executable, str(tmp_path / "proposer.py")]
+    kill_at(night, 5, args)
+    kill_at(night, 12, args)
+    process = start_loop(night, *args)
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    assert f"because the last {ROUNDS - 3} steps brought no KEEP" in out
+    ledger = ledger_of(night, "night")
+    assert [i.number for i in ledger.iterations] == list(range(len(ledger.iterations)))
+    assert len(ledger.iterations) >= 1 + ROUNDS - 2
+    assert ledger.count(Status.KEEP) >= 2
+    assert len({i.run for i in ledger.iterations}) == len(ledger.iterations)
+    done = subprocess.run(
+        [sys.executable, "-m", "gitexp", "fsck"], cwd=night, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+    assert git("status", "--porcelain", cwd=night) == ""
