@@ -27,6 +27,13 @@ def _way_to_one(repo: Repository) -> str:
     return f"git switch {names[0]}" if len(names) == 1 else f"git switch {BRANCH_PREFIX}NAME   # or: gitexp init"
 
 
+def names(repo: Repository) -> list[str]:
+    """The experiments there are: local branches first, then those that only a remote has."""
+    patterns = (f"refs/heads/{BRANCH_PREFIX}", f"refs/remotes/*/{BRANCH_PREFIX}**")
+    refs = repo.line("for-each-ref", "--format=%(refname)", *patterns).splitlines()
+    return list(dict.fromkeys(ref.partition(f"/{BRANCH_PREFIX}")[2] for ref in refs))
+
+
 def load(repo: Repository, name: str) -> Ledger:
     """The ledger of the experiment ``name``: of its local branch, or of a remote's, as a fresh clone has it."""
     return read(repo, name, tip(repo, name))

@@ -11,6 +11,8 @@ from gitexp.curve import Point
 from gitexp.model import Ledger, Status, score_text
 
 LABELS = 14  # columns that the values at the left take
+BLOCKS = "▁▂▃▄▅▆▇█"
+SPARK = 40  # columns
 ROUND = 0.2  # a tick that is further from a whole number has no label
 MARKS = {Status.KEEP: "●", Status.DISCARD: "·"}
 
@@ -37,6 +39,17 @@ def running_best(ledger: Ledger, width: int, height: int) -> list[str]:
         if shown:
             figure.scatter([x for x, _ in shown], [y for _, y in shown], marker=mark)
     return _lines(figure)
+
+
+def sparkline(ledger: Ledger) -> str:
+    """The running best in one line, from the baseline (at the bottom) to the best (at the top)."""
+    best: list[float] = []
+    for iteration in ledger.iterations:
+        kept = iteration.score if iteration.status is Status.KEEP else None
+        best.append(best[-1] if kept is None else kept)
+    shown = [best[at * (len(best) - 1) // max(SPARK - 1, 1)] for at in range(SPARK)] if len(best) > SPARK else best
+    whole = shown[-1] - shown[0]
+    return "".join(BLOCKS[round((len(BLOCKS) - 1) * ((value - shown[0]) / whole if whole else 0))] for value in shown)
 
 
 def loss(curve: Sequence[Point], width: int, height: int) -> list[str]:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from conftest import Gitexp, git, set_lr
+
+from gitexp import history
+from gitexp.git import Repository
 
 
 @pytest.fixture
@@ -198,3 +202,54 @@ def test_git_exp_finds_the_repository_named_by_git(
     monkeypatch.setenv("GIT_DIR", "repository/.git")
     monkeypatch.setenv("GIT_WORK_TREE", "repository")
     assert "exp003" in gitexp("log").stdout
+
+
+# -- filters, other experiments, comparisons ---------------------------------------------------------------------------
+
+
+def ids(text: str) -> list[str]:
+    return re.findall(r"^exp\d{3}", text, re.MULTILINE)
+
+
+def test_log_filters_by_text_and_by_what_was_changed(lived: Path, gitexp: Gitexp) -> None:
+    everything = ids(gitexp("log").stdout)
+    assert ids(gitexp("log", "--changed", "LR").stdout) == ids(gitexp("log", "--changed", "constant LR").stdout) != []
+    assert ids(gitexp("log", "--changed", "NOTHING").stdout) == []
+    assert ids(gitexp("log", "--grep", "BASELINE").stdout) == everything[:1]
+
+
+def test_log_draws_the_running_best(lived: Path, gitexp: Gitexp) -> None:
+    text = gitexp("log", "--graph").stdout
+    assert "●" in text.partition("id      verdict")[0]
+
+
+def test_log_of_all_experiments_names_the_best_of_each(lived: Path, gitexp: Gitexp) -> None:
+    git("switch", "-q", "main", cwd=lived)
+    gitexp("init", "--name", "other", "--budget", "5")
+    git("branch", "exp/broken", "main", cwd=lived)
+    lines = gitexp("log", "--all").stdout.splitlines()
+    assert [line.split()[0] for line in lines] == ["experiment", "broken", "other", "train"]
+    assert "holds no baseline" in lines[1]
+    assert lines[3].split()[1:7] == ["val_bpb", "2.040000", "2.010000", "-0.030000", "2", "1,"]
+    assert [entry["experiment"] for entry in json.loads(gitexp("log", "--all", "--json").stdout)] == ["other", "train"]
+    clone = lived.parent / "clone"
+    git("clone", "-q", str(lived), str(clone))
+    assert history.names(Repository.discover(clone)) == ["broken", "other", "train"]
+
+
+def test_diff_has_metrics_and_code(lived: Path, gitexp: Gitexp) -> None:
+    text = gitexp("diff", "exp001").stdout
+    head, _, code = text.partition("diff --git")
+    assert head.splitlines()[0].split() == ["exp000", "exp001", "difference"]
+    assert re.search(r"^val_bpb +2\.040000 +2\.\d{6} +-0\.\d{6}$", head, re.MULTILINE)
+    assert re.search(r"^num_steps +7 +7 +0$", head, re.MULTILINE)
+    assert "-LR = 0.1\n+LR = " in code
+    assert "The code is the same." in gitexp("diff", "exp000", "exp000").stdout
+    assert "it met no incumbent" in gitexp("diff", "exp000", code=1).stderr
+
+
+def test_best_says_how_to_take_it(lived: Path, gitexp: Gitexp) -> None:
+    text = gitexp("best").stdout
+    assert text.startswith("exp001 KEEP 2.010000: LR 0.1 -> 0.2\n")
+    assert f"git cherry-pick -x {git('log', '-1', '--format=%H', '--grep', 'Exp-Id: exp001', cwd=lived)[:10]}" in text
+    assert "from the baseline's 2.040000" in text

@@ -6,7 +6,6 @@ import click
 
 from gitexp import history
 from gitexp.breaker import tripped
-from gitexp.cli.table import rows, table, tsv
 from gitexp.errors import GitexpError
 from gitexp.export import dumps, iteration_json
 from gitexp.git import Repository
@@ -32,35 +31,6 @@ def open_experiment(name: str | None) -> tuple[Repository, str]:
 def open_ledger(name: str | None) -> tuple[Repository, Ledger]:
     repo, wanted = open_experiment(name)
     return repo, history.load(repo, wanted)
-
-
-@click.command()
-@experiment_option
-@click.option(
-    "--status",
-    "statuses",
-    multiple=True,
-    type=click.Choice([status.value for status in Status], case_sensitive=False),
-    help="Only those with this verdict. May be repeated.",
-)
-@click.option("-n", "--max-count", type=click.IntRange(min=1), help="Only the last N.")
-@click.option("--json", "form", flag_value="json", help="Print a JSON array.")
-@click.option("--tsv", "form", flag_value="tsv", help="Print tab-separated values.")
-def log(name: str | None, statuses: tuple[str, ...], max_count: int | None, form: str | None) -> None:
-    """List the iterations, oldest first.
-
-    \b
-    Examples:
-      gitexp log --status KEEP
-      gitexp log --json | jq '.[].score'
-    """
-    _, ledger = open_ledger(name)
-    wanted = {status.upper() for status in statuses} or {status.value for status in Status}
-    shown = [row for row in rows(ledger) if row[0].status.value in wanted][-(max_count or 0) :]
-    if form == "json":
-        click.echo(dumps([iteration_json(*row) for row in shown]))
-    else:
-        click.echo(tsv(shown) if form == "tsv" else table(shown))
 
 
 @click.command()

@@ -48,3 +48,16 @@ def table(shown: list[Row], width: int = 0) -> str:
 
 def tsv(shown: list[Row]) -> str:
     return "\n".join("\t".join(line) for line in [list(HEADERS), *map(cells, shown)])
+
+
+def columns(lines: list[list[str]], left: int) -> str:
+    """Cells in columns: the first ``left`` and the last column start on the left, the others end on the right."""
+    widths = [max(len(line[at]) for line in lines) for at in range(len(lines[0]))]
+    widths[-1] = 0
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if at < left or at == len(line) - 1 else cell.rjust(width)
+            for at, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import click
+
+from gitexp import history
+from gitexp.cli.read import experiment_option, open_ledger
+from gitexp.cli.table import Row, columns, rows, table, tsv
+from gitexp.errors import GitexpError
+from gitexp.export import dumps, iteration_json
+from gitexp.git import Repository
+from gitexp.model import Ledger, Status, score_text, signed
+from gitexp.plot import running_best, sparkline
+
+HEIGHT = 14  # lines of the plot
+
+
+@click.command()
+@experiment_option
+@click.option("--all", "all_", is_flag=True, help="One line for each experiment there is, here and on remotes.")
+@click.option("--graph", is_flag=True, help="Draw the running best above the table.")
+@click.option(
+    "--status",
+    "statuses",
+    multiple=True,
+    type=click.Choice([status.value for status in Status], case_sensitive=False),
+    help="Only those with this verdict. May be repeated.",
+)
+@click.option("--grep", metavar="TEXT", help="Only those whose description has TEXT in it, in upper or lower case.")
+@click.option("--changed", metavar="NAME", help="Only those that changed this constant, function, class or file.")
+@click.option("-n", "--max-count", type=click.IntRange(min=1), help="Only the last N.")
+@click.option("--json", "form", flag_value="json", help="Print a JSON array.")
+@click.option("--tsv", "form", flag_value="tsv", help="Print tab-separated values.")
+def log(
+    name: str | None,
+    all_: bool,
+    graph: bool,
+    statuses: tuple[str, ...],
+    grep: str | None,
+    changed: str | None,
+    max_count: int | None,
+    form: str | None,
+) -> None:
+    """List the iterations, oldest first, or all experiments.
+
+    \b
+    Examples:
+      gitexp log --status KEEP --graph
+      gitexp log --changed MATRIX_LR
+      gitexp log --json | jq '.[].score'
+      gitexp log --all
+    """
+    if all_:
+        click.echo(_experiments(Repository.discover(Path.cwd()), form))
+        return
+    _, ledger = open_ledger(name)
+    wanted = {status.upper() for status in statuses} or {status.value for status in Status}
+    found = [
+        row for row in rows(ledger) if row[0].status.value in wanted and _says(row, grep) and _changed(row, changed)
+    ]
+    shown = found[-(max_count or 0) :]
+    if form == "json":
+        click.echo(dumps([iteration_json(*row) for row in shown]))
+    elif form == "tsv":
+        click.echo(tsv(shown))
+    else:
+        if graph:
+            click.echo("\n".join(running_best(ledger, shutil.get_terminal_size((120, 24)).columns, HEIGHT)) + "\n")
+        click.echo(table(shown))
+
+
+def _says(row: Row, text: str | None) -> bool:
+    return text is None or text.lower() in row[0].description.lower()
+
+
+def _changed(row: Row, name: str | None) -> bool:
+    return name is None or any(name in (thing, thing.partition(" ")[2]) for thing in row[0].changes)
+
+
+def _experiments(repo: Repository, form: str | None) -> str:
+    """All experiments, the best of each and the way there; one that cannot be read is named with the reason."""
+    lines: list[list[str]] = []
+    data: list[dict[str, object]] = []
+    for name in history.names(repo):
+        try:
+            ledger = history.load(repo, name)
+        except GitexpError as error:
+            lines.append([name, *[""] * 6, error.sentence])
+            continue
+        lines.append(_experiment(ledger))
+        data.append({"experiment": name, "best": iteration_json(ledger.incumbent, None), **_counts(ledger)})
+    headers = ["experiment", "metric", "baseline", "best", "delta", "KEEP", "DISCARD, CRASH", "running best"]
+    if form == "json":
+        return dumps(data)
+    if form == "tsv":
+        return "\n".join("\t".join(line) for line in [headers, *lines])
+    return columns([headers, *lines], left=2) if lines else "There is no experiment here yet: gitexp init"
+
+
+def _counts(ledger: Ledger) -> dict[str, int]:
+    return {status.value: ledger.count(status) for status in Status}
+
+
+def _experiment(ledger: Ledger) -> list[str]:
+    first, best = ledger.baseline.score, ledger.incumbent.score
+    delta = None if first is None or best is None else best - first
+    counts = _counts(ledger)
+    return [
+        ledger.name,
+        ledger.contract.metric,
+        score_text(first),
+        score_text(best),
+        signed(delta),
+        str(counts["KEEP"]),
+        f"{counts['DISCARD']}, {counts['CRASH']}",
+        sparkline(ledger),
+    ]
