@@ -12,7 +12,7 @@ LEVELS = [
     ["decide", "breaker", "records", "pending", "outcome"],
     ["history", "worktree", "locks", "brief"],
     ["seal", "notebook", "measure", "proposal", "gate", "live"],
-    ["snapshot", "conclude", "borrow"],
+    ["snapshot", "conclude", "borrow", "agent"],
     ["notify", "aside"],
     ["recovery", "replicates"],
     ["step", "baseline", "fsck", "remark"],

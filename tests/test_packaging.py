@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from conftest import TOY, make_repository
 
+from gitexp.agent import SKILL_FILES
+
 ROOT = Path(__file__).parent.parent
 pytestmark = pytest.mark.slow
 
@@ -33,6 +35,8 @@ def test_the_wheel_ships_templates_and_hooks_and_no_tests(dist: Path) -> None:
     names = zipfile.ZipFile(next(dist.glob("*.whl"))).namelist()
     for wanted in ("gitexp/hooks/post-run", "gitexp/templates/EXPERIMENT.md.j2", "gitexp/templates/mlx/train.py"):
         assert wanted in names
+    for wanted in ("AGENTS.md", *(f"skill/{name}" for name in SKILL_FILES)):
+        assert f"gitexp/templates/agent/{wanted}" in names
     assert not [name for name in names if "test" in name or "__pycache__" in name or name.startswith("hooks")]
 
 
@@ -59,6 +63,6 @@ def test_the_wheel_installs_and_runs_from_anywhere(dist: Path, tmp_path: Path) -
     where = run(str(venv / "bin" / "python"), "-c", "import gitexp; print(gitexp.__file__)")
     assert str(venv) in where
     assert run(str(venv / "bin" / "gitexp"), "--version").startswith("gitexp, version 0.")
-    run(str(venv / "bin" / "gitexp"), "init")
+    run(str(venv / "bin" / "gitexp"), "init", "--agent")
     assert "exp000" in run(str(venv / "bin" / "git-exp"), "log")
     assert (folder / ".git" / "hooks" / "post-run").stat().st_mode & 0o111

@@ -234,7 +234,7 @@ def test_log_of_all_experiments_names_the_best_of_each(lived: Path, gitexp: Gite
     assert [entry["experiment"] for entry in json.loads(gitexp("log", "--all", "--json").stdout)] == ["other", "train"]
     clone = lived.parent / "clone"
     git("clone", "-q", str(lived), str(clone))
-    assert history.names(Repository.discover(clone)) == ["broken", "other", "train"]
+    assert history.names(Repository.discover(clone)) == ["other", "broken", "train"]  # the first is checked out
 
 
 def test_diff_has_metrics_and_code(lived: Path, gitexp: Gitexp) -> None:

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import click
 
+from gitexp import agent, history
 from gitexp.baseline import TEMPLATES, Plan, begin
 from gitexp.cli.progress import Terminal
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
-from gitexp.model import Direction, Notes, score_text
+from gitexp.model import BRANCH_PREFIX, Direction, Notes, score_text
+from gitexp.text import printable
 
 
 def positive(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
@@ -79,6 +81,13 @@ def positive(ctx: click.Context, param: click.Parameter, value: float | None) ->
     "promising until the noise allows a verdict (its parameters: replicates=3 strict=1.2 drop=0.6).",
 )
 @click.option("--template", type=click.Choice(list(TEMPLATES)), help="Start from a trainer that comes with gitexp.")
+@click.option(
+    "--agent",
+    "for_agent",
+    is_flag=True,
+    help="First write and commit what an agent reads: a skill, a section of AGENTS.md. Where an experiment is checked "
+    "out, write them untracked, and run nothing.",
+)
 def init(
     train: str,
     name: str | None,
@@ -98,6 +107,7 @@ def init(
     seed: int,
     rule: str,
     template: str | None,
+    for_agent: bool,
 ) -> None:
     """Start an experiment: run the baseline and seal it on exp/NAME.
 
@@ -108,8 +118,11 @@ def init(
     Examples:
       gitexp init --template mlx --budget 60 --goal 'lowest val_bpb'
       gitexp init scripts/fit.py --metric accuracy --maximize --freeze score.py
+      gitexp init --agent
     """
     repo = Repository.discover(Path.cwd())
+    if for_agent and _equip(repo):
+        return
     came_from = repo.branch() or "a detached HEAD"
     if not template and not (Path.cwd() / train).exists() and _wants_template(train):
         template = "mlx"
@@ -138,6 +151,29 @@ def init(
     score = f"{ledger.contract.metric} {score_text(ledger.baseline.score)} ({better} is better)"
     click.echo(f"{ledger.baseline.id} {score} on exp/{ledger.name}, from {came_from}")
     click.echo(f"Next: edit {', '.join(ledger.contract.edit)}, then: gitexp step -m 'what you changed'")
+
+
+def _equip(repo: Repository) -> bool:
+    """Write the agent's files, and say so. Whether an experiment is checked out: then there is nothing to begin."""
+    branch = repo.branch() or ""
+    ledger = history.load(repo, history.current_name(repo)) if branch.startswith(BRANCH_PREFIX) else None
+    done = agent.install(repo, ledger)
+    written = printable("\n  ".join(("Written for agents:", *done.written)))
+    click.echo(written if done.written else "The agent's files are there.")
+    if done.commit:
+        what = "" if set(done.committed) == set(done.written) else " " + ", ".join(map(printable, done.committed))
+        click.echo(
+            f"Committed{what} on {branch or 'a detached HEAD'} as {done.commit[:10]}: experiments start from it."
+        )
+    if ledger is None:
+        return False
+    if done.written:
+        click.echo("This is left untracked: no iteration holds it, and no step minds it.")
+    if done.left:
+        left = ", ".join(map(printable, done.left))
+        click.echo(f"Left as it is: {left}. git tracks it here, and a step refuses when a tracked file differs.")
+    click.echo(f"{branch} is checked out: nothing was run. Next, in Claude Code: /autoexperiment")
+    return True
 
 
 def _wants_template(train: str) -> bool:

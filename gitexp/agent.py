@@ -1,0 +1,173 @@
+"""What an agent reads of gitexp: a skill, and a section of AGENTS.md, at the top of the work tree."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from shlex import quote
+
+from gitexp.disk import write_file
+from gitexp.errors import GitexpError
+from gitexp.git import Repository
+from gitexp.model import Ledger
+from gitexp.objects import entries, stage
+from gitexp.resources import data_dir
+from gitexp.seal import signals_wait
+from gitexp.worktree import check_ready, covers, pathspec, write_entry
+
+SKILL = ".claude/skills/autoexperiment"
+SKILL_FILES = (
+    "SKILL.md",
+    "references/autoexperiment-guide.md",
+    "references/EXPERIMENT.md.template",
+    "scripts/time_budget_train.py",
+)
+NOTES = "AGENTS.md"
+BEGIN, END = b"<!-- gitexp: begin -->", b"<!-- gitexp: end -->"
+MESSAGE = "Add gitexp's skill for agents"
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """Paths are relative to the top level."""
+
+    written: tuple[str, ...]
+    committed: tuple[str, ...] = ()
+    commit: str = ""
+    left: tuple[str, ...] = ()  # not written, as git tracks something else there on the experiment's branch
+
+
+def install(repo: Repository, ledger: Ledger | None) -> Installed:
+    """Write the agent's files, all of them or none. Raises rather than overwrite what somebody else wrote.
+
+    Before an experiment begins they are committed, so that it starts from them: a step refuses when a tracked file
+    differs, and no iteration may hold them. On the branch of an experiment, that of ``ledger``, a commit would be by no
+    step: there they are left untracked, and what is tracked is left as it is.
+    """
+    source = data_dir("templates") / "agent"
+    skill = {_place(repo, f"{SKILL}/{name}"): (source / "skill" / name).read_bytes() for name in SKILL_FILES}
+    for path, data in skill.items():
+        _check_ours(repo, path, data)
+    notes, section = _place(repo, NOTES), (source / NOTES).read_bytes()
+    wanted = skill | {notes: with_section(_held(repo, notes) or b"", section)}
+    missing = {path: data for path, data in wanted.items() if _held(repo, path) != data}
+    if ledger:
+        return _beside(repo, ledger, missing)
+    check_ready(repo)
+    _check_unedited(repo, missing)
+    ours = [path for path in wanted if path in skill or wanted[path] == section]  # nobody else's text is in them
+    with signals_wait(), _written(repo, missing):
+        committed = _commit(repo, ours, missing)
+    return Installed(tuple(missing), committed, repo.line("rev-parse", "HEAD") if committed else "")
+
+
+def _beside(repo: Repository, ledger: Ledger, missing: Mapping[str, bytes]) -> Installed:
+    """Write what is missing beside an experiment under way."""
+    if held := [path for path in missing if covers(ledger.contract.edit, path)]:
+        raise GitexpError(
+            f"{held[0]} would become part of the next step: {', '.join(ledger.contract.edit)} may change in "
+            f"{ledger.name}.",
+            "git switch BRANCH && gitexp init --agent --name NAME   # a new experiment, from a branch that is none",
+        )
+    left = tuple(entries(repo, "HEAD", missing)) if missing else ()
+    fresh = {path: data for path, data in missing.items() if path not in left}
+    with _written(repo, fresh):
+        return Installed(tuple(fresh), left=left)
+
+
+def _place(repo: Repository, path: str) -> str:
+    """Where ``path`` really is, below the top: AGENTS.md is often a link to another agent's file."""
+    real = Path(os.path.realpath(repo.top / path))
+    inside = [folder for folder in real.parents if repo.top in folder.parents]
+    if repo.top not in real.parents or real.is_dir() or any(os.path.lexists(folder / ".git") for folder in inside):
+        raise GitexpError(
+            f"{path} cannot be written: {real} is a folder, or outside this work tree.",
+            f"ls -ld {quote(str(repo.top / path))}",
+        )
+    return real.relative_to(repo.top).as_posix()
+
+
+def _held(repo: Repository, path: str) -> bytes | None:
+    """What the work tree holds there; ``None`` where there is no file."""
+    file = repo.top / path
+    return file.read_bytes() if file.is_file() else None
+
+
+def _check_ours(repo: Repository, path: str, data: bytes) -> None:
+    if os.path.lexists(repo.top / path) and _held(repo, path) != data:
+        old, new = (quote(str(repo.top / name)) for name in (SKILL, "old-autoexperiment"))
+        raise GitexpError(
+            f"{path} exists and is not what this gitexp writes: it was edited, or is of another version.",
+            f"mv {old} {new} && gitexp init --agent   # or keep it, and leave --agent out",
+        )
+
+
+def _check_unedited(repo: Repository, files: Mapping[str, bytes]) -> None:
+    """What somebody has not committed yet must not be committed along. A file that is gone holds nothing."""
+    for change in repo.changes():
+        if change.path in files and (repo.top / change.path).exists():
+            raise GitexpError(
+                f"{change.path} differs from HEAD, and its new section is to be committed.",
+                f"git diff HEAD -- {pathspec(change.path)}   # then commit it",
+            )
+
+
+def with_section(text: bytes, section: bytes) -> bytes:
+    """``text`` with gitexp's section: in the place of an older one, else at the end. Nothing else changes."""
+    if (text.count(BEGIN), text.count(END)) not in ((0, 0), (1, 1)) or text.find(BEGIN) > text.find(END):
+        raise GitexpError(
+            f"{NOTES} is to hold {BEGIN.decode()} and {END.decode()} once each, in this order, or not at all.",
+            f"grep -n 'gitexp: ' {NOTES}   # and remove what is left over",
+        )
+    before, mark, rest = text.partition(BEGIN)
+    end = b"\r\n" if (rest.startswith(b"\r\n") if mark else b"\r\n" in text) else b"\n"
+    section = section.replace(b"\n", end)
+    if mark:
+        return before + section.rstrip() + rest.partition(END)[2]
+    gap = (b"" if text.endswith(b"\n") else end) + end if text else b""
+    return text + gap + section
+
+
+@contextmanager
+def _written(repo: Repository, files: Mapping[str, bytes]) -> Iterator[None]:
+    """Write all of ``files``; take them back if that, or what is done with them, fails."""
+    before = {path: _held(repo, path) for path in files}
+    try:
+        for path, data in files.items():
+            _write(repo, path, data)
+        yield
+    except BaseException:
+        for path, data in files.items():
+            if _held(repo, path) == data:
+                _write(repo, path, before[path])
+        raise
+
+
+def _write(repo: Repository, path: str, data: bytes | None) -> None:
+    file = repo.top / path
+    if data is None:
+        write_entry(repo, path, None)
+    elif file.exists():
+        mode = file.stat().st_mode & 0o777
+        write_file(file, data)
+        file.chmod(mode)
+    else:
+        write_file(file, data)
+
+
+def _commit(repo: Repository, ours: Sequence[str], written: Mapping[str, bytes]) -> tuple[str, ...]:
+    """Commit what was written to tracked files, and what of ``ours`` git does not track and does not ignore."""
+    tracked = entries(repo, "HEAD", written) if written else {}
+    paths = (*repo.untracked(ours), *tracked)
+    if not paths:
+        return ()
+    try:  # as in all of gitexp's commits no hook of the repository's is run; what else is staged stays so
+        repo.run("add", "--", *paths)
+        repo.run("commit", "--quiet", "--no-verify", "-m", MESSAGE, "--", *paths)
+    except BaseException:
+        stage(repo, {path: tracked.get(path) for path in paths})
+        raise
+    return paths
