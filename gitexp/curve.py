@@ -1,7 +1,8 @@
 """A run's progress, read from what it prints: step, loss, learning rate and speed, whoever's trainer it is.
 
 A line of progress names its loss and may name the rest: ``step 00012 (34.5%) | loss 2.4571 | lr 0.02 | tok/s 81,234``,
-``iter 12: train_loss=2.46``, or a JSON object with such keys.
+``iter 12: train_loss=2.46``, or a JSON object with such keys. A run may also write such objects, a line each, to the
+file ``$GITEXP_CURVE``; then they are its curve. It is kept beside the log, as JSON lines, of at most ``MOST`` points.
 """
 
 from __future__ import annotations
@@ -9,17 +10,23 @@ from __future__ import annotations
 import json
 import math
 import re
+import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
+MOST = 1000  # points of a curve that are kept: evenly thinned, the last one always among them
+LINE_LIMIT = 10_000  # characters
 _NUMBER = r"[-+]?(?:\d[\d,]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|nan|[-+]?inf"
 _PAIR = re.compile(rf"([A-Za-z][\w/]*)\s*[:=]?\s*({_NUMBER})(?![\w.])")
 _PERCENT = re.compile(r"(?<![\d.])(\d{1,3}(?:\.\d{1,6})?)\s?%")
 _NAMES = {
     "loss": ("loss", "train_loss", "train/loss", "loss/train"),
     "step": ("step", "steps", "iter", "iteration"),
-    "rate": ("lr", "learning_rate"),
-    "speed": ("tok/s", "tokens/s", "tok/sec", "tokens/sec", "tok_per_sec", "tokens_per_second"),
+    "rate": ("rate", "lr", "learning_rate"),
+    "share": ("share",),
+    "seconds": ("seconds", "time", "elapsed"),
+    "speed": ("speed", "tok/s", "tokens/s", "tok/sec", "tokens/sec", "tok_per_sec", "tokens_per_second"),
 }
 
 
@@ -32,6 +39,49 @@ class Point:
     share: float | None = None  # of the budget that is spent: 0 to 1
     rate: float | None = None  # learning rate
     speed: float | None = None  # tokens a second
+    seconds: float | None = None  # since the run began
+
+
+class Recorder:
+    """Takes a run's lines as they come, and keeps a bounded curve of them."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+        self._kept: list[Point] = []
+        self._every = 1  # each so-manieth point is kept
+        self._seen = 0
+        self._last: Point | None = None
+
+    def take(self, line: str) -> None:
+        """A line that the run prints now."""
+        if found := point(line):
+            now = round(time.monotonic() - self._started, 3)
+            self.record(found if found.seconds is not None else replace(found, seconds=now))
+
+    def record(self, point: Point) -> None:
+        self._last = point
+        if self._seen % self._every == 0:
+            self._kept.append(point)
+        self._seen += 1
+        if len(self._kept) >= MOST:
+            self._kept, self._every = self._kept[::2], 2 * self._every
+
+    def curve(self) -> list[Point]:
+        return self._kept + ([self._last] if self._last and self._kept[-1] != self._last else [])
+
+
+def read(file: Path) -> list[Point]:
+    """The curve in a file of JSON lines, of whatever size; empty when there is none."""
+    recorder = Recorder()
+    if file.is_file():
+        with file.open(encoding="utf-8", errors="replace") as lines:
+            for found in points(iter(lambda: lines.readline(LINE_LIMIT), "")):
+                recorder.record(found)
+    return recorder.curve()
+
+
+def to_json_lines(curve: Iterable[Point]) -> str:
+    return "".join(json.dumps({k: v for k, v in asdict(p).items() if v is not None}) + "\n" for p in curve)
 
 
 def points(lines: Iterable[str]) -> Iterator[Point]:
@@ -50,9 +100,10 @@ def point(line: str) -> Point | None:
     return Point(
         loss,
         int(step) if step is not None and math.isfinite(step) else None,
-        min(1.0, float(percent[1]) / 100) if percent else None,
+        min(1.0, float(percent[1]) / 100) if percent else found["share"],
         found["rate"],
         found["speed"],
+        found["seconds"],
     )
 
 

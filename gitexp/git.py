@@ -254,11 +254,12 @@ class Repository:
 
     # -- writing commits and refs --------------------------------------------------------------------------------------
 
-    def commit_tree(self, tree: str, parent: str, message: bytes) -> str:
+    def commit_tree(self, tree: str, parent: str | None, message: bytes) -> str:
         # commit-tree is plumbing: it signs only when told, whatever commit.gpgsign says.
         sign = ("-S",) if self.config_bool("commit.gpgsign", False) else ()
         encoding = ("-c", "i18n.commitEncoding=UTF-8")
-        return self.line(*encoding, "commit-tree", *sign, "-p", parent, "-F", "-", tree, stdin=message)
+        parents = ("-p", parent) if parent else ()
+        return self.line(*encoding, "commit-tree", *sign, *parents, "-F", "-", tree, stdin=message)
 
     def update_refs(self, reason: str, *commands: str) -> None:
         """One ref transaction; ``commands`` are those of ``git update-ref --stdin``, old values included."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
 
 from gitexp import hook
+from gitexp.curve import Recorder, read, to_json_lines
+from gitexp.disk import write_file
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
 from gitexp.model import Contract, Measurement
@@ -41,6 +44,7 @@ class Run:
         return self.iteration if self.label == self.iteration else f"{self.iteration}, seed {self.seed}"
 
 
+CURVE = "curve.jsonl"
 EVALUATE = "--- evaluate"  # the hook's line between the training and the frozen evaluator
 
 
@@ -121,6 +125,7 @@ def _replicate(
         raise GitexpError(f"The post-run hook {path} cannot be run: {error}.", f"head -1 {quote(str(path))}") from None
     finally:
         observer.run_ends(completed)
+    _keep_curve(place, asked, attending.recorder, run_dir / CURVE)
     check_usable(execution, log)
     metrics = attending.parser.result(
         run_dir / "metrics.json", table.written() if _evaluator(contract) else table.rows()
@@ -132,6 +137,14 @@ def _replicate(
     return measured
 
 
+def _keep_curve(place: Place, asked: Run, recorder: Recorder, written: Path) -> None:
+    """The curve that the run wrote itself, or else that of its lines. Without one nothing is lost but a picture."""
+    with suppress(OSError):
+        place.curve_file(asked.label).unlink(missing_ok=True)  # of a run that was spoiled or interrupted
+        if curve := read(written) or recorder.curve():
+            write_file(place.curve_file(asked.label), to_json_lines(curve).encode())
+
+
 class _Attendant:
     """What is done while a run goes on: read it, watch it, and stand between its training and the evaluator."""
 
@@ -140,6 +153,7 @@ class _Attendant:
         self._observer, self._watch = observer, watch
         self._evaluator = _evaluator(contract)
         self.parser = SummaryParser(contract.metric)
+        self.recorder = Recorder()
         self.tampered = ""  # what the training did that it must not
 
     def start(self, pid: int, leavings: Leavings) -> None:
@@ -157,6 +171,7 @@ class _Attendant:
             self.parser.forget()
             self._hand_over()
         self.parser.feed(line)
+        self.recorder.take(line)
         self._observer.run_prints(line)
 
     def _hand_over(self) -> None:
@@ -190,6 +205,7 @@ def _environment(place: Place, contract: Contract, asked: Run, run_dir: Path) ->
         MARK: asked.mark,
         "RESULTS_TSV": str(run_dir / RESULTS),
         "GITEXP_METRICS": str(run_dir / "metrics.json"),
+        "GITEXP_CURVE": str(run_dir / CURVE),
         "GITEXP_RUN_DIR": str(run_dir),
         "GITEXP_EVALUATE": _evaluator(contract),
         "PYTHONUNBUFFERED": "1",  # progress as it happens

@@ -209,6 +209,14 @@ class Ledger:
                 found.setdefault(sample.iteration, {}).setdefault(sample.seed, sample.score)
         return found
 
+    def running_best(self) -> list[float]:
+        """The incumbent's score after each iteration."""
+        best: list[float] = []
+        for iteration in self.iterations:
+            kept = iteration.score if iteration.status is Status.KEEP else None
+            best.append(best[-1] if kept is None else kept)
+        return best
+
     def count(self, status: Status) -> int:
         return sum(iteration.status is status for iteration in self.iterations)
 

@@ -43,10 +43,7 @@ def running_best(ledger: Ledger, width: int, height: int) -> list[str]:
 
 def sparkline(ledger: Ledger) -> str:
     """The running best in one line, from the baseline (at the bottom) to the best (at the top)."""
-    best: list[float] = []
-    for iteration in ledger.iterations:
-        kept = iteration.score if iteration.status is Status.KEEP else None
-        best.append(best[-1] if kept is None else kept)
+    best = ledger.running_best()
     shown = [best[at * (len(best) - 1) // max(SPARK - 1, 1)] for at in range(SPARK)] if len(best) > SPARK else best
     whole = shown[-1] - shown[0]
     return "".join(BLOCKS[round((len(BLOCKS) - 1) * ((value - shown[0]) / whole if whole else 0))] for value in shown)

@@ -84,6 +84,25 @@ def test_the_running_best_is_a_falling_step(lived: Path) -> None:
     assert not any("·" in line for line in lines)  # 24 is far off
 
 
+def test_a_picture_in_each_format(lived: Path, gitexp: Gitexp, tmp_path: Path) -> None:
+    for ending, start in ((".png", b"\x89PNG"), (".svg", b"<?xml"), (".pdf", b"%PDF")):
+        file = tmp_path / f"best{ending}"
+        assert gitexp("plot", "-o", str(file)).stdout == f"{file}\n"
+        assert file.read_bytes().startswith(start)
+    svg = (tmp_path / "best.svg").read_bytes()
+    gitexp("plot", "-o", str(tmp_path / "best.svg"))
+    assert (tmp_path / "best.svg").read_bytes() == svg
+    assert "best.gif is no picture" in gitexp("plot", "-o", "best.gif", code=1).stderr
+    assert "●" in gitexp("plot").stdout
+
+
+def test_without_matplotlib_the_picture_says_what_to_install(
+    lived: Path, gitexp: Gitexp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert "pip install 'gitexp[plot]'" in gitexp("plot", "-o", "x.png", code=1).stderr
+
+
 def test_a_curve_needs_two_points() -> None:
     assert loss([Point(3.0)], 60, 10) == []
     assert len(loss([Point(3.0), Point(2.0)], 60, 10)) > 3

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import click
+
+from gitexp import logs as stored
+from gitexp.cli.read import experiment_option, open_experiment
+from gitexp.text import plural
+
+
+@click.group()
+def logs() -> None:
+    """Push logs and loss curves to a remote, or fetch them.
+
+    A clone has the whole history and no logs: those stay on the machine that ran, in git's folder. These commands carry
+    them as the ref refs/gitexp/logs/NAME, which only they push and fetch: of each log the last 64 kB, and the curves.
+
+    \b
+    Examples:
+      gitexp logs push origin
+      gitexp logs fetch origin
+    """
+
+
+@logs.command()
+@click.argument("remote", default="origin")
+@experiment_option
+def push(remote: str, name: str | None) -> None:
+    """Push the logs and curves that are here.
+
+    \b
+    Example:
+      gitexp logs push origin
+    """
+    repo, wanted = open_experiment(name)
+    count = stored.push(repo, wanted, remote)
+    click.echo(f"{remote} has {plural(count, 'file')} of {wanted} now, at {stored.ref(wanted)}.")
+
+
+@logs.command()
+@click.argument("remote", default="origin")
+@experiment_option
+def fetch(remote: str, name: str | None) -> None:
+    """Fetch the logs and curves that are not here.
+
+    \b
+    Example:
+      gitexp logs fetch origin
+    """
+    repo, wanted = open_experiment(name)
+    count = stored.fetch(repo, wanted, remote)
+    click.echo(f"{plural(count, 'file')} of {wanted} came from {remote}.")

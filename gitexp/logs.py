@@ -1,0 +1,74 @@
+"""Logs and loss curves as git objects: a clone has none of them, until they are pushed and fetched by name.
+
+They are the tree of a commit at ``refs/gitexp/logs/NAME``, which no plain clone or fetch brings along. Of a log its end
+is taken, of a curve all of it (at most ``curve.MOST`` points).
+"""
+
+from __future__ import annotations
+
+from gitexp.disk import write_file
+from gitexp.errors import GitexpError
+from gitexp.git import GitCommandError, Repository
+from gitexp.objects import REGULAR, Entry, entries, write_tree
+from gitexp.pending import Place
+
+END = 1 << 16  # bytes of a log that travel
+KINDS = (".log", ".curve.jsonl")
+
+
+def ref(name: str) -> str:
+    return f"refs/gitexp/logs/{name}"
+
+
+def push(repo: Repository, name: str, remote: str) -> int:
+    """Store what is here in the ref, and push that; how many files it holds now."""
+    held = _stored(repo, name)
+    new = {path: entry for path, entry in _here(repo, Place.of(repo, name)).items() if held.get(path) != entry}
+    if new:
+        old = repo.resolve(ref(name))
+        base = old + "^{tree}" if old else repo.line("mktree", stdin=b"")
+        commit = repo.commit_tree(write_tree(repo, base, new), old, f"Logs of exp/{name}\n".encode())
+        repo.update_refs("gitexp: logs", f"update {ref(name)} {commit} {old or ''}".rstrip())
+    if not held and not new:
+        raise GitexpError(f"There are no logs of {name} here.", "gitexp logs fetch")
+    _talk(repo, "push", remote, f"{ref(name)}:{ref(name)}")
+    return len({**held, **new})
+
+
+def fetch(repo: Repository, name: str, remote: str) -> int:
+    """Fetch the ref, and write the files that are not here; how many those were. Nothing that is here is replaced."""
+    _talk(repo, "fetch", remote, f"+{ref(name)}:{ref(name)}")
+    place = Place.of(repo, name)
+    folder = place.log("x").parent
+    missing = {
+        path: entry
+        for path, entry in _stored(repo, name).items()
+        if "/" not in path and path.endswith(KINDS) and not (folder / path).exists()
+    }
+    for oid, content in repo.blobs({entry.oid for entry in missing.values()}).items():
+        for path in (path for path, entry in missing.items() if entry.oid == oid):
+            write_file(folder / path, content)
+    return len(missing)
+
+
+def _stored(repo: Repository, name: str) -> dict[str, Entry]:
+    return entries(repo, ref(name)) if repo.resolve(ref(name)) else {}
+
+
+def _here(repo: Repository, place: Place) -> dict[str, Entry]:
+    folder = place.log("x").parent
+    files = sorted(file for file in folder.iterdir() if file.name.endswith(KINDS)) if folder.is_dir() else []
+    return {
+        file.name: Entry(REGULAR, repo.line("hash-object", "-w", "--stdin", stdin=file.read_bytes()[-END:]))
+        for file in files
+    }
+
+
+def _talk(repo: Repository, verb: str, remote: str, refspec: str) -> None:
+    try:
+        repo.run(verb, "--quiet", remote, refspec)
+    except GitCommandError as error:
+        hint = "gitexp logs fetch   # somebody pushed other ones: with those, push again"
+        if verb == "fetch" or "rejected" not in error.sentence:
+            hint = "git remote -v"
+        raise GitexpError(error.sentence, hint) from None

@@ -1,0 +1,110 @@
+"""Loss curves, kept beside the logs; and both as git objects that travel when asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest import Gitexp, git, make_repository, set_lr
+
+from gitexp.curve import MOST, Point, Recorder, read, to_json_lines
+from gitexp.git import Repository
+from gitexp.pending import Place
+
+CURVED = """\
+import json, os
+LR = 0.1
+for step in range(3):
+    print(f"step {step} | loss {3 - step / 10}")
+if WRITES:
+    with open(os.environ["GITEXP_CURVE"], "w") as curve:
+        for step in range(5000):
+            print(json.dumps({"step": step, "loss": 5000 - step, "lr": 0.5, "secret": "x"}), file=curve)
+print("---")
+print(f"val_bpb: {2 + (LR - 0.3) ** 2:.6f}")
+"""
+
+
+def place_of(folder: Path) -> Place:
+    return Place.of(Repository.discover(folder), "train")
+
+
+@pytest.fixture
+def curved(folder: Path, gitexp: Gitexp) -> Path:
+    (folder / "train.py").write_text(CURVED.replace("WRITES", "False"))
+    git("commit", "-qam", "curved", cwd=folder)
+    gitexp("init", "--budget", "5", "--rule", "single")
+    return folder
+
+
+def test_the_curve_of_a_run_is_what_it_printed(curved: Path) -> None:
+    curve = place_of(curved).curve("exp000")
+    assert [(point.step, point.loss) for point in curve] == [(0, 3.0), (1, 2.9), (2, 2.8)]
+    assert all(point.seconds is not None and 0 <= point.seconds < 60 for point in curve)
+
+
+def test_or_what_it_wrote_thinned(curved: Path, gitexp: Gitexp) -> None:
+    (curved / "train.py").write_text(CURVED.replace("WRITES", "True"))
+    gitexp("step", "-m", "writes its curve")
+    curve = place_of(curved).curve("exp001")
+    assert MOST / 2 < len(curve) <= MOST + 1
+    assert (curve[0].step, curve[-1].step) == (0, 4999)
+    assert curve[1].rate == 0.5
+    assert "secret" not in place_of(curved).curve_file("exp001").read_text()
+
+
+def test_a_run_without_a_loss_has_no_curve(experiment: Path) -> None:
+    assert place_of(experiment).curve("exp000") == []
+    assert not place_of(experiment).curve_file("exp000").exists()
+
+
+def test_a_curve_reads_back_as_it_was(tmp_path: Path) -> None:
+    recorder = Recorder()
+    for step in range(10):
+        recorder.record(Point(3.0 - step, step, step / 10, 1e-3, 100.0, step * 0.5))
+    (tmp_path / "curve").write_text(to_json_lines(recorder.curve()))
+    assert read(tmp_path / "curve") == recorder.curve()
+
+
+def test_logs_travel_when_asked_and_a_plain_clone_has_none(
+    curved: Path, gitexp: Gitexp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git("init", "-q", "--bare", str(tmp_path / "hub.git"))
+    git("remote", "add", "origin", str(tmp_path / "hub.git"), cwd=curved)
+    git("push", "-q", "origin", "exp/train", "main", cwd=curved)
+    assert gitexp("logs", "push").stdout == "origin has 2 files of train now, at refs/gitexp/logs/train.\n"
+    git("clone", "-q", "-b", "exp/train", str(tmp_path / "hub.git"), str(tmp_path / "clone"))
+    monkeypatch.chdir(tmp_path / "clone")
+    assert "its log is not on this machine" in gitexp("show", "exp000").stdout
+    assert gitexp("logs", "fetch").stdout == "2 files of train came from origin.\n"
+    assert "val_bpb: 2.04" in gitexp("show", "exp000").stdout
+    assert place_of(tmp_path / "clone").curve("exp000") == place_of(curved).curve("exp000")
+    assert gitexp("logs", "fetch").stdout == "0 files of train came from origin.\n"
+    gitexp("hook", "--install")
+    set_lr(tmp_path / "clone", 0.2)
+    (tmp_path / "clone/train.py").write_text((curved / "train.py").read_text().replace("LR = 0.1", "LR = 0.2"))
+    gitexp("step", "-m", "in the clone")
+    assert "origin has 4 files" in gitexp("logs", "push").stdout
+    monkeypatch.chdir(curved)
+    (curved / "train.py").write_text((curved / "train.py").read_text().replace("LR = 0.1", "LR = 0.3"))
+    gitexp("step", "-m", "here")
+    refused = gitexp("logs", "push", code=1)
+    assert "gitexp logs fetch" in refused.stderr
+    gitexp("logs", "fetch")
+    gitexp("logs", "push")
+
+
+def test_what_was_fetched_may_not_write_elsewhere(curved: Path, gitexp: Gitexp, tmp_path: Path) -> None:
+    hub = make_repository(tmp_path / "hub", {"up/evil.log": "x", "evil.txt": "x", "exp009.log": "good"})
+    git("update-ref", "refs/gitexp/logs/train", "HEAD", cwd=hub)
+    assert "1 file of train came from" in gitexp("logs", "fetch", str(hub)).stdout
+    assert (curved / ".git/gitexp/train/logs/exp009.log").read_text() == "good"
+    assert not list(curved.rglob("evil*"))
+
+
+def test_nothing_to_push_and_no_such_remote(curved: Path, gitexp: Gitexp) -> None:
+    assert "git remote -v" in gitexp("logs", "push", code=1).stderr
+    for file in (curved / ".git/gitexp/train/logs").iterdir():
+        file.unlink()
+    git("update-ref", "-d", "refs/gitexp/logs/train", cwd=curved)
+    assert "There are no logs of train here" in gitexp("logs", "push", code=1).stderr
