@@ -124,7 +124,7 @@ def init(
     if for_agent and _equip(repo):
         return
     came_from = repo.branch() or "a detached HEAD"
-    if not template and not (Path.cwd() / train).exists() and _wants_template(train):
+    if not template and not (Path.cwd() / train).exists() and repo.top and _wants_template(train):
         template = "mlx"
     notes = Notes(goal, hypothesis, constraints or None, ideas or None)
     direction = Direction.MINIMIZE if minimize else Direction.MAXIMIZE
