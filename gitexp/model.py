@@ -196,10 +196,15 @@ class Ledger:
     def next_id(self) -> str:
         return f"exp{self.iterations[-1].number + 1:03d}"
 
-    def tests(self, identity: str) -> list[float]:
-        """The scores of an iteration on the held-out split, in the order of the looks."""
-        own = [i.measurement.test for i in self.iterations if i.id == identity and i.measurement.test is not None]
-        return own + [r.score for r in self.remarks if r.kind == "test" and r.of == identity and r.score is not None]
+    def tests(self) -> dict[str, list[float]]:
+        """By iteration, the scores on the held-out split, in the order of the looks."""
+        found: dict[str, list[float]] = {}
+        own = ((i.id, i.measurement.test) for i in self.iterations)
+        looks = ((remark.of, remark.score) for remark in self.remarks if remark.kind == "test")
+        for identity, score in (*own, *looks):
+            if score is not None:
+                found.setdefault(identity, []).append(score)
+        return found
 
     def replicates(self, *steps: Measurement) -> dict[str, dict[int, float | None]]:
         """Each iteration's scores by seed, from whichever step ran it, ``steps`` under way included; None: a crash."""

@@ -21,13 +21,13 @@ NOTES_SHOWN = 50
 
 def results_tsv(ledger: Ledger) -> str:
     """One row an iteration, the columns in the order people's scripts read them; no quoting; a CRASH has no score."""
-    rows = (_row(ledger, iteration) for iteration in ledger.iterations)
+    tests = ledger.tests()
+    rows = (_row(ledger, iteration, tests.get(iteration.id, [])) for iteration in ledger.iterations)
     return "".join("\t".join(row) + "\n" for row in (COLUMNS, *rows))
 
 
-def _row(ledger: Ledger, iteration: Iteration) -> list[str]:
+def _row(ledger: Ledger, iteration: Iteration, tests: list[float]) -> list[str]:
     m = iteration.measurement
-    tests = ledger.tests(iteration.id)
     return [
         iteration.id,
         one_line(ledger.contract.metric),

@@ -61,6 +61,6 @@ def _facts(ledger: Ledger, found: Iteration) -> list[tuple[str, str]]:
     if found.status is Status.CRASH:
         likely = diagnose(found)
         facts += [("error", found.measurement.error), ("cause", f"{likely.name}: {likely.cause}"), ("fix", likely.fix)]
-    facts += [("tested", f"{score_text(score)} on the held-out split") for score in ledger.tests(found.id)]
+    facts += [("tested", f"{score_text(score)} on the held-out split") for score in ledger.tests().get(found.id, [])]
     facts.append(("commit", found.commit))
     return [(key, value) for key, value in facts if value]
