@@ -30,7 +30,7 @@ def make(folder: Path, iterations: int, files: int = 10) -> Path:
     git(folder, "config", "user.name", "Ada Lovelace")
     git(folder, "config", "user.email", "ada@example.org")
     hook = folder / ".git/hooks/post-run"
-    hook.write_text("#!/bin/sh\necho val_bpb: 3\n")
+    hook.write_text("#!/bin/sh\necho device: cpu\necho val_bpb: 3\n")
     hook.chmod(0o755)
     stream = _Stream(files, git(folder, "hash-object", "--stdin", stdin=hook.read_bytes()))
     git(folder, "fast-import", "--quiet", "--force", stdin=b"".join(stream.commits(iterations)))
