@@ -79,6 +79,7 @@ def loop(
         raise GitexpError(f"There is a file {repo.top / STOP}: it ends every loop.", f"rm {repo.top / STOP}")
     with lock(place.directory / LOOP_LOCK, f"The loop of {place.branch}", "loop"):
         rounds = _Rounds(time.monotonic(), [])
+        _wait_for_others(place, observer, interrupted)
         left = _take_up(repo, place, observer)
         while True:
             ledger = history.load(repo, name)
@@ -88,6 +89,7 @@ def loop(
             proposed, left = left or propose(ledger, str(rounds.refusal or "")), None
             if proposed is None:
                 return _ended(rounds, ledger, "there is nothing left to try")
+            _wait_for_others(place, observer, interrupted)
             try:
                 outcome = _round(repo, place, ledger, proposed, rounds, observer)
             except GitexpError as error:
@@ -181,6 +183,15 @@ def _noted(propose: Proposer) -> Proposer:
         return propose(place, ledger)
 
     return noted
+
+
+def _wait_for_others(place: Place, observer: Observer, interrupted: Callable[[], bool]) -> None:
+    """Somebody's own step or test is no reason to end the night."""
+    holder = place.holder()[0]
+    if holder:
+        observer.say(f"The loop waits for {holder}.")
+    while not interrupted() and place.holder()[0]:
+        time.sleep(0.2)
 
 
 def _pause(seconds: float, interrupted: Callable[[], bool]) -> None:

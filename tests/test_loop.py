@@ -315,6 +315,30 @@ def test_killed_while_the_proposer_works_its_half_edit_is_set_aside(
     assert [i.description for i in ledger_of(single).iterations[1:]] == ["LR up"]
 
 
+def test_what_a_person_recovered_is_the_persons(slow: Path, proposer: Path, runs: Path, gitexp: Gitexp) -> None:
+    process = start_loop(slow, *proposes(proposer, BETTER))
+    wait_for(runs)
+    process.kill()
+    process.communicate()
+    Path(f"{runs}.wait").unlink()
+    gitexp("recover")
+    assert "train.py is edited already" in gitexp("loop", *proposes(proposer, BETTER), code=1).stderr
+    assert (slow / "train.py").read_text().startswith("LR = 0.11\n")
+
+
+def test_it_waits_for_a_step_of_somebody_else(slow: Path, proposer: Path, runs: Path, gitexp: Gitexp) -> None:
+    set_lr(slow, 0.2)
+    step = subprocess.Popen([sys.executable, "-m", "gitexp", "step", "-m", "by hand"], cwd=slow)
+    wait_for(runs)
+    loop = start_loop(slow, "--steps", "1", *proposes(proposer, WORSE))
+    assert loop.stderr
+    assert "The loop waits for gitexp step" in loop.stderr.readline()
+    Path(f"{runs}.wait").unlink()
+    loop.communicate(timeout=30)
+    assert (step.wait(), loop.returncode) == (0, 0)
+    assert [i.description for i in ledger_of(slow).iterations[1:]] == ["by hand", "LR far up"]
+
+
 def test_two_loops_do_not_run_beside_each_other(slow: Path, proposer: Path, runs: Path, gitexp: Gitexp) -> None:
     process = start_loop(slow, "--steps", "1", *proposes(proposer, BETTER))
     wait_for(runs)

@@ -36,6 +36,7 @@ def recover(name: str | None) -> None:
             try:
                 with place.locked(repo, "recover"):
                     clear_up(repo, place, Terminal())
+                    place.forget_proposing()  # what lies in the work tree is that person's now
             except GitexpError as refusal:  # the others need not wait for this one
                 refused.append(refusal)
     if refused:
@@ -61,6 +62,7 @@ def abort(name: str | None) -> None:
     for place in left:
         with place.locked(repo, "abort"):
             give_back(repo, place, Terminal())
+            place.forget_proposing()
 
 
 def _left(repo: Repository, name: str | None) -> list[Place]:
