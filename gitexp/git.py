@@ -113,6 +113,7 @@ class Repository:
     root: Path | None
     git_dir: Path
     common_dir: Path
+    _settings: dict[tuple[str, ...], str | None] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def discover(cls, start_at: Path) -> Repository:
@@ -191,16 +192,23 @@ class Repository:
     def is_shallow(self) -> bool:
         return (self.common_dir / "shallow").exists()
 
+    def setting(self, *args: str, none: int = 1) -> str | None:
+        """As :meth:`lookup`, for what is asked once: what the user's configuration says."""
+        if args not in self._settings:
+            self._settings[args] = self.lookup(*args, none=none)
+        return self._settings[args]
+
     def config(self, key: str) -> str | None:
-        return self.lookup("config", "--get", key)
+        return self.setting("config", "--get", key)
 
     def config_bool(self, key: str, default: bool) -> bool:
-        value = self.lookup("config", "--type=bool", "--get", key)
+        value = self.setting("config", "--type=bool", "--get", key)
         return default if value is None else value == "true"
 
     def hook_path(self, name: str) -> Path:
         """Where git looks for the hook ``name``: ``core.hooksPath`` is honoured."""
-        return Path(os.path.join(self.root or self.git_dir, self.line("rev-parse", "--git-path", f"hooks/{name}")))
+        folder = self.setting("rev-parse", "--git-path", "hooks") or "hooks"
+        return Path(os.path.join(self.root or self.git_dir, folder, name))
 
     def first_parent_log(self, tip: str) -> Iterator[Commit]:
         """The commits from ``tip`` back along first parents, streamed: the caller may stop anywhere."""

@@ -25,7 +25,7 @@ def check_ready(repo: Repository) -> None:
     if repo.resolve("HEAD") is None:
         raise GitexpError("This repository has no commits yet.", "git commit --allow-empty -m start")
     for who in ("GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT"):
-        if repo.lookup("var", who, none=128) is None:
+        if repo.setting("var", who, none=128) is None:
             raise GitexpError("git does not know who you are.", "git config user.name NAME; git config user.email MAIL")
 
 
