@@ -44,7 +44,7 @@ def measurement(
         score=score,
         metrics=tuple((name, value) for name, value in others if name not in MEMORY_KEYS),
         test=test_score(dict(others), contract.metric),
-        memory_mb=memory,
+        memory_mb=None if memory is None else round(memory, 1),  # as it is sealed: guards are checked again later
         device=one_line(parser.device or f"{platform.system()} {platform.machine()}", 100),
         data=one_line(parser.data, 200),
         reason=reason,
