@@ -1,76 +1,197 @@
-"""Whether an experiment's branch, its files on disk and its trailers say the same. Runs nothing of the repository's."""
+"""Whether a history of iterations, its trailers and its files say the same. Runs nothing of the repository's.
+
+A history is cut into stretches (:mod:`gitexp.stretch`), and each is held to what steps leave behind: trailer blocks
+(:mod:`gitexp.blocks`), ids, bases, trees and reverts (:mod:`gitexp.audit`), verdicts (:mod:`gitexp.retrial`) and files
+(:mod:`gitexp.paths`). A review's KEEPs are copies, and are held to what copies can be (:mod:`gitexp.copies`).
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from shlex import quote
-from statistics import fmean
 
-from gitexp import history, hook, locks, notebook, records, trailers
-from gitexp.decide import decide
+from gitexp import history, hook, locks, notebook
+from gitexp.audit import audit
+from gitexp.blocks import check_blocks
+from gitexp.copies import Origin, check_copies, origin
 from gitexp.errors import GitexpError
-from gitexp.git import Commit, Repository
-from gitexp.model import Iteration, Ledger, Notes, Status, Verdict
+from gitexp.finding import Finding
+from gitexp.git import Repository
+from gitexp.model import Iteration, Ledger, Notes
+from gitexp.paths import check_paths
 from gitexp.pending import Place
 from gitexp.recovery import pending
-from gitexp.text import one_line
-from gitexp.trailers import Message
+from gitexp.retrial import retry
+from gitexp.stretch import Kind, Sealed, Stretch, of_experiment, of_range
 from gitexp.views import NOTEBOOK, RESULTS, experiment_md, results_tsv
-from gitexp.worktree import covers
-
-ANEW = "gitexp init --name NAME   # starts anew from here"
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    code: str
-    sentence: str
-    repair: str  # the command that mends it, or looks closer
+class Report:
+    findings: tuple[Finding, ...]
+    holds: str = ""  # what there was to check
+    unchecked: tuple[str, ...] = ()  # what is in order as far as this clone can tell, and why it cannot tell more
 
 
-@dataclass(frozen=True, slots=True)
-class _Sealed:
-    """A commit of the branch since the baseline, oldest first."""
-
-    commit: Commit
-    message: Message
-    iteration: Iteration | None
-
-    @property
-    def name(self) -> str:
-        return f"{self.commit.oid[:10]} {one_line(self.message.subject, 60)}"
-
-
-def check(repo: Repository, name: str) -> list[Finding]:
-    """Everything that is wrong with an experiment; empty when nothing is."""
+def check(repo: Repository, name: str) -> Report:
+    """Everything that is wrong with an experiment: its branch, and what lies in the work tree."""
+    repo = repo.for_audit()
     place = Place.of(repo, name)
-    findings = list(_check_rubbish(repo, place))
+    findings = [*_check_rubbish(repo, place)]
     try:
-        ledger = history.load(repo, name)
-        findings += _check_objects(repo, ledger)
-        commits = _commits(repo, ledger)
-        findings += _check_trailers(repo, ledger, commits)
-        findings += _check_order(commits)
-        findings += _check_reverts(repo, commits)
-        findings += _check_verdicts(ledger)
-        findings += _check_paths(repo, ledger, commits)
-        if repo.root and repo.branch() == place.branch:
-            findings += _check_work_tree(repo, place, ledger)
+        tip = history.tip(repo, name)
+        stretch = of_experiment(repo, tip) or _none(repo, name, tip)
+        findings += _check_objects(repo, tip, *(f"^{oid}" for oid in stretch.commits[0].commit.parents))
+        report = _of_stretch(repo, stretch)
+        findings += report.findings
+        if stretch.kind is Kind.EXPERIMENT and repo.root and repo.branch() == place.branch:
+            findings += _tried(_check_work_tree(repo, place, history.read(repo, name, tip)))
+        return Report(tuple(findings), report.holds, report.unchecked)
     except GitexpError as error:
-        findings.append(Finding("history", error.sentence, error.hint or "git fsck"))
-    return findings
+        code = "shallow" if repo.is_shallow() else "history"
+        return Report((*findings, Finding(code, error.sentence, error.hint or "git fsck")))
 
 
-def _commits(repo: Repository, ledger: Ledger) -> list[_Sealed]:
-    found: list[_Sealed] = []
-    for commit in repo.first_parent_log(ledger.tip):
-        message = trailers.read(commit.message)
-        found.append(_Sealed(commit, message, records.from_message(message, commit.oid)))
-        if commit.oid == ledger.baseline.commit:
+def _none(repo: Repository, name: str, tip: str) -> Stretch:
+    history.read(repo, name, tip)  # raises, and says why there is no baseline
+    raise AssertionError(f"{name} has a baseline")
+
+
+def check_range(repo: Repository, text: str) -> Report:
+    """Everything that is wrong with the iterations in a range, ``A..B``, or in the whole ancestry of one commit."""
+    repo = repo.for_audit()
+    revisions = _revisions(repo, text)
+    findings = [*_check_shallow(repo, revisions), *_check_objects(repo, *revisions)]
+    reports = [_of_stretch(repo, stretch) for stretch in of_range(repo, revisions, whole=len(revisions) == 1)]
+    return Report(
+        (*findings, *(finding for report in reports for finding in report.findings)),
+        "; ".join(report.holds for report in reports) or "it holds no iteration",
+        tuple(said for report in reports for said in report.unchecked),
+    )
+
+
+def _revisions(repo: Repository, text: str) -> tuple[str, ...]:
+    """A range as commit ids in git's words: what is in it, and what is not."""
+    base, dots, tip = text.partition("..")
+    if tip.startswith("."):
+        raise GitexpError(f"{text} is not a range of one side.", f"gitexp fsck {base}..{tip.lstrip('.')}")
+    tips = [_commit(repo, revision or "HEAD") for revision in ((tip, base) if dots else (base,))]
+    return (tips[0], *(f"^{oid}" for oid in tips[1:]))
+
+
+def _commit(repo: Repository, revision: str) -> str:
+    oid = None if revision.startswith("-") else repo.resolve(revision)
+    if oid is None:
+        shallow = repo.is_shallow()
+        why = ", which is shallow" if shallow else ""
+        hint = "git fetch --unshallow" if shallow else "git fetch --all   # in a workflow: fetch-depth: 0"
+        raise GitexpError(f"There is no commit {revision} in this clone{why}.", hint)
+    return oid
+
+
+def _of_stretch(repo: Repository, stretch: Stretch) -> Report:
+    holds = _names(stretch.iterations)
+    if stretch.kind is Kind.REVIEW:
+        source = origin(repo, stretch)
+        lone = [copy for copy in stretch.iterations if source is None or not source.can_judge(copy)]
+        said = f"the verdicts of {_names(lone)}, as what they were picked from is not in this clone"
+        findings = tuple(_tried(_check_review(repo, stretch, source)))
+        return Report(findings, f"{holds} picked for review", (said,) if lone else ())
+    sound = _in_order(stretch)
+    rest = stretch.iterations[len(sound) :]
+    said = f"the verdicts of {_names(rest)}, as it is not sure what stood before them"
+    return Report(tuple(_tried(_check_experiment(repo, stretch, sound))), holds, (said,) if rest else ())
+
+
+def _names(iterations: list[Iteration]) -> str:
+    ids = [iteration.id for iteration in iterations]
+    return ", ".join(ids if len(ids) < 4 else [ids[0], "…", ids[-1]])
+
+
+def _check_experiment(repo: Repository, stretch: Stretch, sound: list[Iteration]) -> Iterator[Finding]:
+    yield from audit(stretch)
+    yield from _tried(check_blocks(repo, stretch.commits))
+    if stretch.kind is Kind.REBASED:
+        return
+    if contract := stretch.contract:
+        yield from _tried(_check_founding(repo, stretch.commits[0]))
+        yield from retry(contract, sound)
+        yield from _tried(check_paths(repo, stretch, contract))
+    else:
+        said = f"{stretch.commits[0].name} has no baseline below it"
+        yield Finding("history", f"{said}, so its contract is not known.", f"git log {stretch.commits[0].oid[:10]}")
+
+
+def _check_review(repo: Repository, stretch: Stretch, source: Origin | None) -> Iterator[Finding]:
+    found: list[Finding] = []
+    if source:
+        found = list(_check_experiment(repo, source.stretch, _in_order(source.stretch)))
+        yield from found
+    yield from _tried(check_blocks(repo, stretch.commits))
+    yield from _tried(check_copies(repo, stretch, source))
+    if source and not found:
+        for copy in filter(source.comes_next, stretch.iterations):
+            sealed = source.stretch.iterations
+            yield from retry(source.contract, [*sealed, copy], since=len(sealed))
+
+
+def _in_order(stretch: Stretch) -> list[Iteration]:
+    """The iterations of which it is sure what stood before them."""
+    found: list[Iteration] = []
+    for sealed in stretch.commits:
+        if sealed.iteration and sealed.is_own and (not found or sealed.iteration.number == found[-1].number + 1):
+            found.append(sealed.iteration)
+        elif sealed.claim:
             break
-    return found[::-1]
+    return found if stretch.contract else []
+
+
+def _check_founding(repo: Repository, baseline: Sealed) -> Iterator[Finding]:
+    """A contract holds for the whole branch: another stands below only where an experiment was begun from another."""
+    look = f"git log --oneline {baseline.oid[:10]}"
+    if baseline.iteration and baseline.iteration.number:
+        yield Finding("contract", f"{baseline.name} brings a contract of its own amid an experiment.", look)
+        return
+    below = [Sealed.of(commit) for commit in repo.log("--first-parent", "-2", baseline.parent)]
+    sealed = below[0] if below[0].is_own else next((one for one in below[1:] if one.oid == below[0].reverts), None)
+    if sealed is None or not sealed.is_own:
+        return
+    held = ("for-each-ref", f"--contains={sealed.oid}", f"--no-contains={baseline.oid}")
+    if not repo.line(*held, "refs/heads/", "refs/remotes/"):
+        said = f"{baseline.name} begins a second contract on this branch, and no other branch holds what is below it"
+        yield Finding("contract", f"{said} ({sealed.name}).", look)
+
+
+def _tried(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """A check that cannot come to its end says so."""
+    try:
+        yield from findings
+    except GitexpError as error:
+        yield Finding("unchecked", error.sentence, error.hint or "git fsck")
+
+
+# -- what is here ------------------------------------------------------------------------------------------------------
+
+
+def _check_objects(repo: Repository, *revisions: str) -> Iterator[Finding]:
+    out = repo.line("rev-list", "--objects", "--missing=print", *revisions)
+    missing = [line[1:] for line in out.splitlines() if line.startswith("?")]
+    if missing and repo.is_partial():
+        said = f"This clone is partial: {len(missing)} objects of these commits are not here, and were not looked at."
+        yield Finding("partial", said, "git clone URL   # without --filter; then here: gitexp fsck")
+        return
+    for oid in missing:
+        yield Finding("object", f"The object {oid} is missing.", "git fsck   # then fetch it from a clone")
+
+
+def _check_shallow(repo: Repository, revisions: tuple[str, ...]) -> Iterator[Finding]:
+    if not repo.is_shallow():
+        return
+    ends = (repo.common_dir / "shallow").read_text("ascii").split()
+    if cut := sorted(set(ends) & set(repo.line("rev-list", *revisions).splitlines())):
+        said = f"This clone is shallow: what lies before {cut[0][:10]} is not here, and was not looked at."
+        yield Finding("shallow", said, "git fetch --unshallow   # in a workflow: fetch-depth: 0")
 
 
 def _check_rubbish(repo: Repository, place: Place) -> Iterator[Finding]:
@@ -84,124 +205,13 @@ def _check_rubbish(repo: Repository, place: Place) -> Iterator[Finding]:
             yield Finding("lock", f"{lock} is there.", f"rm {quote(str(lock))}   # when no git runs here")
 
 
-def _check_objects(repo: Repository, ledger: Ledger) -> Iterator[Finding]:
-    out = repo.line("rev-list", "--objects", "--missing=print", f"{ledger.baseline.base}..{ledger.tip}")
-    for line in out.splitlines():
-        if line.startswith("?"):
-            yield Finding("object", f"The object {line[1:]} is missing.", "git fsck   # then fetch it from a clone")
-
-
-def _check_trailers(repo: Repository, ledger: Ledger, commits: list[_Sealed]) -> Iterator[Finding]:
-    """The block parses, is git's too, and stands on the commit that was sealed."""
-    by_git = _trailers_by_git(repo, ledger)
-    for sealed in commits:
-        iteration, commit = sealed.iteration, sealed.commit
-        look = f"git show {commit.oid[:10]}"
-        if sealed.message.displaced:
-            yield Finding("displaced", f"{sealed.name}: a paragraph after its trailers hides them from git.", look)
-        elif any(key == "Exp-Id" for key, _ in sealed.message.trailers) and iteration is None:
-            yield Finding("trailers", f"{sealed.name}: its trailers cannot be read as an iteration.", look)
-        elif iteration and by_git.get(commit.oid) != len(sealed.message.trailers):
-            yield Finding("trailers", f"{sealed.name}: git reads other trailers than gitexp.", look)
-        if iteration and commit.parents[:1] != (iteration.base,):
-            yield Finding("copied", f"{sealed.name} is a copy: it was sealed on {iteration.base[:10]}.", ANEW)
-        elif iteration and commit.tree != iteration.tree:
-            yield Finding("amended", f"{sealed.name} is not the tree that was measured.", ANEW)
-
-
-def _trailers_by_git(repo: Repository, ledger: Ledger) -> dict[str, int]:
-    """By commit: how many trailers of ours git finds."""
-    form = "--format=%H%n%(trailers:only,unfold)"
-    log = ("-c", "trailer.separators=:", "log", "-z", "--first-parent", "--no-show-signature", "--no-color", form)
-    out = repo.line(*log, f"{ledger.baseline.base}..{ledger.tip}")
-    counts: dict[str, int] = {}
-    for record in out.split("\0"):
-        oid, _, block = record.partition("\n")
-        counts[oid] = sum(line.startswith("Exp-") for line in block.splitlines())
-    return counts
-
-
-def _check_order(commits: list[_Sealed]) -> Iterator[Finding]:
-    runs: set[str] = set()
-    expected = 0
-    for sealed in commits:
-        iteration = sealed.iteration
-        if iteration is None:
-            continue
-        if iteration.run in runs:
-            yield Finding("twice", f"{sealed.name}: the same run is recorded twice.", "gitexp log")
-        elif iteration.number != expected:
-            yield Finding("order", f"{sealed.name}: exp{expected:03d} was to come here.", "git reflog")
-        runs.add(iteration.run)
-        expected = iteration.number + 1
-
-
-def _check_reverts(repo: Repository, commits: list[_Sealed]) -> Iterator[Finding]:
-    """What is not kept is reverted at once; nothing but iterations and their reverts is on the branch."""
-    undo: _Sealed | None = None
-    before = ""
-    for sealed in [*commits, None]:
-        if undo:
-            if sealed is None or sealed.iteration or sealed.commit.tree != before:
-                yield Finding(
-                    "unreverted", f"{undo.name} is not reverted right after it.", f"git revert {undo.commit.oid[:10]}"
-                )
-            else:
-                undo = None
-                continue
-        if sealed is None:
-            return
-        undo = sealed if sealed.iteration and sealed.iteration.status is not Status.KEEP else None
-        before = repo.line("rev-parse", f"{sealed.commit.oid}^^{{tree}}") if undo else ""
-        if sealed.iteration is None and not records.remark_from(sealed.message, sealed.commit.oid):
-            yield Finding("stranger", f"{sealed.name} was committed by no step.", f"git show {sealed.commit.oid[:10]}")
-
-
-def _check_verdicts(ledger: Ledger) -> Iterator[Finding]:
-    """The sealed verdict is what the sealed rule says of the sealed samples."""
-    for iteration in ledger.iterations:
-        own = [s.score for s in iteration.measurement.samples if s.iteration == iteration.id and s.score is not None]
-        if iteration.score is not None and not (own and math.isclose(iteration.score, fmean(own), rel_tol=1e-9)):
-            yield Finding(
-                "score", f"{iteration.id}'s score is not the mean of its samples.", f"gitexp why {iteration.id}"
-            )
-    for at, iteration in enumerate(ledger.iterations[1:], 1):
-        before = replace(ledger, iterations=ledger.iterations[:at])
-        verdict = decide(before, iteration.measurement, iteration.simpler)
-        by_rule = verdict.status.value if isinstance(verdict, Verdict) else "an open case"
-        if by_rule != iteration.status.value:
-            yield Finding(
-                "verdict",
-                f"{iteration.id} is sealed as {iteration.status.value}, and by its rule is {by_rule}.",
-                f"gitexp why {iteration.id}",
-            )
-
-
-def _check_paths(repo: Repository, ledger: Ledger, commits: list[_Sealed]) -> Iterator[Finding]:
-    """An iteration changes editable files only: no frozen one, and none that is computed."""
-    contract, frozen = ledger.contract, {frozen.path for frozen in ledger.contract.freeze}
-    log = ("log", "-z", "--first-parent", "--no-show-signature", "--no-color", "--no-renames", "--name-only")
-    out = repo.line(*log, "--format=%x00%H", f"{ledger.baseline.commit}..{ledger.tip}")
-    names = {sealed.commit.oid: sealed for sealed in commits}
-    sealed: _Sealed | None = None
-    for part in out.split("\0"):
-        path = part.removeprefix("\n")
-        if path in names:
-            sealed = names[path]
-        elif path and sealed and not (covers(contract.edit, path) and path not in (*frozen, RESULTS, NOTEBOOK)):
-            code = "frozen" if path in frozen else "generated" if path in (RESULTS, NOTEBOOK) else "outside"
-            what = {"frozen": "is frozen", "generated": "is computed", "outside": "may not change"}[code]
-            yield Finding(code, f"{sealed.name} changes {path}, which {what}.", f"git show {sealed.commit.oid[:10]}")
-
-
 def _check_work_tree(repo: Repository, place: Place, ledger: Ledger) -> Iterator[Finding]:
+    """The hook and the views, where they are there: a fresh clone has none."""
     path = repo.hook_path(hook.NAME)
-    if not path.is_file():
-        yield Finding("hook", f"There is no hook at {path}.", "gitexp hook --install")
-    elif hook.blob(repo, path) != ledger.contract.hook:
+    if path.is_file() and hook.blob(repo, path) != ledger.contract.hook:
         yield Finding("hook", f"{path} is not the hook that the baseline was measured with.", "gitexp hook")
     edits = notebook.unsealed(repo, place, ledger.name)
     wanted = {RESULTS: results_tsv(ledger), NOTEBOOK: experiment_md(ledger, edits if edits != Notes() else None)}
     for name, text in wanted.items():
-        if notebook.read(repo.top / name) != text:
+        if (repo.top / name).exists() and notebook.read(repo.top / name) != text:
             yield Finding("views", f"{name} is not what the history gives.", "gitexp render")

@@ -10,7 +10,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
@@ -139,6 +139,21 @@ class Repository:
                 os.environ["GIT_WORK_TREE"] = str(root)
         return cls(open_git(root or Path(git_dir)), root, Path(git_dir), common)
 
+    def for_audit(self) -> Repository:
+        """The same repository, for looking only: no command that its configuration names is run, and no object is shown
+        in another's place.
+
+        git fetches what a partial clone lacks, and a transport may be any command; it asks core.fsmonitor, another one,
+        when it reads the index, as diff-tree does. (Filters, drivers and hooks are run by commands that an audit has no
+        use for.)
+        """
+        driver = open_git(self.root or self.git_dir)
+        config = f"{os.environ.get('GIT_CONFIG_PARAMETERS', '')} 'core.fsmonitor=false'".lstrip()
+        driver.update_environment(
+            GIT_NO_LAZY_FETCH="1", GIT_ALLOW_PROTOCOL="none", GIT_NO_REPLACE_OBJECTS="1", GIT_CONFIG_PARAMETERS=config
+        )
+        return replace(self, driver=driver)
+
     @property
     def top(self) -> Path:
         """The top of the work tree. Raises in a bare repository."""
@@ -198,6 +213,10 @@ class Repository:
             self._settings[args] = self.lookup(*args, none=none)
         return self._settings[args]
 
+    def is_partial(self) -> bool:
+        """Whether a remote has promised objects that need not be here (``git clone --filter``)."""
+        return self.lookup("config", "--get-regexp", r"^remote\..*\.promisor$") is not None
+
     def config(self, key: str) -> str | None:
         return self.setting("config", "--get", key)
 
@@ -212,8 +231,12 @@ class Repository:
 
     def first_parent_log(self, tip: str) -> Iterator[Commit]:
         """The commits from ``tip`` back along first parents, streamed: the caller may stop anywhere."""
-        args = ("log", "-z", "--first-parent", "--no-show-signature", "--no-color", "--encoding=UTF-8")
-        process = start(self.driver, *args, "--format=%H %T %P%n%B", tip, "--")
+        return self.log("--first-parent", tip)
+
+    def log(self, *which: str) -> Iterator[Commit]:
+        """The commits that ``which`` names, in the words of git log, newest first, streamed."""
+        args = ("log", "-z", "--no-use-mailmap", "--no-show-signature", "--no-color", "--encoding=UTF-8")
+        process = start(self.driver, *args, "--format=%H %T %P%n%B", *which, "--")
         assert process.stdout
         assert process.stderr
         with process.stdout, process.stderr:
@@ -236,7 +259,7 @@ class Repository:
         return [_change(record) for record in os.fsdecode(out).split("\0") if record[:2] in ("1 ", "2 ", "u ")]
 
     def blobs(self, oids: Iterable[str]) -> dict[str, bytes]:
-        """The contents of blobs, by object id."""
+        """The contents of blobs, by object id. Raises for one that is not here."""
         wanted = list(oids)
         if not wanted:
             return {}
@@ -245,7 +268,10 @@ class Repository:
         at = 0
         while at < len(out):
             end = out.index(b"\n", at)
-            oid, _, size = out[at:end].decode("ascii").split(" ")
+            oid, kind, *rest = out[at:end].decode("ascii").split(" ")
+            if kind == "missing":
+                raise GitexpError(f"The object {oid} is missing.", "git fsck   # then fetch it from a clone")
+            (size,) = rest
             contents[oid] = out[end + 1 : end + 1 + int(size)]
             at = end + 2 + int(size)
         return contents

@@ -26,8 +26,8 @@ from gitexp.text import one_line
 from gitexp.trailers import Message
 
 SUBJECT_LIMIT = 200  # characters of the description in the subject; a longer one stands whole in the text below it
-_SUBJECT = re.compile(r"exp\d{3,} (?:KEEP|DISCARD|CRASH)(?: [^:\s]+)?: (.*)")
-_ID = re.compile(r"exp\d{3,}")
+_SUBJECT = re.compile(r"exp[0-9]{3,9} (?:KEEP|DISCARD|CRASH)(?: [^:\s]+)?: (.*)")
+_ID = re.compile(r"exp[0-9]{3,9}")
 
 
 def describe(text: str) -> tuple[str, str]:
@@ -159,6 +159,17 @@ def from_message(message: Message, commit: str) -> Iteration | None:
         return _iteration(message, commit)
     except (ValueError, LookupError):
         return None
+
+
+def fault(message: Message) -> str:
+    """Why a block that has an id records no iteration."""
+    try:
+        _iteration(message, "")
+    except LookupError as missing:
+        return f"{missing.args[0]} is missing"
+    except ValueError as wrong:
+        return one_line(str(wrong), 100)
+    return f"{one_line(message.first('Exp-Id') or '', 20)!r} is no id"
 
 
 def _iteration(message: Message, commit: str) -> Iteration | None:

@@ -27,19 +27,26 @@ def results_tsv(ledger: Ledger) -> str:
 
 
 def _row(ledger: Ledger, iteration: Iteration, tests: list[float]) -> list[str]:
+    told = cells(iteration) | {
+        "metric": one_line(ledger.contract.metric),
+        "test_score": score_text(tests[0] if tests else None),
+        "commit": iteration.commit[:HASH_LENGTH],
+    }
+    return [told[column] for column in COLUMNS]
+
+
+def cells(iteration: Iteration) -> dict[str, str]:
+    """Those of its row that its own trailers give, by column."""
     m = iteration.measurement
-    return [
-        iteration.id,
-        one_line(ledger.contract.metric),
-        score_text(m.score),
-        score_text(tests[0] if tests else None),
-        "" if m.memory_mb is None else f"{m.memory_mb:.1f}",
-        iteration.status.value,
-        one_line(iteration.description),
-        iteration.commit[:HASH_LENGTH],
-        f"{m.seconds:.1f}",
-        str(len(m.samples)),
-    ]
+    return {
+        "id": iteration.id,
+        "val_score": score_text(m.score),
+        "memory_mb": "" if m.memory_mb is None else f"{m.memory_mb:.1f}",
+        "status": iteration.status.value,
+        "description": one_line(iteration.description),
+        "seconds": f"{m.seconds:.1f}",
+        "samples": str(len(m.samples)),
+    }
 
 
 def experiment_md(ledger: Ledger, unsealed: Notes | None = None) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -105,6 +108,32 @@ def experiment(folder: Path, gitexp: Gitexp) -> Path:
     """The toy's experiment, its baseline sealed: LR 0.1 scores 2.04, and 0.3 would be best."""
     gitexp("init", "--budget", "5", "--goal", "lowest val_bpb")
     return folder
+
+
+MADE: dict[str, Path] = {}  # by rule, the experiment of which ``branch`` gives copies
+
+
+@pytest.fixture
+def branch(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    gitexp: Gitexp,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Any:
+    """The branch of the experiment that :mod:`forge` makes; the current directory is in a copy of it, without views."""
+    forge = importlib.import_module("forge")  # it builds on this module
+    rule = getattr(request, "param", "single")
+    monkeypatch.chdir(tmp_path)
+    if rule not in MADE:
+        made = tmp_path_factory.mktemp("experiment") / "made"
+        forge.make(made, gitexp, rule)
+        MADE[rule] = made
+    shutil.copytree(MADE[rule], tmp_path / "copy")
+    monkeypatch.chdir(tmp_path / "copy")
+    for view in ("results.tsv", "EXPERIMENT.md"):
+        Path(view).unlink()
+    return forge.Branch.read()
 
 
 @pytest.fixture

@@ -1,37 +1,62 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 
 import click
 
-from gitexp.cli.read import experiment_option, open_experiment
+from gitexp.cli.read import experiment_option
+from gitexp.errors import GitexpError
 from gitexp.export import dumps
-from gitexp.fsck import check
+from gitexp.fsck import check, check_range
+from gitexp.git import Repository
 from gitexp.model import BRANCH_PREFIX
-from gitexp.text import printable
+from gitexp.text import one_line, printable
 
 
 @click.command()
+@click.argument("commits", metavar="[RANGE]", required=False)
 @experiment_option
 @click.option("--json", "json_", is_flag=True, help="Print a JSON array of findings.")
 @click.pass_context
-def fsck(ctx: click.Context, name: str | None, json_: bool) -> None:
+def fsck(ctx: click.Context, commits: str | None, name: str | None, json_: bool) -> None:
     """Check that branch, trailers and files agree.
 
-    Each finding has a code, a sentence, and the command that mends it or looks closer. Nothing of the repository's code
-    is run. Exits with 1 when there is any finding.
+    Without RANGE it is the experiment that is checked out: each commit from its baseline to its tip, and the files
+    here. With RANGE it is the iterations among those commits, be they an experiment's or KEEPs that were picked for
+    review; a single revision is its whole ancestry.
+
+    Verdicts are computed again from the sealed rule and samples. Each finding has a code, a sentence, and the command
+    that mends it or looks closer. Nothing of the repository's code is run. Exits with 1 when there is any finding.
 
     \b
-    Example:
+    Examples:
       gitexp fsck
+      gitexp fsck origin/main..HEAD
     """
-    repo, name = open_experiment(name)
-    findings = check(repo, name)
-    if json_:
-        click.echo(dumps([asdict(finding) for finding in findings]))
+    if commits and name:
+        raise click.UsageError("RANGE and --experiment exclude each other.")
+    repo = Repository.discover(Path.cwd())
+    if commits:
+        report, what = check_range(repo, commits), commits
     else:
-        for finding in findings:
-            click.echo(printable(f"{finding.code}: {finding.sentence}\n  try: {finding.repair}"))
-        if not findings:
-            click.echo(f"{BRANCH_PREFIX}{name} is in order.")
-    ctx.exit(1 if findings else 0)
+        branch = BRANCH_PREFIX + name.removeprefix(BRANCH_PREFIX) if name else _checked_out(repo)
+        report, what = check(repo, branch.removeprefix(BRANCH_PREFIX)), branch
+    if json_:
+        click.echo(dumps([asdict(finding) for finding in report.findings]))
+    else:
+        for finding in report.findings:
+            click.echo(f"{finding.code}: {one_line(finding.sentence)}\n  try: {printable(finding.repair)}")
+        if not report.findings:
+            click.echo(f"{one_line(what)} is in order{f': {report.holds}' if commits else ''}.")
+    for said in report.unchecked:
+        click.echo(f"not checked: {said}", err=True)
+    ctx.exit(1 if report.findings else 0)
+
+
+def _checked_out(repo: Repository) -> str:
+    branch = repo.branch() or "HEAD"
+    if not branch.startswith(BRANCH_PREFIX):
+        hint = "gitexp fsck main..HEAD   # checks its commits; or an experiment: gitexp fsck -e NAME"
+        raise GitexpError(f"{branch} is not the branch of an experiment.", hint)
+    return branch

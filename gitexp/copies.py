@@ -1,0 +1,153 @@
+"""A review's branch under audit: KEEPs that were picked from an experiment, and the table that sums them up.
+
+A copy stands on another commit than it was sealed on, so it is held to what it carries itself, and to the experiment it
+was picked from where that is in this clone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from gitexp.finding import Finding
+from gitexp.git import Repository
+from gitexp.model import Contract, Iteration
+from gitexp.paths import check_frozen, check_paths, patches, touched
+from gitexp.retrial import check_alone
+from gitexp.stretch import Kind, Sealed, Stretch, of_experiment
+from gitexp.text import from_bytes, one_line
+from gitexp.views import COLUMNS, HASH_LENGTH, RESULTS, cells
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The experiment that a review's KEEPs were picked from, as far as it is in this clone."""
+
+    stretch: Stretch
+    contract: Contract
+
+    def of(self, copy: Sealed) -> Sealed | None:
+        """What a copy was picked from."""
+        run = copy.iteration.run if copy.iteration else ""
+        return next((one for one in self.stretch.commits if one.iteration and one.iteration.run == run), None)
+
+    def comes_next(self, copy: Iteration) -> bool:
+        """Whether all that it was judged by is here, though it is not itself."""
+        return copy.number == self.stretch.iterations[-1].number + 1
+
+    def can_judge(self, copy: Iteration) -> bool:
+        return self.comes_next(copy) or copy.run in {iteration.run for iteration in self.stretch.iterations}
+
+
+def origin(repo: Repository, review: Stretch) -> Origin | None:
+    """The experiment down from the newest commit that a copy names, its source or else its base."""
+    copies = [sealed for sealed in review.commits if sealed.is_copy]
+    for copy in sorted(copies, key=lambda one: one.iteration.number if one.iteration else 0, reverse=True):
+        for named in filter(None, (copy.picked, copy.base)):
+            found = of_experiment(repo, named) if repo.resolve(named) else None
+            if found and found.kind is Kind.EXPERIMENT and found.contract and not found.commits[-1].is_copy:
+                return Origin(found, found.contract)
+    return None
+
+
+def check_copies(repo: Repository, review: Stretch, source: Origin | None) -> Iterator[Finding]:
+    """Everything but the experiment itself."""
+    yield from _check_order(review)
+    contract = source.contract if source else review.contract
+    if contract:
+        yield from check_paths(repo, review, contract)
+        for sealed in review.commits:
+            if sealed.iteration and not sealed.is_baseline:
+                yield from check_frozen(repo, sealed, contract)
+    yield from _check_patches(repo, review, source)
+    for iteration in review.iterations:
+        yield from check_alone(contract, iteration)
+    if source:
+        yield from _check_likeness(review, source)
+    yield from _check_table(repo, review, source)
+
+
+def _check_order(review: Stretch) -> Iterator[Finding]:
+    """KEEPs were picked in their order, each once. After other work, another experiment's may follow."""
+    before: Sealed | None = None
+    runs: dict[str, Sealed] = {}
+    for sealed in review.commits:
+        if sealed.iteration and before and before.iteration and sealed.iteration.number < before.iteration.number:
+            yield Finding("order", f"{sealed.name} comes after {before.iteration.id}.", "git log --oneline")
+        before = sealed
+        if sealed.iteration and (first := runs.setdefault(sealed.iteration.run, sealed)) is not sealed:
+            yield Finding("run", f"{sealed.name} records the same run as {first.name}.", f"git show {sealed.oid[:10]}")
+
+
+def _check_patches(repo: Repository, review: Stretch, source: Origin | None) -> Iterator[Finding]:
+    """What is not the tree that was measured holds at least the change that was."""
+    other = [
+        sealed
+        for sealed in review.commits
+        if sealed.iteration and sealed.iteration.patch and sealed.commit.tree != sealed.iteration.tree
+    ]
+    found = patches(repo, (sealed.commit for sealed in other)) if other else {}
+    for sealed in other:
+        if sealed.iteration and found.get(sealed.oid) != sealed.iteration.patch and not _alike(repo, sealed, source):
+            said = "does not make the change that was measured, or makes it where the lines around it differ"
+            yield Finding("patch", f"{sealed.name} {said}.", f"git show {sealed.oid[:10]}")
+
+
+def _alike(repo: Repository, copy: Sealed, source: Origin | None) -> bool:
+    """Whether it changes what its original does, whatever stands around it."""
+    sealed = source.of(copy) if source else None
+    ids = patches(repo, (copy.commit, sealed.commit), context=0) if sealed else {}
+    return len(ids) == 2 and len(set(ids.values())) == 1
+
+
+def _check_likeness(review: Stretch, source: Origin) -> Iterator[Finding]:
+    for copy in review.commits:
+        sealed = source.of(copy)
+        if sealed is None or copy.message.trailers == sealed.message.trailers:
+            continue
+        differ = sorted({key for key, _ in set(copy.message.trailers) ^ set(sealed.message.trailers)})
+        diff = f"git range-diff {sealed.oid[:10]}^! {copy.oid[:10]}^!"
+        said = f"{copy.name} does not say what {sealed.oid[:10]} says, which it was picked from"
+        yield Finding("unlike", f"{said}: {', '.join(differ) or 'their order'}.", diff)
+
+
+def _check_table(repo: Repository, review: Stretch, source: Origin | None) -> Iterator[Finding]:
+    """The summary's rows say what the trailers say, as far as ids match."""
+    changes = touched(repo, (sealed.commit for sealed in review.commits if not sealed.iteration))
+    tables = [(oid, change.new) for oid, made in changes.items() for change in made if change.path == RESULTS]
+    if not tables or not tables[-1][1].strip("0"):
+        return
+    (commit, blob), known = tables[-1], _rows(review, source)
+    header, *lines = from_bytes(repo.blobs([blob])[blob]).rstrip("\n").split("\n")
+    look = f"git show {commit[:10]}:{RESULTS}"
+    if header.split("\t") != COLUMNS:
+        yield Finding("table", f"{RESULTS} in {commit[:10]} is not the table that gitexp computes.", look)
+        return
+    rows = [dict(zip(COLUMNS, line.split("\t"), strict=False)) for line in lines]
+    for said in _lies(rows, known):
+        yield Finding("table", f"{RESULTS} in {commit[:10]} {said}.", look)
+
+
+def _lies(rows: list[dict[str, str]], known: dict[str, dict[str, set[str]]]) -> Iterator[str]:
+    """For each row of a known id, the first thing in it that is not so."""
+    seen: set[str] = set()
+    for row in rows:
+        identity = row["id"]
+        if identity in seen and identity in known:
+            yield f"has two rows for {identity}"
+        seen.add(identity)
+        wrong = [column for column, values in known.get(identity, {}).items() if row.get(column) not in values]
+        if wrong:
+            got, sealed = one_line(row.get(wrong[0], ""), 60), one_line(min(known[identity][wrong[0]]), 60)
+            yield f"has {wrong[0]} {got!r} for {identity}, whose trailers say {sealed!r}"
+
+
+def _rows(review: Stretch, source: Origin | None) -> dict[str, dict[str, set[str]]]:
+    """By id and column, what a row may say."""
+    rows: dict[str, dict[str, set[str]]] = {}
+    for sealed in (*(source.stretch.commits if source else ()), *review.commits):
+        if sealed.iteration:
+            row = rows[sealed.iteration.id] = {column: {text} for column, text in cells(sealed.iteration).items()}
+            if sealed.picked or not sealed.is_copy:
+                row["commit"] = {sealed.oid[:HASH_LENGTH], (sealed.picked or sealed.oid)[:HASH_LENGTH]}
+    return rows

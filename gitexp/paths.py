@@ -1,0 +1,106 @@
+"""Which files a history touches, and whether it may: all of it compared tree by tree, in one process of git."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from shlex import quote
+
+from gitexp.changes import code_lines
+from gitexp.finding import Finding
+from gitexp.git import Commit, Repository
+from gitexp.model import Contract
+from gitexp.objects import entries
+from gitexp.stretch import Sealed, Stretch
+from gitexp.text import one_line
+from gitexp.worktree import VIEWS, covers, pathspec
+
+_COMPARE = ("diff-tree", "--stdin", "-r", "--root", "--no-renames", "--no-ext-diff", "--no-textconv")
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """A path that a commit changes, and the blobs before and after: all zeros for none."""
+
+    path: str
+    old: str
+    new: str
+
+
+def touched(repo: Repository, commits: Iterable[Commit]) -> dict[str, list[Touched]]:
+    """By commit id, what each changes against its first parent."""
+    parts = iter(os.fsdecode(repo.run(*_COMPARE, "-z", "--no-abbrev", stdin=_pairs(commits))).split("\0"))
+    found: dict[str, list[Touched]] = {}
+    here: list[Touched] = []
+    for part in parts:
+        if part.startswith(":"):
+            _, _, old, new, _ = part.split(" ")
+            here.append(Touched(next(parts), old, new))
+        elif part:
+            here = found.setdefault(part, [])
+    return found
+
+
+def patches(repo: Repository, commits: Iterable[Commit], context: int = 3) -> dict[str, str]:
+    """By commit id, git's patch id of the change, as :meth:`Repository.patch_id` has it of two trees."""
+    form = ("-p", f"-U{context}", "--full-index", "--binary")
+    out = repo.line("patch-id", "--stable", stdin=repo.run(*_COMPARE, *form, stdin=_pairs(commits)))
+    return {oid: patch for patch, _, oid in (line.partition(" ") for line in out.splitlines())}
+
+
+def _pairs(commits: Iterable[Commit]) -> bytes:
+    return "".join(" ".join((commit.oid, *commit.parents[:1])) + "\n" for commit in commits).encode()
+
+
+def check_paths(repo: Repository, stretch: Stretch, contract: Contract) -> Iterator[Finding]:
+    """An iteration changes editable files only, and none that is computed; each tree has the contract's frozen ones."""
+    changes = touched(repo, (sealed.commit for sealed in stretch.commits))
+    for sealed in stretch.commits:
+        if sealed.is_baseline:
+            yield from check_frozen(repo, sealed, contract)
+        for change in changes.get(sealed.oid, ()):
+            if code := _forbidden(contract, sealed, change):
+                yield _finding(code, sealed, change.path)
+    yield from _check_simpler(repo, stretch, changes)
+
+
+def check_frozen(repo: Repository, sealed: Sealed, contract: Contract) -> Iterator[Finding]:
+    """Whatever it changes: the frozen files of its tree are those of the contract."""
+    if not contract.freeze:
+        return
+    held = entries(repo, sealed.commit.tree, [frozen.path for frozen in contract.freeze])
+    for frozen in contract.freeze:
+        entry = held.get(frozen.path)
+        if entry is None or entry.oid != frozen.blob:
+            look = f"git ls-tree {sealed.oid[:10]} {quote(frozen.path)}"
+            yield Finding("frozen", f"{sealed.name} does not hold {frozen.path} as the contract has it.", look)
+
+
+def _forbidden(contract: Contract, sealed: Sealed, change: Touched) -> str:
+    """The code of what is wrong with a change; empty when it is allowed."""
+    frozen = {frozen.path: frozen.blob for frozen in contract.freeze}
+    if change.path in frozen:
+        return "frozen" if change.new != frozen[change.path] and not sealed.is_baseline else ""
+    if sealed.iteration and change.path in VIEWS:
+        return "generated"
+    return "outside" if sealed.iteration and not covers(contract.edit, change.path) else ""
+
+
+def _finding(code: str, sealed: Sealed, path: str) -> Finding:
+    what = {"frozen": "is frozen", "generated": "is computed", "outside": "may not change"}[code]
+    look = f"git show {sealed.oid[:10]} -- {pathspec(path)}"
+    return Finding(code, f"{sealed.name} changes {one_line(path)}, which {what}.", look)
+
+
+def _check_simpler(repo: Repository, stretch: Stretch, changes: Mapping[str, list[Touched]]) -> Iterator[Finding]:
+    """Code that was kept for being shorter is as much shorter as it says."""
+    for sealed in stretch.commits:
+        if not sealed.iteration or not sealed.iteration.simpler:
+            continue
+        edits = changes.get(sealed.oid, [])
+        blobs = repo.blobs({oid for edit in edits for oid in (edit.old, edit.new) if oid.strip("0")})
+        fewer = sum(code_lines(blobs.get(edit.old, b"")) - code_lines(blobs.get(edit.new, b"")) for edit in edits)
+        if fewer != sealed.iteration.simpler:
+            said = f"{sealed.name} calls itself {sealed.iteration.simpler} lines simpler, and is {fewer}."
+            yield Finding("simpler", said, f"git show {sealed.oid[:10]}")

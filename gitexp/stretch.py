@@ -1,0 +1,193 @@
+"""Commits taken apart for an audit, and the stretches of a history that belong together.
+
+An experiment's stretch goes from its baseline to its last commit. A review's holds KEEPs that were cherry-picked from
+an experiment, which one can tell by the base that their trailers name. A rebased one holds copies of all there was.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from itertools import pairwise
+
+from gitexp import records, trailers
+from gitexp.git import Commit, Repository
+from gitexp.model import Contract, Iteration, Remark, Status
+from gitexp.text import one_line
+from gitexp.trailers import Message
+
+_PICKED = re.compile(rb"^\(cherry picked from commit ([0-9a-f]{40,64})\)$", re.MULTILINE)
+_REVERTS = re.compile(rb"^This reverts commit ([0-9a-f]{40,64})\b", re.MULTILINE)
+_CLAIM = re.compile(r"exp([0-9]{3,9}) (KEEP|DISCARD|CRASH)(?: [^:\s]+)?: ")
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A commit, and what its message records, if anything."""
+
+    commit: Commit
+    message: Message
+    iteration: Iteration | None
+    remark: Remark | None
+
+    @classmethod
+    def of(cls, commit: Commit) -> Sealed:
+        message = trailers.read(commit.message)
+        iteration = records.from_message(message, commit.oid)
+        return cls(commit, message, iteration, records.remark_from(message, commit.oid))
+
+    @property
+    def oid(self) -> str:
+        return self.commit.oid
+
+    @property
+    def name(self) -> str:
+        return f"{self.oid[:10]} {one_line(self.message.subject, 60)}"
+
+    @property
+    def parent(self) -> str:
+        return self.commit.parents[0] if self.commit.parents else ""
+
+    @property
+    def is_baseline(self) -> bool:
+        return self.iteration is not None and self.iteration.contract is not None
+
+    @property
+    def base(self) -> str:
+        """The commit that it says it was sealed on; empty for one that no step made."""
+        sealed = self.iteration or self.remark
+        return sealed.base if sealed else ""
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it stands where it was sealed."""
+        return self.base != "" and self.base == self.parent
+
+    @property
+    def is_copy(self) -> bool:
+        return self.iteration is not None and (not self.is_own or self.picked != "")
+
+    @property
+    def picked(self) -> str:
+        """The commit that ``git cherry-pick -x`` says it was picked from; empty when it says none."""
+        found = _PICKED.search(self.commit.message.rstrip().rpartition(b"\n\n")[2])
+        return found[1].decode() if found else ""
+
+    @property
+    def reverts(self) -> str:
+        """The commit that it says it reverts, in ``git revert``'s words; empty when it says none."""
+        found = None if self.iteration else _REVERTS.search(self.commit.message)
+        return found[1].decode() if found else ""
+
+    @property
+    def claim(self) -> tuple[int, str] | None:
+        """The number and the verdict that it has by its trailers, or else by its subject."""
+        if self.iteration:
+            return self.iteration.number, self.iteration.status.value
+        found = _CLAIM.match(self.message.subject)
+        return (int(found[1]), found[2]) if found else None
+
+    @property
+    def is_undone(self) -> bool:
+        """Whether a revert has to follow."""
+        return self.claim is not None and self.claim[1] != Status.KEEP.value
+
+
+class Kind(Enum):
+    EXPERIMENT = "experiment"
+    REVIEW = "review"
+    REBASED = "rebased"
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    kind: Kind
+    commits: tuple[Sealed, ...]  # oldest first, each the first parent of the next
+
+    @property
+    def iterations(self) -> list[Iteration]:
+        return [sealed.iteration for sealed in self.commits if sealed.iteration]
+
+    @property
+    def contract(self) -> Contract | None:
+        return next((iteration.contract for iteration in self.iterations if iteration.contract), None)
+
+
+def of_experiment(repo: Repository, tip: str) -> Stretch | None:
+    """The stretch that ends at ``tip``, down to the nearest baseline that stands where it was sealed, or else to the
+    nearest copy of one; ``None`` when there is neither."""
+    walked: list[Sealed] = []
+    copied = 0
+    for commit in repo.first_parent_log(tip):
+        walked.append(sealed := Sealed.of(commit))
+        if sealed.is_baseline and sealed.is_own:
+            return Stretch(Kind.EXPERIMENT, tuple(walked[::-1]))
+        if sealed.is_baseline and not copied:
+            copied = len(walked)
+    return Stretch(Kind.REBASED, tuple(walked[:copied][::-1])) if copied else None
+
+
+def of_range(repo: Repository, revisions: Iterable[str], whole: bool) -> Iterator[Stretch]:
+    """The stretches with iterations among the commits that ``revisions`` name.
+
+    In a ``whole`` ancestry an experiment, or a review of one, may be long past: there, what follows it is other work.
+    """
+    commits = [Sealed.of(commit) for commit in repo.log("--topo-order", *revisions)]
+    for line in _lines(commits):
+        yield from _stretches(_grounded(repo, line), whole)
+
+
+def _lines(commits: list[Sealed]) -> Iterator[list[Sealed]]:
+    """The commits, which come newest first, as lines of first parents, each oldest first."""
+    left = {sealed.oid: sealed for sealed in commits}
+    for newest in commits:
+        line: list[Sealed] = []
+        at = left.pop(newest.oid, None)
+        while at:
+            line.append(at)
+            at = left.pop(at.parent, None)
+        if line:
+            yield line[::-1]
+
+
+def _grounded(repo: Repository, line: list[Sealed]) -> list[Sealed]:
+    """A line that begins amid an experiment goes down to its baseline, whatever the range."""
+    first = next((sealed for sealed in line if sealed.base), None)
+    if first is None or not first.is_own or first.is_baseline or not line[0].parent:
+        return line
+    below = of_experiment(repo, line[0].parent)
+    return [*below.commits, *line] if below and below.kind is Kind.EXPERIMENT else line
+
+
+def _stretches(line: list[Sealed], whole: bool) -> Iterator[Stretch]:
+    """A line cut before each baseline, and in a whole ancestry where an experiment is past."""
+    for start, end in pairwise([0, *(at for at, sealed in enumerate(line) if sealed.is_baseline and at), len(line)]):
+        part = line[start:end]
+        if not any(sealed.claim for sealed in part):
+            continue
+        kind = _kind(part)
+        past = _past(part, kind) if whole else len(part)
+        yield Stretch(kind, tuple(part[:past]))
+        yield from _stretches(part[past:], whole)
+
+
+def _kind(part: list[Sealed]) -> Kind:
+    sealed = [sealed for sealed in part if sealed.iteration]
+    if all(one.is_copy or one.is_baseline for one in sealed) and (not sealed or any(one.is_copy for one in sealed)):
+        return Kind.REBASED if any(one.is_undone for one in sealed) else Kind.REVIEW
+    return Kind.EXPERIMENT if sealed[0].is_own else Kind.REBASED
+
+
+def _past(part: list[Sealed], kind: Kind) -> int:
+    """Where in a part of a line other work begins. A review ends with the commit that sums it up."""
+    last = max(at for at, sealed in enumerate(part) if sealed.claim or sealed.remark)
+    if kind is Kind.REVIEW:
+        return min(last + 2, len(part))
+    ours = {sealed.oid for sealed in part[: last + 1]}
+    for at, sealed in enumerate(part[last + 1 :], last + 1):
+        if sealed.reverts not in ours:
+            return at
+        ours.add(sealed.oid)
+    return len(part)
