@@ -21,6 +21,7 @@ LEVELS = [
         "export",
         "plot",
         "picture",
+        "ci",
     ],
     ["decide", "breaker", "records", "pending", "outcome"],
     ["history", "worktree", "locks", "brief", "stretch", "finding"],

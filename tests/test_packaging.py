@@ -33,7 +33,8 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_ships_templates_and_hooks_and_no_tests(dist: Path) -> None:
     names = zipfile.ZipFile(next(dist.glob("*.whl"))).namelist()
-    for wanted in ("gitexp/hooks/post-run", "gitexp/templates/EXPERIMENT.md.j2", "gitexp/templates/mlx/train.py"):
+    templates = ("EXPERIMENT.md.j2", "ci/gitexp.yml", "mlx/train.py")
+    for wanted in ("gitexp/hooks/post-run", *(f"gitexp/templates/{name}" for name in templates)):
         assert wanted in names
     for wanted in ("AGENTS.md", *(f"skill/{name}" for name in SKILL_FILES)):
         assert f"gitexp/templates/agent/{wanted}" in names

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from gitexp import agent, history
+from gitexp import agent, ci, history
 from gitexp.baseline import TEMPLATES, Plan, begin
 from gitexp.cli.progress import Terminal
 from gitexp.errors import GitexpError
@@ -88,7 +88,15 @@ def positive(ctx: click.Context, param: click.Parameter, value: float | None) ->
     help="First write and commit what an agent reads: a skill, a section of AGENTS.md. Where an experiment is checked "
     "out, write them untracked, and run nothing.",
 )
+@click.option(
+    "--ci",
+    "with_ci",
+    is_flag=True,
+    help=f"Write {ci.FILE}, which checks pull requests. Alone, where there is an experiment: only that.",
+)
+@click.pass_context
 def init(
+    ctx: click.Context,
     train: str,
     name: str | None,
     goal: str | None,
@@ -108,6 +116,7 @@ def init(
     rule: str,
     template: str | None,
     for_agent: bool,
+    with_ci: bool,
 ) -> None:
     """Start an experiment: run the baseline and seal it on exp/NAME.
 
@@ -119,9 +128,14 @@ def init(
       gitexp init --template mlx --budget 60 --goal 'lowest val_bpb'
       gitexp init scripts/fit.py --metric accuracy --maximize --freeze score.py
       gitexp init --agent
+      gitexp init --ci
     """
     repo = Repository.discover(Path.cwd())
-    if for_agent and _equip(repo):
+    if with_ci:
+        ci.check(repo)
+    if (for_agent and _equip(repo)) or (_asks_for_ci_only(ctx) and history.names(repo)):
+        if with_ci:
+            _write_ci(repo)
         return
     came_from = repo.branch() or "a detached HEAD"
     if not template and not (Path.cwd() / train).exists() and repo.top and _wants_template(train):
@@ -151,6 +165,17 @@ def init(
     score = f"{ledger.contract.metric} {score_text(ledger.baseline.score)} ({better} is better)"
     click.echo(f"{ledger.baseline.id} {score} on exp/{ledger.name}, from {came_from}")
     click.echo(f"Next: edit {', '.join(ledger.contract.edit)}, then: gitexp step -m 'what you changed'")
+    if with_ci:
+        _write_ci(repo)
+
+
+def _asks_for_ci_only(ctx: click.Context) -> bool:
+    default = click.core.ParameterSource.DEFAULT
+    return [name for name in ctx.params if ctx.get_parameter_source(name) is not default] == ["with_ci"]
+
+
+def _write_ci(repo: Repository) -> None:
+    click.echo(f"{ci.write(repo)}: commit it on the branch that pull requests go to")
 
 
 def _equip(repo: Repository) -> bool:

@@ -1,0 +1,45 @@
+"""The check of pull requests: a GitHub Actions workflow that runs ``gitexp fsck`` on their commits."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from shlex import quote
+
+from gitexp import __version__
+from gitexp.disk import write_file
+from gitexp.errors import GitexpError
+from gitexp.git import Repository
+from gitexp.resources import data_dir
+
+FILE = ".github/workflows/gitexp.yml"
+
+
+def write(repo: Repository) -> Path:
+    """Put the workflow in place, and say where that is. Nothing is overwritten."""
+    check(repo)
+    file = repo.top / FILE
+    if not file.exists():
+        write_file(file, _workflow())
+    return file
+
+
+def check(repo: Repository) -> None:
+    """Raise for another workflow of that name."""
+    file = repo.top / FILE
+    if os.path.lexists(file) and not (file.is_file() and file.read_bytes() == _workflow()):
+        raise GitexpError(
+            f"{FILE} is there already, and is not what this gitexp ({__version__}) writes.",
+            f"mv {quote(str(file))} {quote(str(file))}.old && gitexp init --ci   # and then compare them",
+        )
+
+
+def _workflow() -> bytes:
+    text = (data_dir("templates") / "ci" / "gitexp.yml").read_text("utf-8")
+    return text.replace("@GITEXP@", requirement(__version__)).encode()
+
+
+def requirement(version: str) -> str:
+    """This release and those that mend it; any, for a checkout that has no version."""
+    release = version.partition("+")[0]
+    return f"gitexp~={release}" if "." in release else "gitexp"
