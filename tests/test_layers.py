@@ -7,7 +7,7 @@ from pathlib import Path
 
 LEVELS = [
     ["errors", "resources", "text", "__init__"],
-    ["model", "git", "observer", "output", "processes", "watch", "changes", "disk", "curve", "extras"],
+    ["model", "git", "observer", "output", "processes", "watch", "changes", "disk", "curve", "extras", "values"],
     [
         "trailers",
         "summary",
@@ -22,15 +22,19 @@ LEVELS = [
         "plot",
         "picture",
         "ci",
+        "python_source",
+        "toml_source",
+        "yaml_source",
+        "space",
     ],
-    ["decide", "breaker", "records", "pending", "outcome"],
-    ["history", "worktree", "locks", "brief", "stretch", "finding"],
-    ["seal", "notebook", "measure", "proposal", "gate", "live", "logs", "audit", "blocks", "retrial", "paths"],
+    ["json_source", "tpe", "decide", "breaker", "records", "pending", "outcome"],
+    ["history", "worktree", "locks", "brief", "stretch", "finding", "constants", "search"],
+    ["seal", "notebook", "measure", "proposal", "gate", "live", "logs", "audit", "blocks", "retrial", "paths", "editable"],
     ["snapshot", "conclude", "borrow", "agent", "copies"],
     ["notify", "aside"],
     ["recovery", "replicates"],
     ["step", "baseline", "fsck", "remark"],
-    ["demo", "heldout", "loop"],
+    ["demo", "heldout", "loop", "sweep"],
     ["cli"],
     ["__main__"],
 ]
