@@ -23,6 +23,7 @@ def iteration_json(iteration: Iteration, delta: float | None) -> dict[str, Any]:
         "reason": iteration.reason,
         "error": m.error or None,
         "changes": list(iteration.changes),
+        "params": dict(iteration.params),
         "spoiled": list(m.spoiled),
         "metrics": dict(m.metrics),
         "samples": [{"seed": s.seed, "seconds": s.seconds, "score": s.score} for s in m.samples],

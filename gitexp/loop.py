@@ -112,7 +112,7 @@ def _take_up(repo: Repository, place: Place, observer: Observer) -> Proposal | N
         contract = history.load(repo, place.name).contract
         if candidate and not finished and edits(repo, contract.edit) == candidate.changes:
             observer.say(f"{candidate.id}: the loop died while it ran; it is run again.")
-            return retold(candidate.description, candidate.body)
+            return retold(candidate)
         if ref := set_aside(repo, place, contract.edit, "loop"):
             observer.say(f"The loop died while its proposer was at work; what that left is kept as {ref}.")
         place.forget_proposing()

@@ -141,6 +141,7 @@ class Iteration:
     changes: tuple[str, ...] = ()  # what the edit changes, by syntax
     patch: str = ""  # git's patch id of the edit
     simpler: int = 0  # by how many lines the code became shorter, where that was the point (--simplify)
+    params: tuple[tuple[str, str], ...] = ()  # the constants that a sweep set, with their values as source
     delta: float | None = None  # its score less the incumbent's, as the rule weighed them
     commit: str = ""
 

@@ -48,6 +48,7 @@ class Candidate:
     things: tuple[str, ...] = ()  # what the edit changes, by syntax
     patch: str = ""  # git's patch id of the edit
     simpler: int = 0  # by how many lines the code became shorter, where that is the point of the edit
+    params: tuple[tuple[str, str], ...] = ()  # the constants that a sweep sets, with their values as source
     contract: Contract | None = None  # the baseline's only
 
     def label(self, run: int) -> str:
@@ -242,6 +243,7 @@ def _candidate(data: dict[str, Any]) -> Candidate:
         changes=_files(data.pop("changes")),
         notes=_notes(data.pop("notes")),
         things=tuple(data.pop("things")),
+        params=tuple((name, value) for name, value in data.pop("params", ())),
         contract=_contract(contract) if contract else None,
         **data,
     )

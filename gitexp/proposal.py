@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from gitexp import hook
@@ -14,7 +14,7 @@ from gitexp.disk import write_file
 from gitexp.errors import GitexpError
 from gitexp.model import Ledger, Notes
 from gitexp.observer import Observer
-from gitexp.pending import Place
+from gitexp.pending import Candidate, Place
 from gitexp.processes import MARK
 from gitexp.runner import NotStarted, attend, run
 from gitexp.text import from_bytes
@@ -32,6 +32,7 @@ class Proposal:
     notes: Notes = Notes()
     again: bool = False  # an edit that was tried before may be tried again
     simplify: bool = False  # shorter code at no loss is its point
+    params: tuple[tuple[str, str], ...] = ()  # the constants that a sweep sets, with their values as source
 
 
 Proposer = Callable[[Place, Ledger], Proposal]  # makes the edit, and says what it was
@@ -108,6 +109,6 @@ class Agent:
         return last
 
 
-def retold(description: str, body: str) -> Proposal:
+def retold(candidate: Candidate) -> Proposal:
     """The proposal of a step that was interrupted, to be taken again."""
-    return replace(Proposal(f"{description}\n\n{body}".strip()), again=True)
+    return Proposal(f"{candidate.description}\n\n{candidate.body}".strip(), again=True, params=candidate.params)

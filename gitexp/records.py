@@ -83,6 +83,8 @@ def _pairs(iteration: Iteration) -> Iterator[tuple[str, str]]:
         yield "Exp-Delta", f"{iteration.delta:.12g}"
     for thing in iteration.changes:
         yield "Exp-Change", thing
+    for name, value in iteration.params:
+        yield "Exp-Param", f"{name}={value}"
     if iteration.simpler:
         yield "Exp-Simpler", str(iteration.simpler)
     if iteration.patch:
@@ -197,9 +199,17 @@ def _iteration(message: Message, commit: str) -> Iteration | None:
         changes=message.all("Exp-Change"),
         patch=message.first("Exp-Patch") or "",
         simpler=int(message.first("Exp-Simpler") or 0),
+        params=tuple(map(_param, message.all("Exp-Param"))),
         delta=_number(message, "Exp-Delta"),
         commit=commit,
     )
+
+
+def _param(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ValueError(text)
+    return name, value
 
 
 def _required(message: Message, key: str) -> str:

@@ -31,6 +31,7 @@ def record(candidate: Candidate, verdict: Verdict, measurement: Measurement) -> 
         changes=candidate.things,
         patch=candidate.patch,
         simpler=candidate.simpler,
+        params=candidate.params,
         delta=verdict.delta,
     )
 

@@ -24,6 +24,7 @@ def snapshot(
     description: str,
     body: str = "",
     notes: Notes,
+    params: tuple[tuple[str, str], ...] = (),
     contract: Contract | None = None,
 ) -> Candidate:
     """What ``paths`` hold now, as an edit of the commit ``base``, with what people wrote in EXPERIMENT.md meanwhile.
@@ -45,6 +46,7 @@ def snapshot(
         notes=notes.beside(notebook.unsealed(repo, place, place.name)),
         notebook=notebook.current(repo),
         work_tree=str(repo.top),
+        params=params,
         contract=contract,
         things=() if contract else _things(repo, base, changes),
         patch="" if contract else repo.patch_id(base_tree, tree),

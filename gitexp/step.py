@@ -123,6 +123,7 @@ def _snapshot(repo: Repository, place: Place, ledger: Ledger, proposal: Proposal
         description=description,
         body=body,
         notes=proposal.notes,
+        params=proposal.params,
     )
     if not candidate.changes:
         raise GitexpError(

@@ -29,6 +29,7 @@ Exp-Seed            the first replicate's seed
 Exp-Sample          ``exp004 seed=0 seconds=8.1 score=1.8``, one for each replicate; ``score=`` is empty for a crash
 Exp-Delta           its score less the incumbent's, as the rule weighed them
 Exp-Change          what the edit changes, by syntax: ``constant LR``, ``function forward``; one for each
+Exp-Param           ``LR=0.3``: a constant that a sweep set, its value as source; one for each
 Exp-Simpler         by how many lines the code became shorter, where that was the point (``--simplify``)
 Exp-Patch           git's patch id of the edit: an edit that was tried before has the same
 Exp-Spoiled         what spoiled a run that was made again, one for each

@@ -33,6 +33,7 @@ SECONDS = st.floats(0, 1e6).map(lambda value: round(value, 2))
 HASH = st.integers(0, 16**40 - 1).map("{:040x}".format)
 ID = st.integers(0, 12345).map("exp{:03d}".format)
 ITEMS = st.none() | st.lists(SOME, max_size=3).map(tuple)
+PARAMS = st.lists(st.tuples(TEXT.filter(lambda name: "=" not in name), TEXT), max_size=3).map(tuple)
 NOTES = st.builds(Notes, *[st.none() | TEXT] * 2, *[ITEMS] * 2, st.none() | TEXT)
 
 
@@ -88,6 +89,7 @@ def iterations(draw: st.DrawFn) -> Iteration:
         notes=draw(NOTES),
         contract=draw(contracts(seed)) if is_baseline else None,
         body=body,
+        params=draw(PARAMS),
         commit="c" * 40,
         tree="d" * 40,
     )
@@ -139,6 +141,7 @@ CRASH = replace(
     notes=Notes(),
     contract=None,
     body="Why not.",
+    params=(("LR", "0.3"), ("model.act", '"a=b"')),
 )
 
 
@@ -199,6 +202,7 @@ def test_a_crash_is_written_without_a_score() -> None:
     assert "Exp-Score" not in message
     assert "Exp-Sample: exp001 seed=7 seconds=1.00 score=\n" in message
     assert "Exp-Error: ValueError: x\n" in message
+    assert 'Exp-Param: LR=0.3\nExp-Param: model.act="a=b"\n' in message
 
 
 def test_scores_keep_every_digit_seconds_and_memory_are_rounded() -> None:
@@ -339,6 +343,7 @@ def test_another_format_is_refused_with_the_way_out(version: str) -> None:
         ("Exp-Metric: a=b=1e-12", "Exp-Metric: a=b=nan"),
         ("Exp-Metric: a=b=1e-12", "Exp-Metric: a"),
         ("Exp-Metric: a=b=1e-12", "Exp-Metric: a="),
+        ("Exp-Metric: a=b=1e-12", "Exp-Param: LR"),
         ("Exp-Test: 2.7", "Exp-Test: -inf"),
         ("Exp-Memory-MB: 27545.5", "Exp-Memory-MB: 27 GB"),
         ("score=2.667\n", "score=nan\n"),

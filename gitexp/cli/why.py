@@ -53,6 +53,7 @@ def _facts(ledger: Ledger, found: Iteration) -> list[tuple[str, str]]:
     for seed, known in _known(ledger, found):
         facts.append(("+", f"{met.id if met else ''} seed {seed}: {score_text(known)}, known before"))
     facts += [("changed", thing) for thing in found.changes]
+    facts += [("set", f"{name} = {value}") for name, value in found.params]
     facts.append(("hypothesis", found.notes.hypothesis or ""))
     if found.simpler:
         facts.append(("simpler", f"lines of code: {found.simpler} fewer"))
