@@ -12,5 +12,9 @@ class GitexpError(Exception):
         self.hint = hint
 
 
+class NotNewError(GitexpError):
+    """There is nothing to learn from an edit: it is the incumbent, or it was tried before."""
+
+
 class BreakerOpenError(GitexpError):
     """The circuit breaker is open: an experiment goes on only when a person has looked."""

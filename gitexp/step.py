@@ -8,7 +8,7 @@ from gitexp import breaker, history, hook, locks, records
 from gitexp.conclude import Outcome, conclude, keep_result, whereabouts
 from gitexp.decide import check_rule
 from gitexp.diagnosis import diagnose
-from gitexp.errors import BreakerOpenError, GitexpError
+from gitexp.errors import BreakerOpenError, GitexpError, NotNewError
 from gitexp.gate import check_gate
 from gitexp.git import Repository
 from gitexp.model import Contract, Ledger, Status
@@ -80,8 +80,8 @@ def _check_unedited(repo: Repository, contract: Contract) -> None:
     """What a refused or interrupted step left must not be taken for a part of what the command is about to do."""
     if edited := [change.path for change in repo.changes()] + untracked_below(repo, contract.edit):
         raise GitexpError(
-            f"{', '.join(edited)} is edited already, by an earlier step perhaps, and the command's edit would be mixed "
-            "with that.",
+            f"{', '.join(edited)} is edited already, by an earlier step perhaps, and another edit would be mixed with "
+            "that.",
             f"gitexp step -m '...'   # tries the edit that is there; or: git restore {pathspec(edited[0])}",
         )
 
@@ -126,7 +126,7 @@ def _snapshot(repo: Repository, place: Place, ledger: Ledger, proposal: Proposal
         params=proposal.params,
     )
     if not candidate.changes:
-        raise GitexpError(
+        raise NotNewError(
             f"Nothing changed in {', '.join(contract.edit)} since {ledger.incumbent.id}.",
             f"gitexp step -m '...'   # after an edit of {contract.edit[0]}",
         )
@@ -162,7 +162,7 @@ def _check_new(ledger: Ledger, candidate: Candidate) -> None:
         if tried.patch == candidate.patch and tried.patch:
             if tried.status is Status.CRASH and diagnose(tried).environment:
                 return
-            raise GitexpError(
+            raise NotNewError(
                 f"This edit was already tried as {tried.id}, {tried.status.value}: {tried.reason}.",
                 "gitexp step --again -m '...'   # tries it again; or take it back: git restore "
                 + " ".join(map(pathspec, candidate.changes)),

@@ -95,6 +95,17 @@ def test_a_trainer_of_ones_own_starts_as_written(tmp_path: Path) -> None:
     assert done.stdout.startswith("exp000 accuracy 0.900000 (higher is better) on exp/fit, from main\n"), done.stderr
 
 
+def test_the_sweeps_plan_as_written(tmp_path: Path) -> None:
+    plan, search = next(block for block in blocks("sh") if "gitexp sweep" in block).splitlines()
+    trainer = "DEPTH = 1\nHEAD_LR = 0.01\nprint('val_bpb:', DEPTH + HEAD_LR)\n"
+    folder = make_repository(tmp_path / "swept", {"train.py": trainer})
+    done = shell(f"gitexp init\n{plan}\n{search.replace('30', '2')}\n{plan}", folder)
+    assert done.returncode == 0, done.stderr
+    assert "  DEPTH 1 -> 2\n  DEPTH 1 -> 4\n  HEAD_LR 0.01 -> 0.0001\n" in done.stdout
+    assert "\n7 steps: about " in done.stdout
+    assert "\nexp002 " in done.stdout
+
+
 def test_completion_as_written(tmp_path: Path) -> None:
     command = re.search(r'`(eval "\$\(_GITEXP_COMPLETE=bash_source gitexp\)")`', README)
     assert command

@@ -26,6 +26,7 @@ COMMANDS = {
     "init": ("init", "Start an experiment: run the baseline and seal it on exp/NAME."),
     "step": ("step", "Try one change: run it, judge it, seal what came of it."),
     "loop": ("loop", "Let COMMAND propose one change after another, and take each as a step."),
+    "sweep": ("sweep", "Search over constants: one step for each setting of them."),
     "watch": ("watch", "Watch a running loop from another terminal, until ^C."),
     "brief": ("brief", "Say what a fresh agent needs to know, or a person in the morning."),
     "log": ("log", "List the iterations, oldest first, or all experiments."),
