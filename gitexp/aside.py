@@ -13,19 +13,24 @@ from gitexp.worktree import swap, untracked_below
 
 
 def set_aside(repo: Repository, place: Place, editable: Iterable[str], label: str) -> str:
-    """Put every changed file back as it is in HEAD; the ref that keeps what they held, empty when nothing differed."""
+    """Put every changed file back as it is in HEAD; the ref that keeps what they held, empty when nothing differed.
+
+    Without a ``label`` no ref keeps it: it can be made again.
+    """
     paths = dict.fromkeys([*(change.path for change in repo.changes()), *untracked_below(repo, editable)])
     if not paths:
         return ""
     old = entries(repo, "HEAD", paths)
     wanted = {path: old.get(path) for path in paths}
     held = {path: file_entry(repo, path, old.get(path)) for path in paths}
-    tree = write_tree(repo, tree_of(repo, "HEAD"), held)
-    ref = f"refs/gitexp/saved/{label}-{tree[:8]}"
+    ref = ""
     index = in_index(repo, paths)
     staged = {path: entry for path, entry in wanted.items() if index[path] != entry}
     with signals_wait(), place.moving():
-        repo.update_refs(f"gitexp: {label} set aside", f"update {ref} {tree}")
+        if label:
+            tree = write_tree(repo, tree_of(repo, "HEAD"), held)
+            ref = f"refs/gitexp/saved/{label}-{tree[:8]}"
+            repo.update_refs(f"gitexp: {label} set aside", f"update {ref} {tree}")
         if staged:
             stage(repo, staged)
         swap(repo, held, wanted)

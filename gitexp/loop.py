@@ -8,12 +8,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from gitexp import history
 from gitexp.aside import set_aside
 from gitexp.conclude import Outcome
 from gitexp.disk import lock
-from gitexp.errors import BreakerOpenError, GitexpError
+from gitexp.errors import BreakerOpenError, GitexpError, NotNewError
 from gitexp.git import Repository
 from gitexp.live import LOOP_LOCK
 from gitexp.model import Iteration, Ledger, Status, score_text, signed
@@ -22,10 +23,12 @@ from gitexp.pending import Place
 from gitexp.proposal import Proposal, Proposer, retold
 from gitexp.recovery import recover
 from gitexp.step import step
+from gitexp.text import one_line
 from gitexp.worktree import edits
 
 STOP = "STOP"  # a file of this name at the top of the work tree ends the loop
 FAILURES = 3  # rounds in a row that bring no step, after which the loop ends
+SAID = 80  # characters of a refused proposal's description
 TOLD = 3  # iterations that the closing paragraph names
 
 
@@ -49,12 +52,24 @@ class Ended:
     error: GitexpError | None = None  # what has to be mended before it can go on
 
 
+class Source(Protocol):
+    """Where a loop's proposals come from."""
+
+    @property
+    def can_be_made_again(self) -> bool:
+        """Whether an edit that is not tried need not be kept."""
+
+    def next(self, ledger: Ledger, refusal: GitexpError | None) -> Proposer | None:
+        """What makes the next edit, after the last one was tried, or refused; ``None`` when nothing is left to try."""
+
+
 @dataclass(slots=True)
 class _Rounds:
     """What one run of a loop has seen so far."""
 
     started: float
     steps: list[Iteration]
+    said: str = ""  # what the last proposal called itself
     failures: int = 0
     refusal: GitexpError | None = None
 
@@ -62,17 +77,16 @@ class _Rounds:
 def loop(
     repo: Repository,
     name: str,
-    propose: Callable[[Ledger, str], Proposer | None],
+    source: Source,
     limits: Limits,
     observer: Observer,
     told: Callable[[Outcome], None],
     interrupted: Callable[[], bool],
 ) -> Ended:
-    """Take one step after another.
+    """Take one step after another, of the proposals that ``source`` has.
 
-    ``propose`` is given the ledger, and why the last proposal was refused; it returns what makes the next edit, or
-    ``None`` when nothing is left to try. ``told`` hears each outcome. The loop ends after the step during which
-    ``interrupted`` became true. Raises only what keeps it from beginning.
+    ``told`` hears each outcome. The loop ends after the step during which ``interrupted`` became true. Raises only what
+    keeps it from beginning.
     """
     place = Place.of(repo, name)
     if (repo.top / STOP).exists():
@@ -86,7 +100,7 @@ def loop(
             why = "you asked it to end" if interrupted() else _limit(repo, ledger, limits, rounds)
             if why:
                 return _ended(rounds, ledger, why)
-            proposed, left = left or propose(ledger, str(rounds.refusal or "")), None
+            proposed, left = left or _next(source, ledger, rounds), None
             if proposed is None:
                 return _ended(rounds, ledger, "there is nothing left to try")
             _wait_for_others(place, observer, interrupted)
@@ -107,13 +121,14 @@ def _take_up(repo: Repository, place: Place, observer: Observer) -> Proposal | N
     with place.locked(repo, "loop"):
         candidate = place.read_journal()
         finished = recover(repo, place, observer)
-        if not place.was_proposing():
+        left = place.proposing()
+        if left is None:
             return None
         contract = history.load(repo, place.name).contract
         if candidate and not finished and edits(repo, contract.edit) == candidate.changes:
             observer.say(f"{candidate.id}: the loop died while it ran; it is run again.")
             return retold(candidate)
-        if ref := set_aside(repo, place, contract.edit, "loop"):
+        if ref := set_aside(repo, place, contract.edit, "" if left else "loop"):
             observer.say(f"The loop died while its proposer was at work; what that left is kept as {ref}.")
         place.forget_proposing()
         return None
@@ -152,22 +167,26 @@ def _round(
     observer: Observer,
 ) -> Outcome | None:
     """One step, or ``None`` when the proposal was refused. Raises what another proposal would not mend."""
-    made = proposed if isinstance(proposed, Proposal) else _noted(proposed)
     try:
-        outcome = step(repo, place.name, made, observer)
+        outcome = step(repo, place.name, proposed, observer)
     except GitexpError as refusal:
-        if not place.was_proposing():
+        again = place.proposing()
+        if again is None or place.read_journal():  # it is measured, and can be sealed when that is mended
             raise
-        ref = set_aside(repo, place, ledger.contract.edit, ledger.next_id)
+        ref = set_aside(repo, place, ledger.contract.edit, "" if again else ledger.next_id)
         place.forget_proposing()
         kept = f" Its edit is kept as {ref}." if ref else ""
-        observer.say(f"{ledger.next_id} was not tried: {refusal.sentence}{kept}")
+        what = f"{ledger.next_id} ({rounds.said})" if rounds.said else ledger.next_id
+        observer.say(f"{what} was not tried: {refusal.sentence}{kept}")
         if repo.resolve("HEAD") != ledger.tip:
             raise
-        rounds.failures, rounds.refusal = rounds.failures + 1, refusal
+        known = again and isinstance(refusal, NotNewError)  # that is no failure of a sweep
+        rounds.failures, rounds.refusal = rounds.failures + (not known), refusal
         return None
     except KeyboardInterrupt:
-        place.forget_proposing()  # a person is here, and the edit is theirs now
+        if place.proposing():
+            set_aside(repo, place, ledger.contract.edit, "")
+        place.forget_proposing()  # a person is here, and what else lies there is theirs now
         raise
     place.forget_proposing()
     rounds.failures, rounds.refusal = 0, None
@@ -175,12 +194,17 @@ def _round(
     return outcome
 
 
-def _noted(propose: Proposer) -> Proposer:
-    """From here on what lies in the work tree is the proposer's, whoever finds it."""
+def _next(source: Source, ledger: Ledger, rounds: _Rounds) -> Proposer | None:
+    """What the source has, with a note: what then lies in the work tree is the proposer's, whoever finds it."""
+    propose, rounds.said = source.next(ledger, rounds.refusal), ""
+    if propose is None:
+        return None
 
     def noted(place: Place, ledger: Ledger) -> Proposal:
-        place.write_proposing()
-        return propose(place, ledger)
+        place.write_proposing(source.can_be_made_again)
+        proposal = propose(place, ledger)
+        rounds.said = one_line(proposal.message, SAID)
+        return proposal
 
     return noted
 
@@ -207,13 +231,13 @@ def _ended(rounds: _Rounds, ledger: Ledger, why: str, error: GitexpError | None 
     return Ended(why, ledger, tuple(rounds.steps), time.monotonic() - rounds.started, error)
 
 
-def paragraph(ended: Ended) -> str:
+def paragraph(ended: Ended, what: str) -> str:
     """What was tried, what was found, what is next."""
     ledger, metric = ended.ledger, ended.ledger.contract.metric
     counts = ", ".join(f"{sum(i.status is s for i in ended.steps)} {s.value}" for s in Status)
     kept = [i for i in ended.steps if i.status is Status.KEEP]
     before = ledger.met_by(ended.steps[0]) if ended.steps else None
-    sentences = [f"The loop ended because {ended.why}, after {duration(ended.seconds)}."]
+    sentences = [f"The {what} ended because {ended.why}, after {duration(ended.seconds)}."]
     if ended.steps:
         sentences.append(f"It tried {len(ended.steps)}: {counts}.")
     if kept and before:

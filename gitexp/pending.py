@@ -193,15 +193,16 @@ class Place:
     def read_leader(self) -> Process | None:
         return _read(self.directory / "running.json", _process)
 
-    def write_proposing(self) -> None:
+    def write_proposing(self, can_be_made_again: bool) -> None:
         """While a loop's proposer edits, and until its edit is a candidate: what then lies in the work tree is its."""
-        write_file(self.directory / "proposing", b"")
+        write_file(self.directory / "proposing.json", json.dumps(can_be_made_again).encode())
 
-    def was_proposing(self) -> bool:
-        return (self.directory / "proposing").is_file()
+    def proposing(self) -> bool | None:
+        """Whether what lies in the work tree can be made again; ``None`` when it is no proposer's."""
+        return _read(self.directory / "proposing.json", bool)
 
     def forget_proposing(self) -> None:
-        (self.directory / "proposing").unlink(missing_ok=True)
+        (self.directory / "proposing.json").unlink(missing_ok=True)
 
     @contextmanager
     def moving(self) -> Iterator[None]:

@@ -59,7 +59,7 @@ class Command:
         return self.proposal
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Agent:
     """A command that finds out for itself what to change: the brief is its standard input.
 
@@ -69,11 +69,14 @@ class Agent:
     words: tuple[str, ...]
     directory: Path
     observer: Observer
-    refused: str = ""  # why its last proposal was not tried: it is told
+    can_be_made_again: bool = False
 
-    def __call__(self, place: Place, ledger: Ledger) -> Proposal:
+    def next(self, ledger: Ledger, refusal: GitexpError | None) -> Proposer:
+        return lambda place, ledger: self._propose(place, ledger, str(refusal or ""))
+
+    def _propose(self, place: Place, ledger: Ledger, refused: str) -> Proposal:
         told, message = place.directory / BRIEF, place.directory / MESSAGE
-        write_file(told, brief(ledger, refused=self.refused).encode())
+        write_file(told, brief(ledger, refused=refused).encode())
         message.unlink(missing_ok=True)
         last = self._run(place, ledger, told, message)
         written = from_bytes(message.read_bytes()).strip() if message.is_file() else ""

@@ -135,7 +135,7 @@ def _snapshot(repo: Repository, place: Place, ledger: Ledger, proposal: Proposal
 
 def _check_one_variable(contract: Contract, candidate: Candidate, observer: Observer) -> None:
     """With more than one change nobody knows which of them it was."""
-    if len(candidate.things) < 2:
+    if len(candidate.things) < 2 or len(candidate.params) > 1:  # a grid says itself what it sets
         return
     sentence = f"This edit changes {len(candidate.things)} things ({', '.join(candidate.things)})"
     if contract.one_variable == "strict":

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from statistics import fmean
 
-from gitexp import constants, disk, editable, history
-from gitexp.conclude import Outcome
+from gitexp import constants, editable
 from gitexp.constants import Located
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
 from gitexp.model import Iteration, Ledger, Status
-from gitexp.objects import Entry, entries
-from gitexp.observer import Observer
 from gitexp.pending import Place
 from gitexp.proposal import Proposal
-from gitexp.recovery import recover
 from gitexp.search import LISTED, ONE_AT_A_TIME, next_setting, remaining
 from gitexp.space import Choices, Dimension, Range, Setting, Space, distinct, parse
-from gitexp.step import step
-from gitexp.worktree import check_ready, edits, swap
 
 Params = tuple[tuple[str, str], ...]
 
@@ -62,8 +55,26 @@ class Setter:
         return self.proposal
 
 
-def propose(repo: Repository, ledger: Ledger, sweep: Sweep, skipped: Iterable[Params] = ()) -> Setter | None:
-    """What makes the next edit; ``None`` when nothing is left. ``skipped`` are the params of refused proposals."""
+@dataclass(slots=True)
+class Settings:
+    """The settings of a sweep, one after another: a :class:`gitexp.loop.Source`."""
+
+    repo: Repository
+    sweep: Sweep
+    can_be_made_again: bool = True
+    _skipped: list[Params] = field(default_factory=list)  # what was refused in this run
+    _last: Params = ()
+
+    def next(self, ledger: Ledger, refusal: GitexpError | None) -> Setter | None:
+        if refusal:
+            self._skipped.append(self._last)
+        setter = _propose(self.repo, ledger, self.sweep, self._skipped)
+        self._last = setter.proposal.params if setter else ()
+        return setter
+
+
+def _propose(repo: Repository, ledger: Ledger, sweep: Sweep, skipped: Iterable[Params]) -> Setter | None:
+    """What makes the next edit; ``None`` when nothing is left."""
     files = _files(repo, ledger)
     space = _space(repo, ledger, sweep, files)
     setting = next_setting(space, sweep.kind, ledger, map(dict, skipped))
@@ -72,18 +83,6 @@ def propose(repo: Repository, ledger: Ledger, sweep: Sweep, skipped: Iterable[Pa
     found = {name: constants.find(files, name) for name in setting}
     written = {name: constants.literal(found[name], value) for name, value in setting.items()}
     return Setter(repo, tuple(files), Proposal(space.message(written), params=tuple(written.items())))
-
-
-def attempt(repo: Repository, name: str, sweep: Sweep, setter: Setter, observer: Observer) -> Outcome:
-    """One step of a sweep. When it comes to no verdict, its edit is taken back: it can be made again."""
-    try:
-        return step(repo, name, setter, observer)
-    except BaseException:
-        place = Place.of(repo, name)
-        with suppress(GitexpError, OSError), place.locked(repo, "sweep"):
-            if place.read_journal() is None:  # else it is measured, and is sealed later
-                _take_back(repo, history.load(repo, name), sweep)
-        raise
 
 
 def planned(repo: Repository, ledger: Ledger, sweep: Sweep) -> list[tuple[str, Setting]]:
@@ -96,46 +95,6 @@ def planned(repo: Repository, ledger: Ledger, sweep: Sweep) -> list[tuple[str, S
 def seconds_per_step(ledger: Ledger) -> float:
     """What an iteration has taken so far, replicates included."""
     return fmean(iteration.measurement.seconds for iteration in ledger.iterations)
-
-
-def settle(repo: Repository, name: str, sweep: Sweep, observer: Observer) -> None:
-    """Clear up after a gitexp that died, and take back the edit of a sweep that was interrupted: it is made again."""
-    place = Place.of(repo, name)
-    with place.locked(repo, "sweep"):
-        check_ready(repo)
-        recover(repo, place, observer)
-        ledger = history.load(repo, name)
-        disk.sweep((repo.top / path).parent for path in _files(repo, ledger))
-        if left := _take_back(repo, ledger, sweep):
-            observer.say(f"{left} was left by an interrupted sweep, and is taken back: it will be tried again.")
-
-
-def _take_back(repo: Repository, ledger: Ledger, sweep: Sweep) -> str:
-    """Put the incumbent's files back if all that differs is a setting of the sweep; what it was, else empty."""
-    made = edits(repo, ledger.contract.edit)
-    old = entries(repo, "HEAD^{tree}", made) if made else {}
-    left = _setting_in(repo, sweep, made, old)
-    if left:
-        swap(repo, made, {path: old[path] for path in made})
-    return left
-
-
-def _setting_in(repo: Repository, sweep: Sweep, made: Mapping[str, Entry | None], old: Mapping[str, Entry]) -> str:
-    """What an edit sets, if it does nothing but give constants of the sweep values that are to be tried; else empty."""
-    blobs = repo.blobs({entry.oid for entry in (*made.values(), *old.values()) if entry})
-    now = {path: blobs[entry.oid] for path, entry in made.items() if entry}
-    before = {path: blobs[entry.oid] for path, entry in old.items()}
-    found = [(dimension, _found(now, dimension.name), _found(before, dimension.name)) for dimension in sweep.dimensions]
-    edited = {
-        new.name: (new.constant.source, was.constant.source)
-        for dimension, new, was in found
-        if new and was and new != was and dimension.chosen(new.constant.source) is not None
-    }
-    try:
-        restored = now | constants.rewritten(now, {name: was for name, (_, was) in edited.items()})
-    except GitexpError:
-        return ""
-    return ", ".join(f"{name} = {new}" for name, (new, _) in edited.items()) if restored == before else ""
 
 
 def _found(files: Mapping[str, bytes], name: str) -> Located | None:

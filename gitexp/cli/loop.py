@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -17,11 +17,10 @@ from gitexp.cli.step import head
 from gitexp.conclude import Outcome
 from gitexp.export import dumps
 from gitexp.git import Repository
-from gitexp.loop import Ended, Limits, duration, paragraph
+from gitexp.loop import Limits, Source, duration, paragraph
 from gitexp.loop import loop as run_loop
-from gitexp.model import Ledger
 from gitexp.notify import outcome_json
-from gitexp.proposal import Agent, Proposer
+from gitexp.proposal import Agent
 from gitexp.text import printable
 
 BAR = 24  # characters
@@ -30,7 +29,8 @@ BAR = 24  # characters
 class Session:
     """One run of a loop, seen from the terminal: its whole bar, its lines, and ^C."""
 
-    def __init__(self, limits: Limits, json_: bool) -> None:
+    def __init__(self, what: str, limits: Limits, json_: bool) -> None:
+        self._what = what
         self._limits = limits
         self._json = json_
         self._started = time.monotonic()
@@ -46,7 +46,7 @@ class Session:
         until = f" of {duration(self._limits.hours * 3600)}" if self._limits.hours else ""
         bar = "#" * round(BAR * share) + "-" * (BAR - round(BAR * share))
         shown = f"[{bar}]  " if self._limits.steps or self._limits.hours else ""
-        return f"loop  {shown}step {self._steps + 1}{of}, {duration(hours * 3600)}{until}"
+        return f"{self._what}  {shown}step {self._steps + 1}{of}, {duration(hours * 3600)}{until}"
 
     def told(self, outcome: Outcome) -> None:
         self._steps += 1
@@ -63,7 +63,9 @@ class Session:
             if self.interrupted:
                 raise KeyboardInterrupt
             self.interrupted = True
-            self.terminal.say("The loop ends after this step; ^C again ends the step, and hands its edit back.")
+            self.terminal.say(
+                f"The {self._what} ends after this step; ^C again ends the step, and hands its edit back."
+            )
 
         before = signal.signal(signal.SIGINT, ask)
         try:
@@ -71,29 +73,42 @@ class Session:
         finally:
             signal.signal(signal.SIGINT, before)
 
-    def close(self, ended: Ended) -> int:
-        """Say why it ended; the exit code. Raises what has to be mended first."""
+    def run(self, repo: Repository, source: Source) -> int:
+        """Let it run to its end, and say why that was; the exit code. Raises what has to be mended first."""
+        name = history.current_name(repo)
+        with self.patient():
+            ended = run_loop(repo, name, source, self._limits, self.terminal, self.told, lambda: self.interrupted)
         if self._json:
-            click.echo(dumps({"ended": ended.why, "steps": len(ended.steps), "summary": paragraph(ended)}))
+            click.echo(dumps({"ended": ended.why, "steps": len(ended.steps), "summary": paragraph(ended, self._what)}))
         else:
-            click.echo("\n" + printable(paragraph(ended)))
+            click.echo("\n" * bool(ended.steps) + printable(paragraph(ended, self._what)))
         if ended.error:
             raise ended.error
         return INTERRUPTED if self.interrupted else 0
 
 
+def limits(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that say when a loop ends."""
+    options = (
+        click.option("--steps", type=click.IntRange(min=1), help="End after N steps.", metavar="N"),
+        click.option("--hours", type=float, callback=positive, metavar="H", help="Begin no step after H hours."),
+        click.option("--until", type=float, metavar="SCORE", help="End when the incumbent's score is this good."),
+        click.option(
+            "--patience",
+            type=click.IntRange(min=1),
+            metavar="K",
+            help="End after K steps in a row without a KEEP, as the history has them.",
+        ),
+        click.option("--pause", type=float, callback=positive, metavar="SECONDS", help="Wait between two steps."),
+        click.option("--json", "json_", is_flag=True, help="Print one JSON object a step, and one at the end."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 @click.command(context_settings={"allow_interspersed_args": False})  # what follows COMMAND is its own
-@click.option("--steps", type=click.IntRange(min=1), help="End after N steps.", metavar="N")
-@click.option("--hours", type=float, callback=positive, metavar="H", help="Begin no step after H hours.")
-@click.option("--until", type=float, metavar="SCORE", help="End when the incumbent's score is this good.")
-@click.option(
-    "--patience",
-    type=click.IntRange(min=1),
-    metavar="K",
-    help="End after K steps in a row without a KEEP, as the history has them.",
-)
-@click.option("--pause", type=float, callback=positive, metavar="SECONDS", help="Wait between two steps.")
-@click.option("--json", "json_", is_flag=True, help="Print one JSON object a step, and one at the end.")
+@limits
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
 @click.pass_context
 def loop(
@@ -123,20 +138,6 @@ def loop(
       gitexp loop --steps 10 -- ./mutate.py
     """
     repo = Repository.discover(Path.cwd())
-    limits = Limits(steps, hours, until, patience, pause or 0.0)
-    session = Session(limits, json_)
+    session = Session("loop", Limits(steps, hours, until, patience, pause or 0.0), json_)
 
-    def propose(ledger: Ledger, refused: str) -> Proposer:
-        return Agent(command, Path.cwd(), session.terminal, refused)
-
-    with session.patient():
-        ended = run_loop(
-            repo,
-            history.current_name(repo),
-            propose,
-            limits,
-            session.terminal,
-            session.told,
-            lambda: session.interrupted,
-        )
-    ctx.exit(session.close(ended))
+    ctx.exit(session.run(repo, Agent(command, Path.cwd(), session.terminal)))

@@ -5,16 +5,14 @@ from pathlib import Path
 import click
 
 from gitexp import history
-from gitexp.cli.progress import Terminal
-from gitexp.cli.step import outcome_text
-from gitexp.errors import GitexpError, NotNewError
+from gitexp.cli.loop import Session, limits
+from gitexp.errors import GitexpError
 from gitexp.export import dumps
 from gitexp.git import Repository
-from gitexp.loop import duration
+from gitexp.loop import Limits, duration
 from gitexp.model import Ledger
-from gitexp.notify import outcome_json
 from gitexp.search import KINDS, LISTED, ONE_AT_A_TIME
-from gitexp.sweep import Sweep, attempt, open_sweep, planned, propose, seconds_per_step, settle
+from gitexp.sweep import Settings, Sweep, open_sweep, planned, seconds_per_step
 from gitexp.text import printable
 
 
@@ -28,10 +26,21 @@ from gitexp.text import printable
     show_default=True,
     help="Each value against the incumbent; the product of all values; drawn at random; suggested by Optuna.",
 )
-@click.option("--steps", type=click.IntRange(min=1), help="Take at most N steps; random and tpe need it.")
 @click.option("--dry-run", is_flag=True, help="Print what would be tried, and about how long it takes.")
-@click.option("--json", "json_", is_flag=True, help="Print one JSON object a line.")
-def sweep(asked: tuple[str, ...], kind: str, steps: int | None, dry_run: bool, json_: bool) -> None:
+@limits
+@click.pass_context
+def sweep(
+    ctx: click.Context,
+    asked: tuple[str, ...],
+    kind: str,
+    dry_run: bool,
+    steps: int | None,
+    hours: float | None,
+    until: float | None,
+    patience: int | None,
+    pause: float | None,
+    json_: bool,
+) -> None:
     """Search over constants: one step for each setting of them.
 
     NAME is a constant of an editable file: NAME or CLASS.NAME in Python, a dotted key in TOML, YAML or JSON
@@ -45,36 +54,16 @@ def sweep(asked: tuple[str, ...], kind: str, steps: int | None, dry_run: bool, j
       gitexp sweep DEPTH=2,4,8 LR=1e-4..1e-2:log --dry-run
       gitexp sweep DEPTH=1..8 LR=1e-4..1e-2:log --search tpe --steps 30
     """
-    if kind not in LISTED and steps is None:
+    bounds = Limits(steps, hours, until, patience, pause or 0.0)
+    if kind not in LISTED and bounds == Limits(pause=bounds.pause):
         raise GitexpError(f"The search {kind} has no end of its own.", f"gitexp sweep --search {kind} --steps 30 ...")
     repo = Repository.discover(Path.cwd())
-    name = history.current_name(repo)
-    ledger = history.load(repo, name)
+    ledger = history.load(repo, history.current_name(repo))
     opened = open_sweep(repo, ledger, asked, kind)
     if dry_run:
         _print_plan(repo, ledger, opened, steps, json_)
     else:
-        _take(repo, name, opened, steps, json_)
-
-
-def _take(repo: Repository, name: str, opened: Sweep, steps: int | None, json_: bool) -> None:
-    terminal = Terminal(quiet=json_)
-    settle(repo, name, opened, terminal)
-    refused: list[tuple[tuple[str, str], ...]] = []
-    taken = 0
-    while steps is None or taken < steps:
-        setter = propose(repo, history.load(repo, name), opened, refused)
-        if setter is None:
-            terminal.say("Nothing is left to try.")
-            return
-        try:
-            outcome = attempt(repo, name, opened, setter, terminal)
-        except NotNewError as refusal:
-            terminal.say(f"{setter.proposal.message} is skipped: {refusal}")
-            refused.append(setter.proposal.params)
-            continue
-        taken += 1
-        click.echo(dumps(outcome_json(outcome)) if json_ else outcome_text(outcome))
+        ctx.exit(Session("sweep", bounds, json_).run(repo, Settings(repo, opened)))
 
 
 def _print_plan(repo: Repository, ledger: Ledger, opened: Sweep, steps: int | None, json_: bool) -> None:
