@@ -12,7 +12,9 @@ from gitexp.model import headline
 from gitexp.stretch import Sealed
 from gitexp.text import one_line
 
-_REPEATED = "Exp-Metric Exp-Sample Exp-Change Exp-Param Exp-Spoiled Exp-Constraint Exp-Next Exp-Edit Exp-Freeze Exp-Guard".split()
+_REPEATED = (
+    "Exp-Metric Exp-Sample Exp-Change Exp-Param Exp-Spoiled Exp-Constraint Exp-Next Exp-Edit Exp-Freeze Exp-Guard"
+).split()
 _CONTRACT = (
     "Exp-Optimize Exp-Budget Exp-Timeout Exp-Script Exp-Directory Exp-Edit Exp-Freeze Exp-Rule Exp-Guard "
     "Exp-One-Variable Exp-Retries Exp-Hook"

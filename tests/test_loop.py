@@ -231,9 +231,9 @@ def test_durations_as_people_say_them(seconds: float, said: str) -> None:
 # -- interrupted, and killed -------------------------------------------------------------------------------------------
 
 
-def start_loop(folder: Path, *args: str) -> subprocess.Popen[str]:
+def start_loop(folder: Path, *args: str, command: str = "loop") -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "gitexp", "loop", *args],
+        [sys.executable, "-m", "gitexp", command, *args],
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -14,7 +14,7 @@ from test_loop import start_loop
 from test_step import ledger_of
 
 from gitexp.demo import make
-from gitexp.model import Status
+from gitexp.model import Iteration, Status
 
 pytestmark = pytest.mark.slow  # trains, some thirty times
 
@@ -46,9 +46,9 @@ def iterations(folder: Path) -> int:
     return len(ledger_of(folder, "night").iterations)
 
 
-def kill_at(folder: Path, count: int, args: Sequence[str]) -> None:
-    """Let the loop go on until there are ``count`` iterations and the next run has begun; then kill it."""
-    process = start_loop(folder, *args)
+def kill_at(folder: Path, count: int, args: Sequence[str], command: str = "loop") -> None:
+    """Let it go on until there are ``count`` iterations and the next run has begun; then kill it."""
+    process = start_loop(folder, *args, command=command)
     running = folder / ".git/gitexp/night/running.json"
     until = time.monotonic() + 200
     while iterations(folder) < count or not running.exists():
@@ -68,13 +68,30 @@ def test_a_loop_of_thirty_rounds_is_killed_twice_and_ends_by_patience(night: Pat
     out, err = process.communicate()
     assert process.returncode == 0, err
     assert f"because the last {ROUNDS - 3} steps brought no KEEP" in out
-    ledger = ledger_of(night, "night")
-    assert [i.number for i in ledger.iterations] == list(range(len(ledger.iterations)))
-    assert len(ledger.iterations) >= 1 + ROUNDS - 2
-    assert ledger.count(Status.KEEP) >= 2
-    assert len({i.run for i in ledger.iterations}) == len(ledger.iterations)
-    done = subprocess.run(
-        [sys.executable, "-m", "gitexp", "fsck"], cwd=night, capture_output=True, text=True, check=False
-    )
+    assert len(in_order(night)) >= 1 + ROUNDS - 2
+    assert ledger_of(night, "night").count(Status.KEEP) >= 2
+
+
+def test_a_sweep_of_three_constants_is_killed_twice_and_tries_each_value_once(night: Path) -> None:
+    values = {"HEAD_LR": ("0.002", "0.01"), "MATRIX_LR": ("0.04", "1.5"), "MLP_RATIO": ("2", "3")}
+    args = [f"{name}={','.join(tried)}" for name, tried in values.items()]
+    kill_at(night, 2, args, "sweep")
+    kill_at(night, 5, args, "sweep")
+    process = start_loop(night, *args, command="sweep")
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    assert "The sweep ended because there is nothing left to try" in out
+    assert [i.params for i in in_order(night)[1:]] == [((name, v),) for name, tried in values.items() for v in tried]
+    assert git("for-each-ref", "refs/gitexp", cwd=night) == ""
+
+
+def in_order(folder: Path) -> tuple[Iteration, ...]:
+    """The iterations, when nothing is lost, doubled, forged or left lying."""
+    iterations = ledger_of(folder, "night").iterations
+    assert [i.number for i in iterations] == list(range(len(iterations)))
+    assert len({i.run for i in iterations}) == len(iterations)
+    fsck = [sys.executable, "-m", "gitexp", "fsck"]
+    done = subprocess.run(fsck, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
-    assert git("status", "--porcelain", cwd=night) == ""
+    assert git("status", "--porcelain", cwd=folder) == ""
+    return iterations
