@@ -11,9 +11,10 @@ import json
 import math
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from statistics import fmean
 
 MOST = 1000  # points of a curve that are kept: evenly thinned, the last one always among them
 LINE_LIMIT = 10_000  # characters
@@ -42,6 +43,32 @@ class Point:
     seconds: float | None = None  # since the run began
 
 
+Pruner = Callable[
+    [int, float], str
+]  # given a tenth of the budget and its mean loss: why to end the run; empty to go on
+
+
+class Tenths:
+    """The mean loss in each tenth of the budget, as the run goes on."""
+
+    def __init__(self, budget: float) -> None:
+        self._budget = budget
+        self._tenth, self._losses = 1, [0.0] * 0
+        self.means: list[tuple[int, float]] = []
+
+    def take(self, point: Point) -> tuple[int, float] | None:
+        """The tenth that ended with ``point``, if one did."""
+        share = point.share if point.share is not None else (point.seconds or 0.0) / self._budget
+        ended = None
+        if share > self._tenth / 10 and self._losses:
+            ended = (self._tenth, float(f"{fmean(self._losses):.6g}"))
+            self.means.append(ended)
+            self._losses = []
+        self._tenth = min(10, max(self._tenth, math.ceil(share * 10)))
+        self._losses.append(point.loss)
+        return ended
+
+
 class Recorder:
     """Takes a run's lines as they come, and keeps a bounded curve of them."""
 
@@ -52,11 +79,14 @@ class Recorder:
         self._seen = 0
         self._last: Point | None = None
 
-    def take(self, line: str) -> None:
-        """A line that the run prints now."""
-        if found := point(line):
-            now = round(time.monotonic() - self._started, 3)
-            self.record(found if found.seconds is not None else replace(found, seconds=now))
+    def take(self, line: str) -> Point | None:
+        """A line that the run prints now; what it says of its progress."""
+        found = point(line)
+        if found and found.seconds is None:
+            found = replace(found, seconds=round(time.monotonic() - self._started, 3))
+        if found:
+            self.record(found)
+        return found
 
     def record(self, point: Point) -> None:
         self._last = point

@@ -207,6 +207,8 @@ def decide(ledger: Ledger, candidate: Measurement, simpler: int = 0) -> Verdict 
     must not be worse."""
     rule = parse(ledger.contract.rule)
     identity = candidate.samples[0].iteration
+    if candidate.pruned:
+        return Verdict(Status.DISCARD, candidate.pruned)
     if candidate.score is None or any(s.score is None for s in candidate.samples if s.iteration == identity):
         return Verdict(Status.CRASH, candidate.reason or "a replicate crashed")
     if reason := guards.broken(ledger.contract, candidate):

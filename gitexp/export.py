@@ -25,6 +25,8 @@ def iteration_json(iteration: Iteration, delta: float | None) -> dict[str, Any]:
         "changes": list(iteration.changes),
         "params": dict(iteration.params),
         "spoiled": list(m.spoiled),
+        "pruned": m.pruned or None,
+        "curve": [list(point) for point in m.curve],
         "metrics": dict(m.metrics),
         "samples": [{"seed": s.seed, "seconds": s.seconds, "score": s.score} for s in m.samples],
         "device": m.device,

@@ -10,11 +10,11 @@ from pathlib import Path
 from shlex import quote
 
 from gitexp import hook
-from gitexp.curve import Recorder, read, to_json_lines
+from gitexp.curve import Pruner, Recorder, Tenths, read, to_json_lines
 from gitexp.disk import write_file
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
-from gitexp.model import Contract, Measurement
+from gitexp.model import Contract, Measurement, Sample
 from gitexp.objects import Entry, file_entry
 from gitexp.observer import Observer
 from gitexp.outcome import check_usable, measurement, stretched
@@ -37,6 +37,7 @@ class Run:
     label: str  # what its log is called
     files: Mapping[str, Entry | None]  # what the work tree must hold, by path
     test: bool = False  # whether the held-out split is to be scored too
+    pruner: Pruner | None = None  # may end it early
 
     @property
     def title(self) -> str:
@@ -105,7 +106,7 @@ def _replicate(
     if not cwd.is_dir():
         raise GitexpError(f"The folder {cwd} is gone: the hook runs there.", "git status")
     table = _Appended(cwd / RESULTS, run_dir / RESULTS)
-    attending = _Attendant(repo, place, contract, observer, watch)
+    attending = _Attendant(repo, place, contract, observer, watch, asked.pruner)
     log = place.log(asked.label)
     completed = False
     observer.run_starts(asked.title, contract.budget)
@@ -121,6 +122,8 @@ def _replicate(
             on_tick=attending.tick,
         )
         completed = True
+    except _PrunedError as pruned:
+        return _pruned(asked, str(pruned), attending)
     except NotStarted as error:
         raise GitexpError(f"The post-run hook {path} cannot be run: {error}.", f"head -1 {quote(str(path))}") from None
     finally:
@@ -131,10 +134,21 @@ def _replicate(
         run_dir / "metrics.json", table.written() if _evaluator(contract) else table.rows()
     )
     measured = measurement(execution, metrics, attending.parser, contract, asked.iteration, asked.seed)
+    measured = replace(measured, curve=tuple(attending.tenths.means))
     if found := attending.tampered or _tampered(repo, contract) or stretched(metrics, execution.seconds):
         sample = replace(measured.samples[0], score=None)
         return replace(measured, samples=(sample,), score=None, reason=found, error=found)
     return measured
+
+
+class _PrunedError(Exception):
+    """The run is not worth its end."""
+
+
+def _pruned(asked: Run, why: str, attending: _Attendant) -> Measurement:
+    curve = attending.recorder.curve()
+    sample = Sample(asked.iteration, asked.seed, (curve[-1].seconds if curve else None) or 0.0, None)
+    return Measurement((sample,), reason=why, pruned=why, curve=tuple(attending.tenths.means))
 
 
 def _keep_curve(place: Place, asked: Run, recorder: Recorder, written: Path) -> None:
@@ -148,12 +162,21 @@ def _keep_curve(place: Place, asked: Run, recorder: Recorder, written: Path) -> 
 class _Attendant:
     """What is done while a run goes on: read it, watch it, and stand between its training and the evaluator."""
 
-    def __init__(self, repo: Repository, place: Place, contract: Contract, observer: Observer, watch: Watch) -> None:
+    def __init__(
+        self,
+        repo: Repository,
+        place: Place,
+        contract: Contract,
+        observer: Observer,
+        watch: Watch,
+        pruner: Pruner | None,
+    ) -> None:
         self._repo, self._place, self._contract = repo, place, contract
-        self._observer, self._watch = observer, watch
+        self._observer, self._watch, self._pruner = observer, watch, pruner
         self._evaluator = _evaluator(contract)
         self.parser = SummaryParser(contract.metric)
         self.recorder = Recorder()
+        self.tenths = Tenths(contract.budget)
         self.tampered = ""  # what the training did that it must not
 
     def start(self, pid: int, leavings: Leavings) -> None:
@@ -171,8 +194,11 @@ class _Attendant:
             self.parser.forget()
             self._hand_over()
         self.parser.feed(line)
-        self.recorder.take(line)
         self._observer.run_prints(line)
+        point = self.recorder.take(line)
+        ended = self.tenths.take(point) if point else None
+        if ended and self._pruner and (why := self._pruner(*ended)):
+            raise _PrunedError(why)
 
     def _hand_over(self) -> None:
         """The hook waits: end what the training left running, look at the frozen files, and let it go on."""

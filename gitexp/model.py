@@ -100,6 +100,8 @@ class Measurement:
     reason: str = ""
     error: str = ""  # the crash's normalised signature
     spoiled: tuple[str, ...] = ()  # what spoiled the runs that were made before these
+    curve: tuple[tuple[int, float], ...] = ()  # by tenth of the budget, the mean loss of the first run
+    pruned: str = ""  # why the run was ended early, on purpose: then it has no score, and is no crash
 
     @property
     def seconds(self) -> float:

@@ -257,7 +257,8 @@ def _files(data: dict[str, Any]) -> dict[str, Entry | None]:
 def _measurement(data: dict[str, Any]) -> Measurement:
     samples = tuple(Sample(**sample) for sample in data.pop("samples"))
     metrics = tuple((name, value) for name, value in data.pop("metrics"))
-    return Measurement(samples=samples, metrics=metrics, spoiled=tuple(data.pop("spoiled")), **data)
+    curve = tuple((tenth, loss) for tenth, loss in data.pop("curve"))
+    return Measurement(samples=samples, metrics=metrics, spoiled=tuple(data.pop("spoiled")), curve=curve, **data)
 
 
 def _notes(data: dict[str, Any]) -> Notes:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from gitexp import hook
 from gitexp.brief import brief
+from gitexp.curve import Pruner
 from gitexp.disk import write_file
 from gitexp.errors import GitexpError
 from gitexp.model import Ledger, Notes
@@ -33,6 +34,7 @@ class Proposal:
     again: bool = False  # an edit that was tried before may be tried again
     simplify: bool = False  # shorter code at no loss is its point
     params: tuple[tuple[str, str], ...] = ()  # the constants that a sweep sets, with their values as source
+    pruner: Pruner | None = None  # may end its first run early
 
 
 Proposer = Callable[[Place, Ledger], Proposal]  # makes the edit, and says what it was

@@ -109,6 +109,15 @@ def _measurement_pairs(m: Measurement) -> Iterator[tuple[str, str]]:
     for s in m.samples:
         score = "" if s.score is None else repr(s.score)
         yield "Exp-Sample", f"{s.iteration} seed={s.seed} seconds={s.seconds:.2f} score={score}"
+    yield from _telling_pairs(m)
+
+
+def _telling_pairs(m: Measurement) -> Iterator[tuple[str, str]]:
+    """What explains the score, or the lack of one."""
+    if m.curve:
+        yield "Exp-Curve", " ".join(f"{tenth}={loss!r}" for tenth, loss in m.curve)
+    if m.pruned:
+        yield "Exp-Pruned", one_line(m.pruned)
     for trouble in m.spoiled:
         yield "Exp-Spoiled", trouble
     if m.error:
@@ -234,8 +243,10 @@ def _number(message: Message, key: str) -> float | None:
 def _measurement(message: Message) -> Measurement:
     metrics = (metric.rpartition("=") for metric in message.all("Exp-Metric"))
     score = _number(message, "Exp-Score")
-    if (score is None) != (message.first("Exp-Status") == Status.CRASH.value):
-        raise ValueError("a CRASH has no score, and everything else has one")
+    pruned = message.first("Exp-Pruned") or ""
+    unscored = Status.DISCARD if pruned else Status.CRASH
+    if (score is None) != (message.first("Exp-Status") == unscored.value) or (pruned and score is not None):
+        raise ValueError("a CRASH has no score, nor has what was pruned, and everything else has one")
     return Measurement(
         samples=tuple(map(_sample, message.all("Exp-Sample"))),
         score=score,
@@ -247,7 +258,14 @@ def _measurement(message: Message) -> Measurement:
         reason=(message.first("Exp-Reason") or "") if score is None else "",
         error=message.first("Exp-Error") or "",
         spoiled=message.all("Exp-Spoiled"),
+        curve=tuple(map(_tenth, (message.first("Exp-Curve") or "").split())),
+        pruned=pruned,
     )
+
+
+def _tenth(text: str) -> tuple[int, float]:
+    tenth, _, loss = text.partition("=")
+    return int(tenth), finite(loss)
 
 
 def _sample(text: str) -> Sample:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from statistics import fmean
 
 from gitexp.borrow import borrowed
+from gitexp.curve import Pruner
 from gitexp.decide import decide
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
@@ -17,7 +18,14 @@ from gitexp.seal import before
 from gitexp.watch import speed
 
 
-def gather(repo: Repository, place: Place, ledger: Ledger, candidate: Candidate, observer: Observer) -> Measurement:
+def gather(
+    repo: Repository,
+    place: Place,
+    ledger: Ledger,
+    candidate: Candidate,
+    observer: Observer,
+    pruner: Pruner | None = None,
+) -> Measurement:
     """Run the candidate, and it or the incumbent again for as long as the rule asks for more.
 
     What was measured is kept on disk run by run: should this die, the next step of the same edit takes it over.
@@ -27,7 +35,8 @@ def gather(repo: Repository, place: Place, ledger: Ledger, candidate: Candidate,
     if evidence:
         observer.say(f"{candidate.id}: {len(evidence.samples)} finished run(s) of the interrupted step are taken over.")
     else:
-        asked = Run(candidate.id, ledger.contract.seed, candidate.run, candidate.label(1), candidate.changes)
+        first, seed = candidate.label(1), ledger.contract.seed
+        asked = Run(candidate.id, seed, candidate.run, first, candidate.changes, pruner=pruner)
         evidence = _run(repo, place, ledger, candidate, asked, None, observer)
     while isinstance(again := decide(ledger, evidence, candidate.simpler), Again):
         observer.say(f"{candidate.id}: {again.reason}")

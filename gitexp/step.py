@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from gitexp import breaker, history, hook, locks, records
 from gitexp.conclude import Outcome, conclude, keep_result, whereabouts
+from gitexp.curve import Pruner
 from gitexp.decide import check_rule
 from gitexp.diagnosis import diagnose
 from gitexp.errors import BreakerOpenError, GitexpError, NotNewError
@@ -44,7 +45,7 @@ def step(repo: Repository, name: str, proposed: Proposal | Proposer, observer: O
         _check_tip(repo, ledger)
         candidate = _candidate(repo, place, ledger, proposal, observer)
         open_pending(repo, place, candidate)
-        outcome = _run_and_seal(repo, place, ledger, candidate, observer)
+        outcome = _run_and_seal(repo, place, ledger, candidate, observer, proposal.pruner)
         notify(repo, place, ledger.contract, outcome, observer)
         return outcome
 
@@ -169,9 +170,16 @@ def _check_new(ledger: Ledger, candidate: Candidate) -> None:
             )
 
 
-def _run_and_seal(repo: Repository, place: Place, ledger: Ledger, candidate: Candidate, observer: Observer) -> Outcome:
+def _run_and_seal(
+    repo: Repository,
+    place: Place,
+    ledger: Ledger,
+    candidate: Candidate,
+    observer: Observer,
+    pruner: Pruner | None,
+) -> Outcome:
     try:
-        measurement = gather(repo, place, ledger, candidate, observer)
+        measurement = gather(repo, place, ledger, candidate, observer, pruner)
     except BaseException:
         if left := hand_back(repo, place, candidate):
             observer.say(f"{candidate.id}: {whereabouts(candidate, left)}.")

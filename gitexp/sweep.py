@@ -13,6 +13,7 @@ from gitexp.git import Repository
 from gitexp.model import Iteration, Ledger, Status
 from gitexp.pending import Place
 from gitexp.proposal import Proposal
+from gitexp.prune import check_prunable, median_pruner
 from gitexp.search import LISTED, ONE_AT_A_TIME, next_setting, remaining
 from gitexp.space import Choices, Dimension, Range, Setting, Space, distinct, parse
 
@@ -25,9 +26,10 @@ class Sweep:
 
     dimensions: tuple[Dimension, ...]
     kind: str
+    prune: bool = False  # runs that lag behind are ended early
 
 
-def open_sweep(repo: Repository, ledger: Ledger, asked: Iterable[str], kind: str) -> Sweep:
+def open_sweep(repo: Repository, ledger: Ledger, asked: Iterable[str], kind: str, prune: bool) -> Sweep:
     """The sweep that is asked for, in words like ``DEPTH=2,4``. Raises for what the incumbent's files cannot take."""
     files = _files(repo, ledger)
     dimensions = tuple(_fitted(files, parse(words)) for words in asked)
@@ -39,7 +41,9 @@ def open_sweep(repo: Repository, ledger: Ledger, asked: Iterable[str], kind: str
             f"This experiment allows one change at a time, and {kind} changes {' and '.join(names)} together.",
             f"gitexp sweep --search {ONE_AT_A_TIME} ...",
         )
-    return Sweep(dimensions, kind)
+    if prune:
+        check_prunable(ledger)
+    return Sweep(dimensions, kind, prune)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,8 @@ def _propose(repo: Repository, ledger: Ledger, sweep: Sweep, skipped: Iterable[P
         return None
     found = {name: constants.find(files, name) for name in setting}
     written = {name: constants.literal(found[name], value) for name, value in setting.items()}
-    return Setter(repo, tuple(files), Proposal(space.message(written), params=tuple(written.items())))
+    pruner = median_pruner(ledger) if sweep.prune else None
+    return Setter(repo, tuple(files), Proposal(space.message(written), params=tuple(written.items()), pruner=pruner))
 
 
 def planned(repo: Repository, ledger: Ledger, sweep: Sweep) -> list[tuple[str, Setting]]:

@@ -44,17 +44,24 @@ def _text(dimension: Dimension, value: Any) -> str:
 
 def _trials(optuna: Any, space: Space, ledger: Ledger, spread: dict[str, Any]) -> Iterator[Any]:
     """What is known: each iteration of which a value is in the space. What is out of it Optuna would refuse."""
-    state = optuna.trial.TrialState
     for iteration, setting in _known(space, ledger):
         values = {d.name: d.chosen(setting[d.name]) for d in space.dimensions if d.name in setting}
         params = {name: value for name, value in values.items() if value is not None}
         if params:
             yield optuna.trial.create_trial(
-                state=state.FAIL if iteration.score is None else state.COMPLETE,
+                state=_state(optuna, iteration),
                 value=iteration.score,
+                intermediate_values=dict(iteration.measurement.curve),
                 params=params,
                 distributions={name: spread[name] for name in params},
             )
+
+
+def _state(optuna: Any, iteration: Iteration) -> Any:
+    states = optuna.trial.TrialState
+    if iteration.measurement.pruned:
+        return states.PRUNED
+    return states.FAIL if iteration.score is None else states.COMPLETE
 
 
 def _known(space: Space, ledger: Ledger) -> Iterator[tuple[Iteration, Setting]]:

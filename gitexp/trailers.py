@@ -21,6 +21,8 @@ Exp-Base            the commit it is an edit of: its first parent. A cherry-pick
 Exp-Tree            the tree that was measured: its own. An amended commit shows by another tree.
 Exp-Status          ``KEEP``, ``DISCARD`` or ``CRASH``
 Exp-Score           the contract's metric (absent for a CRASH)
+Exp-Curve           ``tenth=loss …``: the mean loss of the first run in each tenth of the budget
+Exp-Pruned          why the run was ended early, on purpose; such a DISCARD has no score
 Exp-Metric          ``name=value``, one for each other metric
 Exp-Test            score on the held-out split, when the run reported one
 Exp-Memory-MB       peak memory

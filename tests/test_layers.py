@@ -27,7 +27,7 @@ LEVELS = [
         "yaml_source",
         "space",
     ],
-    ["json_source", "tpe", "decide", "breaker", "records", "pending", "outcome"],
+    ["json_source", "tpe", "prune", "decide", "breaker", "records", "pending", "outcome"],
     ["history", "worktree", "locks", "brief", "stretch", "finding", "constants", "search"],
     [
         "seal",

@@ -26,6 +26,11 @@ from gitexp.text import printable
     show_default=True,
     help="Each value against the incumbent; the product of all values; drawn at random; suggested by Optuna.",
 )
+@click.option(
+    "--prune",
+    is_flag=True,
+    help="End a run early whose loss is worse than the median of the earlier ones at that time.",
+)
 @click.option("--dry-run", is_flag=True, help="Print what would be tried, and about how long it takes.")
 @limits
 @click.pass_context
@@ -33,6 +38,7 @@ def sweep(
     ctx: click.Context,
     asked: tuple[str, ...],
     kind: str,
+    prune: bool,
     dry_run: bool,
     steps: int | None,
     hours: float | None,
@@ -59,7 +65,7 @@ def sweep(
         raise GitexpError(f"The search {kind} has no end of its own.", f"gitexp sweep --search {kind} --steps 30 ...")
     repo = Repository.discover(Path.cwd())
     ledger = history.load(repo, history.current_name(repo))
-    opened = open_sweep(repo, ledger, asked, kind)
+    opened = open_sweep(repo, ledger, asked, kind, prune)
     if dry_run:
         _print_plan(repo, ledger, opened, steps, json_)
     else:
