@@ -241,7 +241,7 @@ def _sign(contract: Contract) -> int:
 def _confirmed(rule: Confirm, ledger: Ledger, candidate: Measurement, simpler: int) -> Verdict | Again:
     name, incumbent = candidate.samples[0].iteration, ledger.incumbent.id
     tried, sign = ledger.replicates(candidate), _sign(ledger.contract)
-    scores = {tree: {seed: sign * score for seed, score in runs.items()} for tree, runs in _known(tried).items()}
+    scores = _scores(ledger, tried)
     noise = _pooled(ledger, scores)
     lead = compare(scores[name], scores[incumbent], noise)
     next_move = move(rule, lead, len(tried[name]), len(tried[incumbent]))
@@ -258,6 +258,24 @@ def _confirmed(rule: Confirm, ledger: Ledger, candidate: Measurement, simpler: i
     seed = next(seed for seed in count(ledger.contract.seed) if seed not in tried[again])
     why = "promising" if again == name else f"promising, and {again} may have been lucky"
     return Again(again, seed, f"{why}: run {len(tried[again]) + 1} of {rule.replicates}, seed {seed}")
+
+
+def _scores(ledger: Ledger, tried: Mapping[str, Mapping[int, float | None]]) -> dict[str, Scores]:
+    """Each tree's scores by seed, higher is better."""
+    sign = _sign(ledger.contract)
+    return {tree: {seed: sign * score for seed, score in runs.items()} for tree, runs in _known(tried).items()}
+
+
+def standing(ledger: Ledger, runs: Mapping[int, float | None]) -> tuple[bool, str]:
+    """Whether a tree, by its runs, is as good as the incumbent within the noise (or the rule's margin), and why."""
+    rule, incumbent = parse(ledger.contract.rule), ledger.incumbent.id
+    scores = _scores(ledger, ledger.replicates())
+    mine = _scores(ledger, {"": runs})[""]
+    noise = _pooled(ledger, scores)
+    lead = compare(mine, scores[incumbent], noise if noise.freedom else noise.with_runs(mine))
+    status = Status.KEEP if lead.by > lead.noise else Status.DISCARD
+    slack = max(lead.noise, rule.least if isinstance(rule, Margin) else 0.0)
+    return lead.by >= -slack, _reason(lead, status, incumbent, len(mine), len(scores[incumbent]))
 
 
 def _simplified(rule: Confirm, lead: Lead, runs: int) -> Move:

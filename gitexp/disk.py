@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -57,6 +58,15 @@ def write_file(path: Path, data: bytes) -> None:
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder and all that is in it, as far as it can be; a run may have made folders read-only."""
+    for inside, below, _ in os.walk(folder):
+        for name in below:
+            if not os.path.islink(path := os.path.join(inside, name)):
+                os.chmod(path, 0o700)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def part_of(path: Path) -> Path:

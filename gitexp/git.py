@@ -47,8 +47,9 @@ class GitCommandError(GitexpError):
     def __init__(self, args: tuple[str, ...], code: int, stderr: bytes) -> None:
         self.code = code
         words = printable(from_bytes(stderr)).strip() or (f"exit {code}" if code > 0 else f"killed by signal {-code}")
-        command = args[2] if args[0] == "-c" else args[0]
-        super().__init__(f"git {command} failed: {words}")
+        while args[0] == "-c":
+            args = args[2:]
+        super().__init__(f"git {args[0]} failed: {words}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,12 +289,14 @@ class Repository:
 
     # -- writing commits and refs --------------------------------------------------------------------------------------
 
-    def commit_tree(self, tree: str, parent: str | None, message: bytes) -> str:
+    def commit_tree(self, tree: str, parent: str | None, message: bytes, date: str = "") -> str:
+        """A new commit; ``date`` is its date where that is not now."""
         # commit-tree is plumbing: it signs only when told, whatever commit.gpgsign says.
         sign = ("-S",) if self.config_bool("commit.gpgsign", False) else ()
-        encoding = ("-c", "i18n.commitEncoding=UTF-8")
         parents = ("-p", parent) if parent else ()
-        return self.line(*encoding, "commit-tree", *sign, *parents, "-F", "-", tree, stdin=message)
+        args = ("-c", "i18n.commitEncoding=UTF-8", "commit-tree", *sign, *parents, "-F", "-", tree)
+        dates = {"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date} if date else None
+        return os.fsdecode(self.run(*args, stdin=message, env=dates)).rstrip("\n")
 
     def update_refs(self, reason: str, *commands: str) -> None:
         """One ref transaction; ``commands`` are those of ``git update-ref --stdin``, old values included."""

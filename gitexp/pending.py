@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from gitexp.curve import Point, read
-from gitexp.disk import holder_of, lock, write_file
+from gitexp.disk import holder_of, lock, remove_folder, write_file
 from gitexp.git import Repository
 from gitexp.model import BRANCH_PREFIX, Contract, Direction, Frozen, Measurement, Notes, Sample
 from gitexp.objects import Entry
@@ -126,11 +125,7 @@ class Place:
 
     def fresh_run_dir(self) -> Path:
         """An empty folder for a run, whatever the one before left in it."""
-        for folder, below, _ in os.walk(self.run_dir):
-            for name in below:  # a run may have made folders read-only
-                if not os.path.islink(path := os.path.join(folder, name)):
-                    os.chmod(path, 0o700)
-        shutil.rmtree(self.run_dir, ignore_errors=True)
+        remove_folder(self.run_dir)
         self.run_dir.mkdir(parents=True, exist_ok=True)
         return self.run_dir
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,22 @@ print(f"val_bpb: {2 + (LR - 0.3) ** 2:.6f}")
 print("peak_memory_mb: 12.5")
 print("num_steps: 7")
 """
+
+# Blocks that are apart merge by themselves; A, B and C are neighbours.
+BLOCKS = "A = 1\nB = 1\nC = 1\n\nD = 1\n\nE = 1\n"
+TRAINER = BLOCKS + 'print("val_bpb:", sum((value - 5) ** 2 for value in (A, B, C, D, E)))\n'
+STEPS = (
+    ("A", "2", "exp001 KEEP"),
+    ("D", "2", "exp002 KEEP"),
+    ("D", "0", "exp003 DISCARD"),
+    ("A", "3", "exp004 KEEP"),
+    ("E", "3", "exp005 KEEP"),
+    ("B", "2", "exp006 KEEP"),
+    ("E", "oops", "exp007 CRASH"),
+    ("D", "3", "exp008 KEEP"),
+)
+KEEPS = ["exp001", "exp002", "exp004", "exp005", "exp006", "exp008"]
+_MADE: list[Path] = []  # the experiment below, once it is made
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -147,3 +165,42 @@ def set_lr(folder: Path, value: object) -> None:
     """Edit the toy trainer as a person would: one constant."""
     lines = (folder / "train.py").read_text().splitlines(keepends=True)
     (folder / "train.py").write_text("".join([f"LR = {value}\n", *lines[1:]]))
+
+
+def set_constant(folder: Path, name: str, value: str) -> None:
+    """Edit one constant of TRAINER."""
+    text, count = re.subn(rf"(?m)^{name} = .*", f"{name} = {value}", (folder / "train.py").read_text())
+    assert count == 1
+    (folder / "train.py").write_text(text)
+
+
+@pytest.fixture
+def scratch_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where temporary folders are made: empty again after whatever a test did."""
+    home = tmp_path / "tmp"
+    home.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(home))
+    return home
+
+
+@pytest.fixture
+def kept(
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    gitexp: Gitexp,
+    scratch_home: Path,
+) -> Path:
+    """A copy of an experiment with every verdict, made through ``step`` once."""
+    if not _MADE:
+        made = make_repository(tmp_path_factory.mktemp("made") / "repository", {"train.py": TRAINER})
+        monkeypatch.chdir(made)
+        gitexp("init", "--rule", "single", "--budget", "5", "--goal", "lowest val_bpb")
+        for name, value, expected in STEPS:
+            set_constant(made, name, value)
+            assert expected in gitexp("step", "-m", f"{name} = {value}").stdout
+        _MADE.append(made)
+    copy = tmp_path / "repository"
+    shutil.copytree(_MADE[0], copy, symlinks=True)
+    monkeypatch.chdir(copy)
+    return copy

@@ -39,6 +39,7 @@ COMMANDS = {
     "test": ("heldout", "Score a KEEP on the held-out split, once, and seal the score."),
     "status": ("read", "Say where the experiment stands."),
     "render": ("render", "Compute results.tsv and EXPERIMENT.md from the history."),
+    "pick": ("pick", "Cherry-pick KEEPs onto a branch."),
     "recover": ("recover", "Finish what a gitexp that died had measured, or hand its edit back."),
     "abort": ("recover", "Hand the edit of an interrupted step back, unsealed."),
     "breaker": ("breaker", "Say whether the circuit breaker is open, or reset it."),
