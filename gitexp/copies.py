@@ -6,8 +6,10 @@ was picked from where that is in this clone.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from shlex import quote
 
 from gitexp.finding import Finding
 from gitexp.git import Repository
@@ -16,7 +18,9 @@ from gitexp.paths import check_frozen, check_paths, patches, touched
 from gitexp.retrial import check_alone
 from gitexp.stretch import Kind, Sealed, Stretch, of_experiment
 from gitexp.text import from_bytes, one_line
-from gitexp.views import COLUMNS, HASH_LENGTH, RESULTS, cells
+from gitexp.views import COLUMNS, HASH_LENGTH, RECORDS, RESULTS, cells
+
+_TABLE = re.compile(rf"(?:{RECORDS}/.+/)?{re.escape(RESULTS)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +118,12 @@ def _check_likeness(review: Stretch, source: Origin) -> Iterator[Finding]:
 def _check_table(repo: Repository, review: Stretch, source: Origin | None) -> Iterator[Finding]:
     """The summary's rows say what the trailers say, as far as ids match."""
     changes = touched(repo, (sealed.commit for sealed in review.commits if not sealed.iteration))
-    tables = [(oid, change.new) for oid, made in changes.items() for change in made if change.path == RESULTS]
-    if not tables or not tables[-1][1].strip("0"):
+    tables = [(oid, change) for oid, made in changes.items() for change in made if _TABLE.fullmatch(change.path)]
+    if not tables or not tables[-1][1].new.strip("0"):
         return
-    (commit, blob), known = tables[-1], _rows(review, source)
-    header, *lines = from_bytes(repo.blobs([blob])[blob]).rstrip("\n").split("\n")
-    look = f"git show {commit[:10]}:{RESULTS}"
+    (commit, table), known = tables[-1], _rows(review, source)
+    header, *lines = from_bytes(repo.blobs([table.new])[table.new]).rstrip("\n").split("\n")
+    look = f"git show {quote(f'{commit[:10]}:{table.path}')}"
     if header.split("\t") != COLUMNS:
         yield Finding("table", f"{RESULTS} in {commit[:10]} is not the table that gitexp computes.", look)
         return

@@ -61,6 +61,11 @@ class Sealed:
         return sealed.base if sealed else ""
 
     @property
+    def is_summary(self) -> bool:
+        """Whether it sums an experiment up, at the end of a review."""
+        return self.message.first("Exp-Summary") is not None
+
+    @property
     def is_own(self) -> bool:
         """Whether it stands where it was sealed."""
         return self.base != "" and self.base == self.parent

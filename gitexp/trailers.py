@@ -51,8 +51,15 @@ contract: ``Exp-Format`` (1), ``Exp-Optimize`` (``minimize val_bpb``), ``Exp-Bud
 A remark is a commit of gitexp's that changes no file: ``Exp-Remark`` (``breaker exp009``: the circuit breaker was reset
 after it; ``test exp007``: a look at the held-out split), ``Exp-Base``, and ``Exp-Note`` or ``Exp-Test``.
 
-A reader takes the last paragraph that looks like a block and holds ``Exp-Id`` or ``Exp-Remark``, also when something
-was put after it (a ``Co-authored-by`` paragraph, say), and then says that the block is displaced: git does not see it.
+A summary is the commit that ends the branch ``review/<name>``, so that a squash merge keeps the record: ``Exp-Summary``
+(the experiment's name), ``Exp-Tip`` (the commit of ``exp/<name>`` that it sums up), ``Exp-Base`` and ``Exp-Tree`` (its
+own), ``Exp-Goal``, ``Exp-Optimize``, ``Exp-Rule``, ``Exp-First`` and ``Exp-Best`` (the baseline and the incumbent: id,
+commit, score, description), ``Exp-Count`` (``KEEP 5``, one for each verdict) and ``Exp-Kept`` (one for each KEEP, as
+for the incumbent). It has no ``Exp-Id``: no reader takes it for an iteration.
+
+A reader takes the last paragraph that looks like a block and holds ``Exp-Id``, ``Exp-Remark`` or ``Exp-Summary``, also
+when something was put after it (a ``Co-authored-by`` paragraph, say), and then says that the block is displaced: git
+does not see it.
 """
 
 from __future__ import annotations
@@ -66,6 +73,7 @@ from gitexp.text import UNSAFE, from_bytes, printable
 
 FORMAT = "1"
 
+_FIRST = ("Exp-Id", "Exp-Remark", "Exp-Summary")  # a block of ours holds one of these
 _TRAILER = re.compile(r"([A-Za-z0-9-]+)[ \t]*:(.*)")
 _BLANK = re.compile(r"\n(?:[ \t\r\f\v]*\n)+")
 
@@ -117,7 +125,7 @@ def read(message: bytes) -> Message:
     paragraphs = [p for p in _BLANK.split("\n" + rest.rstrip() + "\n") if p.strip()]
     for at in range(len(paragraphs) - 1, -1, -1):
         pairs = _block(paragraphs[at])
-        if any(key in ("Exp-Id", "Exp-Remark") for key, _ in pairs):
+        if any(key in _FIRST for key, _ in pairs):
             text = "\n\n".join(paragraphs[:at])
             return Message(subject, text, tuple(pairs), displaced=at != len(paragraphs) - 1)
     return Message(subject, "\n\n".join(paragraphs), ())

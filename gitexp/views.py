@@ -13,6 +13,7 @@ from gitexp.text import one_line, plural, printable
 
 RESULTS = "results.tsv"
 NOTEBOOK = "EXPERIMENT.md"
+RECORDS = "experiments"  # where a review keeps both: at the top level they would be in the next experiment's way
 COLUMNS = "id metric val_score test_score memory_mb status description commit seconds samples".split()
 HASH_LENGTH = 10  # fixed: git's own abbreviation depends on what else a repository holds
 SHOWN = 20  # rows of each list in EXPERIMENT.md, which stays readable at any length of history

@@ -28,7 +28,7 @@ LEVELS = [
         "space",
         "hunks",
     ],
-    ["json_source", "tpe", "prune", "decide", "breaker", "records", "pending", "outcome"],
+    ["json_source", "tpe", "prune", "decide", "breaker", "records", "pending", "outcome", "digest", "forge"],
     ["history", "worktree", "locks", "brief", "stretch", "finding", "constants", "search", "conflict"],
     [
         "seal",
@@ -47,8 +47,8 @@ LEVELS = [
     ["snapshot", "conclude", "borrow", "agent", "copies", "scratch"],
     ["notify", "aside"],
     ["recovery", "replicates", "pick"],
-    ["step", "baseline", "fsck", "remark"],
-    ["demo", "heldout", "loop", "sweep", "recheck"],
+    ["step", "baseline", "fsck", "remark", "review"],
+    ["demo", "heldout", "loop", "sweep", "recheck", "pullrequest"],
     ["cli"],
     ["__main__"],
 ]

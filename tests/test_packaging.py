@@ -33,7 +33,7 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_ships_templates_and_hooks_and_no_tests(dist: Path) -> None:
     names = zipfile.ZipFile(next(dist.glob("*.whl"))).namelist()
-    templates = ("EXPERIMENT.md.j2", "ci/gitexp.yml", "mlx/train.py")
+    templates = ("EXPERIMENT.md.j2", "pr.md.j2", "ci/gitexp.yml", "mlx/train.py")
     for wanted in ("gitexp/hooks/post-run", *(f"gitexp/templates/{name}" for name in templates)):
         assert wanted in names
     for wanted in ("AGENTS.md", *(f"skill/{name}" for name in SKILL_FILES)):

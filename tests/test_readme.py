@@ -68,6 +68,7 @@ def test_the_five_minutes_of_real_use(tmp_path: Path) -> None:
     sealed = r"^exp000 val_bpb \d\.\d{6} \(lower is better\) on exp/train, from (main|master)$"
     assert re.search(sealed, done.stdout, re.MULTILINE)
     assert re.search(r"^results was made; look: git log", done.stdout, re.MULTILINE)
+    assert re.search(r"^\| exp001 \| `head LR 0.0005 -> 0.01` \|", done.stdout, re.MULTILINE)
 
 
 def test_the_overnight_loop_as_written_with_any_agent(tmp_path: Path) -> None:

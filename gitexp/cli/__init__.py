@@ -40,6 +40,7 @@ COMMANDS = {
     "status": ("read", "Say where the experiment stands."),
     "render": ("render", "Compute results.tsv and EXPERIMENT.md from the history."),
     "pick": ("pick", "Cherry-pick KEEPs onto a branch."),
+    "pr": ("pr", "Make the branch review/NAME and the text of a pull request."),
     "recover": ("recover", "Finish what a gitexp that died had measured, or hand its edit back."),
     "abort": ("recover", "Hand the edit of an interrupted step back, unsealed."),
     "breaker": ("breaker", "Say whether the circuit breaker is open, or reset it."),

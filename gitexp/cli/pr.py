@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from shlex import quote
+
+import click
+
+from gitexp import digest, forge
+from gitexp.cli.read import experiment_option, open_ledger
+from gitexp.errors import GitexpError
+from gitexp.forge import Remote
+from gitexp.git import GitCommandError, Repository
+from gitexp.model import BRANCH_PREFIX, Ledger
+from gitexp.pullrequest import body
+from gitexp.review import Review, default_base, is_ours, refresh
+from gitexp.text import printable
+from gitexp.views import HASH_LENGTH
+
+
+@click.command()
+@click.option("--base", metavar="BRANCH", help="What it is to be merged into (default: origin's main branch, or main).")
+@click.option("--push", "push_to", metavar="REMOTE", help="Push review/NAME there, with plain git.")
+@click.option("--create", is_flag=True, help="Push (to origin, unless --push says), and open the request: gh or glab.")
+@experiment_option
+def pr(base: str | None, push_to: str | None, create: bool, name: str | None) -> None:
+    """Make the branch review/NAME and the text of a pull request.
+
+    The branch has the KEEPs only, from the merge base of BRANCH and the experiment, and one last commit that keeps the
+    record: results.tsv and EXPERIMENT.md in experiments/NAME, and a summary in its trailers. The text goes to standard
+    output, with what `git request-pull` says. Do it again after more steps: branch and request are brought up to date.
+
+    \b
+    Examples:
+      gitexp pr
+      gitexp pr --push origin
+      gitexp pr --create
+    """
+    repo, ledger = open_ledger(name)
+    base = base or default_base(repo)
+    to = _remote(repo, push_to, create)
+    tool = forge.tool(to) if create and to else ""
+    target = forge.branch_of(repo, base) if create else ""
+    review = refresh(repo, ledger, base)
+    _say(_told(review, base))
+    if to and (push_to or create):
+        _push(repo, ledger, review, to)
+    text = body(ledger, review, to.link if to else _short, to.public_name if to else "")
+    if tool:
+        click.echo(forge.open_request(repo, tool, target, review.branch, digest.title(ledger), text))
+        return
+    click.echo(text)
+    try:
+        click.echo(forge.request_pull(repo, review.start, to if push_to else None, review.branch))
+    except GitCommandError as error:  # it is a Perl script that not every git brings along
+        _say(error.sentence)
+
+
+def _remote(repo: Repository, push_to: str | None, create: bool) -> Remote | None:
+    remotes = forge.names(repo)
+    if create and not push_to and not remotes:
+        raise GitexpError("There is no remote to open a pull request at.", "git remote add origin URL")
+    return forge.remote(repo, push_to or remotes[0]) if push_to or remotes else None
+
+
+def _push(repo: Repository, ledger: Ledger, review: Review, to: Remote) -> None:
+    experiment = BRANCH_PREFIX + ledger.name
+    there = forge.heads(repo, to, review.branch, experiment)
+    if there.get(review.branch) != review.tip:
+        forge.push(repo, to, review.branch, there.get(review.branch), lambda commit: is_ours(repo, commit, ledger.name))
+        _say(f"{review.branch} is pushed to {to.public_url}.")
+    if there.get(experiment) != ledger.tip:
+        _say(
+            f"{to.public_url} has not all of {experiment}, to which the text links: "
+            f"git push {quote(to.public_name)} {quote(experiment)}"
+        )
+
+
+def _told(review: Review, base: str) -> str:
+    if review.old == review.tip:
+        return f"{review.branch} is up to date."
+    picked = sum(not pick.skipped for pick in review.picks)
+    return f"{review.branch} has {picked} commits of the experiment and its record, from {review.start[:10]} of {base}."
+
+
+def _short(commit: str) -> str:
+    return commit[:HASH_LENGTH]
+
+
+def _say(sentence: str) -> None:
+    click.echo(printable(sentence), err=True)

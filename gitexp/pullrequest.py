@@ -1,0 +1,162 @@
+"""The body of a pull request, in Markdown. What people and agents wrote stands in it as code: nothing in it acts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from shlex import quote
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from gitexp.model import BRANCH_PREFIX, Contract, Direction, Iteration, Ledger, Status, score_text, signed
+from gitexp.resources import data_dir
+from gitexp.review import Review
+from gitexp.text import one_line
+
+TEMPLATE = "pr.md.j2"
+KEPT, DROPPED, POINTS = 50, 20, 100  # rows, lines and points of the chart: forges take bodies of 65,536 characters
+TEXT = 120  # characters of a description
+SCORES = 5  # of an iteration's runs
+
+
+def code(text: str, limit: int = TEXT) -> str:
+    """``text`` as a code span: no forge looks for markup, HTML, links or names of people in one."""
+    line = one_line(text, limit)
+    longest = max(map(len, re.findall("`+", line)), default=0)
+    room = " " if line.startswith("`") or line.endswith("`") else ""
+    return f"{'`' * (longest + 1)}{room}{line}{room}{'`' * (longest + 1)}" if line else ""
+
+
+def cell(text: str) -> str:
+    r"""A code span in a table, where ``|`` ends a cell even so, and the backslash in ``\|`` may not."""
+    return code(text.replace("\\|", "\\ |")).replace("|", "\\|")
+
+
+def body(ledger: Ledger, review: Review, link: Callable[[str], str], remote: str = "") -> str:
+    """What a reviewer reads. ``link`` makes a link of a commit id; ``remote`` is where the branches can be had."""
+    environment = Environment(
+        loader=FileSystemLoader(data_dir("templates")),
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        autoescape=False,  # noqa: S701  Markdown, in which each text of people's is a code span
+    )
+    deltas = dict(zip((i.id for i in ledger.iterations), ledger.deltas(), strict=True))
+    return environment.get_template(TEMPLATE).render(
+        **_result(ledger),
+        **_kept(ledger, review, deltas, link),
+        **_dropped(ledger, deltas, link),
+        **_way_back(ledger, remote, link),
+        chart=_chart(ledger),
+        record=code(review.record),
+    )
+
+
+def _result(ledger: Ledger) -> Mapping[str, object]:
+    contract, first, best = ledger.contract, ledger.baseline, ledger.incumbent
+    assert first.score is not None
+    assert best.score is not None
+    counts = ", ".join(f"{ledger.count(status)} {status.value}" for status in Status)
+    return {
+        "goal": code(ledger.notes.goal or "", 500),
+        "metric": code(contract.metric),
+        "metric_cell": cell(contract.metric),
+        "first": score_text(first.score),
+        "best": score_text(best.score),
+        "change": signed(best.score - first.score),
+        "better": "lower" if contract.direction is Direction.MINIMIZE else "higher",
+        "counts": f"{len(ledger.iterations)} iterations ({counts})",
+        "rule": code(contract.rule),
+    }
+
+
+def _kept(
+    ledger: Ledger, review: Review, deltas: Mapping[str, float | None], link: Callable[[str], str]
+) -> Mapping[str, object]:
+    copies = {pick.iteration.id: pick.commit for pick in review.picks if pick.commit}
+    kept = [i for i in ledger.iterations if i.status is Status.KEEP]
+    shown = kept[-KEPT:]
+    rows = [
+        (
+            i.id,
+            cell(i.description),
+            score_text(i.score),
+            signed(deltas[i.id]),
+            _runs(i),
+            link(copies.get(i.id, i.commit)),
+        )
+        for i in shown
+    ]
+    return {"kept": rows, "earlier": len(kept) - len(shown)}
+
+
+def _runs(iteration: Iteration) -> str:
+    scores = [s.score for s in iteration.measurement.samples if s.iteration == iteration.id]
+    told = ", ".join(map(score_text, scores[:SCORES])) + (", …" if len(scores) > SCORES else "")
+    return f"{len(scores)}: {told}"
+
+
+def _dropped(ledger: Ledger, deltas: Mapping[str, float | None], link: Callable[[str], str]) -> Mapping[str, object]:
+    dropped = [i for i in ledger.iterations if i.status is not Status.KEEP]
+    lines = [_fate(i, deltas[i.id], link(i.commit)) for i in dropped[-DROPPED:]]
+    experiment = code(BRANCH_PREFIX + ledger.name)
+    return {"dropped": lines, "more": len(dropped) - len(lines), "experiment": experiment}
+
+
+def _fate(iteration: Iteration, delta: float | None, link: str) -> str:
+    why = code(iteration.reason) if iteration.status is Status.CRASH else signed(delta)
+    return f"{iteration.id} {iteration.status.value} {code(iteration.description)} {why} ({link})"
+
+
+def _way_back(ledger: Ledger, remote: str, link: Callable[[str], str]) -> Mapping[str, object]:
+    branch = quote(BRANCH_PREFIX + ledger.name)
+    fetch = [f"git fetch {quote(remote)} {branch}"] if remote else []
+    return {
+        "contract": f"{_terms(ledger.contract, ledger.baseline)} The experiment's last commit is {link(ledger.tip)}.",
+        "commands": [
+            *fetch,
+            f"git switch {branch}   # every iteration, those that were dropped too",
+            "gitexp hook --install",
+            "gitexp pick --onto check --measure   # runs what was kept, under the same contract, and compares",
+        ],
+    }
+
+
+def _terms(contract: Contract, baseline: Iteration) -> str:
+    m = baseline.measurement
+    terms = [
+        f"{code(contract.script)} trains for {contract.budget:g} s",
+        f"seed {contract.seed}",
+        "may change: " + ", ".join(map(code, contract.edit)),
+        "frozen: " + ", ".join(code(frozen.path) for frozen in contract.freeze) if contract.freeze else "",
+        f"on {code(m.device)}" if m.device else "",
+        f"with {code(m.data)}" if m.data else "",
+    ]
+    return "; ".join(filter(None, terms)) + "."
+
+
+def _chart(ledger: Ledger) -> Mapping[str, object]:
+    """The incumbent's score after each iteration; of a long experiment, at evenly spaced ones."""
+    points = _spaced(ledger.running_best())
+    low, high = min(points), max(points)
+    room = (high - low or abs(high) or 1.0) / 20
+    return {
+        "first": ledger.iterations[0].number,
+        "last": ledger.iterations[-1].number,
+        "label": re.sub(r"[^\w .%/-]+", " ", one_line(ledger.contract.metric, 40), flags=re.ASCII).strip(),
+        "low": _plain(low - room),
+        "high": _plain(high + room),
+        "points": [_plain(point) for point in points],
+    }
+
+
+def _spaced(values: Sequence[float]) -> Sequence[float]:
+    """At most ``POINTS`` of them, the first and the last included."""
+    last = len(values) - 1
+    return values if last < POINTS else [values[round(at * last / (POINTS - 1))] for at in range(POINTS)]
+
+
+def _plain(value: float) -> str:
+    """A number without an exponent: the only notation that mermaid reads."""
+    return format(Decimal(f"{value:.8g}"), "f")
