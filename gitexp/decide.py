@@ -266,16 +266,19 @@ def _scores(ledger: Ledger, tried: Mapping[str, Mapping[int, float | None]]) -> 
     return {tree: {seed: sign * score for seed, score in runs.items()} for tree, runs in _known(tried).items()}
 
 
-def standing(ledger: Ledger, runs: Mapping[int, float | None]) -> tuple[bool, str]:
-    """Whether a tree, by its runs, is as good as the incumbent within the noise (or the rule's margin), and why."""
-    rule, incumbent = parse(ledger.contract.rule), ledger.incumbent.id
+def standing(ledger: Ledger, runs: Mapping[int, float | None], against: str, slack: float = 1.0) -> tuple[bool, str]:
+    """Whether a tree, by its runs, is as good as the iteration ``against`` was, and why.
+
+    It may be worse by ``slack`` times the noise of the difference, or by the rule's margin.
+    """
+    rule = parse(ledger.contract.rule)
     scores = _scores(ledger, ledger.replicates())
     mine = _scores(ledger, {"": runs})[""]
     noise = _pooled(ledger, scores)
-    lead = compare(mine, scores[incumbent], noise if noise.freedom else noise.with_runs(mine))
+    lead = compare(mine, scores[against], noise if noise.freedom else noise.with_runs(mine))
     status = Status.KEEP if lead.by > lead.noise else Status.DISCARD
-    slack = max(lead.noise, rule.least if isinstance(rule, Margin) else 0.0)
-    return lead.by >= -slack, _reason(lead, status, incumbent, len(mine), len(scores[incumbent]))
+    allowed = max(slack * lead.noise, rule.least if isinstance(rule, Margin) else 0.0)
+    return lead.by >= -allowed, _reason(lead, status, against, len(mine), len(scores[against]))
 
 
 def _simplified(rule: Confirm, lead: Lead, runs: int) -> Move:

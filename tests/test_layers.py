@@ -48,7 +48,8 @@ LEVELS = [
     ["notify", "aside"],
     ["recovery", "replicates", "pick"],
     ["step", "baseline", "fsck", "remark", "review"],
-    ["demo", "heldout", "loop", "sweep", "recheck", "pullrequest"],
+    ["demo", "heldout", "loop", "sweep", "rerun", "pullrequest"],
+    ["recheck", "verify"],
     ["cli"],
     ["__main__"],
 ]

@@ -41,6 +41,7 @@ COMMANDS = {
     "render": ("render", "Compute results.tsv and EXPERIMENT.md from the history."),
     "pick": ("pick", "Cherry-pick KEEPs onto a branch."),
     "pr": ("pr", "Make the branch review/NAME and the text of a pull request."),
+    "verify": ("verify", "Run KEEPs again from their commits, and say which hold."),
     "recover": ("recover", "Finish what a gitexp that died had measured, or hand its edit back."),
     "abort": ("recover", "Hand the edit of an interrupted step back, unsealed."),
     "breaker": ("breaker", "Say whether the circuit breaker is open, or reset it."),
