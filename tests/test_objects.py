@@ -385,11 +385,11 @@ def test_the_branch_and_the_operation(repo: Repository) -> None:
 def test_configuration_is_read_as_git_reads_it(repo: Repository) -> None:
     for value, meant in (("yes", True), ("0", False), ("on", True), ("", False)):
         git("config", "gitexp.x", value, cwd=repo.top)
-        assert repo.config_bool("gitexp.x", not meant) is meant
+        assert Repository.discover(repo.top).config_bool("gitexp.x", not meant) is meant
     assert repo.config_bool("gitexp.y", True) is True
     assert repo.config_bool("gitexp.y", False) is False
     git("config", "gitexp.x", " é\ttwo words", cwd=repo.top)
-    assert repo.config("gitexp.x") == " é\ttwo words"
+    assert Repository.discover(repo.top).config("gitexp.x") == " é\ttwo words"
 
 
 def test_a_shallow_clone_is_known(repo: Repository, tmp_path: Path) -> None:
@@ -405,7 +405,7 @@ def test_hooks_are_where_git_looks_for_them(repo: Repository, tmp_path: Path) ->
     (repo.top / "in").mkdir()
     assert Repository.discover(repo.top / "in").hook_path("post-run") == repo.top / "tools" / "hooks" / "post-run"
     git("config", "core.hooksPath", str(tmp_path), cwd=repo.top)
-    assert repo.hook_path("post-run") == tmp_path / "post-run"
+    assert Repository.discover(repo.top).hook_path("post-run") == tmp_path / "post-run"
 
 
 def test_a_ref_moves_only_from_where_it_was(repo: Repository) -> None:
@@ -430,7 +430,7 @@ def test_a_commit_is_signed_when_git_is_told_to_sign(repo: Repository) -> None:
     repo.commit_tree(f"{head}^{{tree}}", head, b"x\n")
     git("config", "commit.gpgSign", "true", cwd=repo.top)
     with pytest.raises(GitCommandError, match="sign"):
-        repo.commit_tree(f"{head}^{{tree}}", head, b"x\n")
+        Repository.discover(repo.top).commit_tree(f"{head}^{{tree}}", head, b"x\n")
 
 
 def test_a_commit_is_exactly_what_it_was_told_to_be(repo: Repository) -> None:
