@@ -90,12 +90,37 @@ def make_repository(folder: Path, files: dict[str, str]) -> Path:
     return folder
 
 
+Once = Callable[[str, Callable[[Path], object]], Path]
+
+
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def once(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Once:
+    """A repository that is made once a session, under a name, and copied for each test; the current directory is there.
+
+    What it is made by runs in an empty folder, or in the copy that an earlier call made.
+    """
+    place = tmp_path / "repository"
+
+    def copied(name: str, make: Callable[[Path], object]) -> Path:
+        made = tmp_path_factory.getbasetemp() / f"made-{name}"
+        if not made.exists():
+            place.mkdir(exist_ok=True)
+            monkeypatch.chdir(place)
+            make(place)
+            shutil.copytree(place, made, symlinks=True)
+        monkeypatch.chdir(tmp_path)
+        shutil.rmtree(place, ignore_errors=True)
+        shutil.copytree(made, place, symlinks=True)
+        monkeypatch.chdir(place)
+        return place
+
+    return copied
+
+
+@pytest.fixture
+def folder(once: Once) -> Path:
     """A repository with a toy trainer on main, and the current directory in it."""
-    made = make_repository(tmp_path / "repository", {"train.py": TOY})
-    monkeypatch.chdir(made)
-    return made
+    return once("toy", lambda place: make_repository(place, {"train.py": TOY}))
 
 
 @pytest.fixture
@@ -122,33 +147,17 @@ def gitexp() -> Gitexp:
 
 
 @pytest.fixture
-def experiment(folder: Path, gitexp: Gitexp) -> Path:
+def experiment(folder: Path, once: Once, gitexp: Gitexp) -> Path:
     """The toy's experiment, its baseline sealed: LR 0.1 scores 2.04, and 0.3 would be best."""
-    gitexp("init", "--budget", "5", "--goal", "lowest val_bpb")
-    return folder
-
-
-MADE: dict[str, Path] = {}  # by rule, the experiment of which ``branch`` gives copies
+    return once("experiment", lambda _: gitexp("init", "--budget", "5", "--goal", "lowest val_bpb"))
 
 
 @pytest.fixture
-def branch(
-    request: pytest.FixtureRequest,
-    tmp_path: Path,
-    tmp_path_factory: pytest.TempPathFactory,
-    gitexp: Gitexp,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Any:
+def branch(request: pytest.FixtureRequest, once: Once, gitexp: Gitexp) -> Any:
     """The branch of the experiment that :mod:`forge` makes; the current directory is in a copy of it, without views."""
     forge = importlib.import_module("forge")  # it builds on this module
     rule = getattr(request, "param", "single")
-    monkeypatch.chdir(tmp_path)
-    if rule not in MADE:
-        made = tmp_path_factory.mktemp("experiment") / "made"
-        forge.make(made, gitexp, rule)
-        MADE[rule] = made
-    shutil.copytree(MADE[rule], tmp_path / "copy")
-    monkeypatch.chdir(tmp_path / "copy")
+    once(f"forge-{rule}", lambda place: forge.make(place, gitexp, rule))
     for view in ("results.tsv", "EXPERIMENT.md"):
         Path(view).unlink()
     return forge.Branch.read()

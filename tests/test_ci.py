@@ -137,7 +137,7 @@ def test_its_scripts_pass_what_is_in_order_and_nothing_else(branch: Branch, gite
     pick("exp000", *KEEPS)
     summarize(gitexp)
     git("switch", "-q", "main")
-    origin = tmp_path / "copy"
+    origin = tmp_path / "repository"
     for head in ("review/train", "exp/train", "main"):
         done = as_actions_would(origin, head, tmp_path / head.replace("/", "-"))
         assert done.returncode == 0, done.stdout + done.stderr

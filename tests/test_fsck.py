@@ -41,8 +41,8 @@ def test_people_may_write_in_the_notebook(branch: Branch, gitexp: Gitexp) -> Non
 
 
 def test_a_fresh_clone_passes(branch: Branch, gitexp: Gitexp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    git("clone", "-q", "--no-local", str(tmp_path / "copy"), str(tmp_path / "clone"))
-    git("clone", "-q", "--bare", "--no-local", str(tmp_path / "copy"), str(tmp_path / "bare"))
+    git("clone", "-q", "--no-local", str(tmp_path / "repository"), str(tmp_path / "clone"))
+    git("clone", "-q", "--bare", "--no-local", str(tmp_path / "repository"), str(tmp_path / "bare"))
     monkeypatch.chdir(tmp_path / "clone")
     assert gitexp("fsck").stdout == "exp/train is in order.\n"
     git("switch", "-q", "--detach", "HEAD~1")
@@ -109,7 +109,7 @@ def test_a_branch_without_a_baseline(branch: Branch, gitexp: Gitexp) -> None:
 def test_a_shallow_clone_says_what_it_lacks(
     branch: Branch, gitexp: Gitexp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, depth: int
 ) -> None:
-    source = f"file://{tmp_path}/copy"
+    source = f"file://{tmp_path}/repository"
     git("clone", "-q", "--depth", str(depth), "--no-single-branch", source, str(tmp_path / "shallow"))
     monkeypatch.chdir(tmp_path / "shallow")
     for args in ((), ("origin/main..HEAD",), ("HEAD",)):
@@ -124,7 +124,7 @@ def test_a_partial_clone_says_what_it_lacks(
     branch: Branch, gitexp: Gitexp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
     git("config", "uploadpack.allowFilter", "true")
-    source = f"file://{tmp_path}/copy"
+    source = f"file://{tmp_path}/repository"
     git("clone", "-q", "--bare", f"--filter={form}", source, str(tmp_path / "partial"))
     monkeypatch.chdir(tmp_path / "partial")
     for args in (("-e", "train"), ("main..exp/train",)):
@@ -238,7 +238,7 @@ def test_nothing_is_fetched(branch: Branch, tmp_path: Path, monkeypatch: pytest.
     commit(Path("other.txt"), "moved\n", "Move on")
     pick("exp000", *KEEPS)
     git("config", "uploadpack.allowFilter", "true")
-    git("clone", "-q", "--bare", "--filter=blob:none", f"file://{tmp_path}/copy", str(tmp_path / "partial"))
+    git("clone", "-q", "--bare", "--filter=blob:none", f"file://{tmp_path}/repository", str(tmp_path / "partial"))
     monkeypatch.chdir(tmp_path / "partial")
     mark = tmp_path / "ran"
     git("config", "remote.origin.url", f"ext::touch {mark}")

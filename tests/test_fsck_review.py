@@ -39,7 +39,7 @@ def only_the_review(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "--single-branch",
         "-b",
         "review/train",
-        str(tmp_path / "copy"),
+        str(tmp_path / "repository"),
         str(tmp_path / "of"),
     )
     monkeypatch.chdir(tmp_path / "of")

@@ -7,19 +7,22 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import Gitexp, git, set_lr
+from conftest import Gitexp, Once, git, set_lr
 
 from gitexp import history
 from gitexp.git import Repository
 
 
 @pytest.fixture
-def lived(experiment: Path, gitexp: Gitexp) -> Path:
+def lived(experiment: Path, once: Once, gitexp: Gitexp) -> Path:
     """An experiment with one of each verdict."""
-    for lr, message in ((0.2, "LR 0.1 -> 0.2"), (0.9, "LR 0.9"), ("oops", "a typo")):
-        set_lr(experiment, lr)
-        gitexp("step", "-m", message, "--next", "LR 0.3", "--next", "LR 0.25")
-    return experiment
+
+    def live(folder: Path) -> None:
+        for lr, message in ((0.2, "LR 0.1 -> 0.2"), (0.9, "LR 0.9"), ("oops", "a typo")):
+            set_lr(folder, lr)
+            gitexp("step", "-m", message, "--next", "LR 0.3", "--next", "LR 0.25")
+
+    return once("one-of-each", live)
 
 
 def without_seconds(text: str) -> str:

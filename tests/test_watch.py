@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import Gitexp, set_lr
+from conftest import Gitexp, Once, set_lr
 from hypothesis import given
 from hypothesis import strategies as st
 from test_loop import BETTER, proposes, start_loop, wait_for
@@ -53,11 +53,13 @@ def test_any_line_may_be_printed(line: str) -> None:
 
 
 @pytest.fixture
-def lived(experiment: Path, gitexp: Gitexp) -> Path:
-    for value in (0.2, 5, 0.25):
-        set_lr(experiment, value)
-        gitexp("step", "-m", f"LR {value}")
-    return experiment
+def lived(experiment: Path, once: Once, gitexp: Gitexp) -> Path:
+    def live(folder: Path) -> None:
+        for value in (0.2, 5, 0.25):
+            set_lr(folder, value)
+            gitexp("step", "-m", f"LR {value}")
+
+    return once("watched", live)
 
 
 def test_a_page_when_nothing_runs(lived: Path, gitexp: Gitexp) -> None:
