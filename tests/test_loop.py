@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import TOY, Gitexp, git, set_lr
+from conftest import TOY, Gitexp, Once, git, set_lr
 from test_step import hook_that, ledger_of
 
 from gitexp.loop import duration
@@ -43,9 +43,9 @@ WORSE = "write(1 + number / 100); print('LR far up')\n"
 
 
 @pytest.fixture
-def single(folder: Path, gitexp: Gitexp) -> Path:
-    gitexp("init", "--budget", "5", "--rule", "single", "--goal", "lowest val_bpb")
-    return folder
+def single(folder: Path, once: Once, gitexp: Gitexp) -> Path:
+    begin = ("init", "--budget", "5", "--rule", "single", "--goal", "lowest val_bpb")
+    return once("single", lambda _: gitexp(*begin))
 
 
 def test_it_takes_the_steps_it_is_asked_for_a_line_each(single: Path, proposer: Path, gitexp: Gitexp) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import Gitexp, git
+from conftest import Gitexp, Once, git
 from test_step import ledger_of
 
 from gitexp.curve import Point, Tenths
@@ -24,11 +24,13 @@ print(f"val_bpb: {2 + abs(LR - 1)}")
 
 
 @pytest.fixture
-def curved(folder: Path, gitexp: Gitexp) -> Path:
-    (folder / "train.py").write_text(TRAINER)
-    git("commit", "-qam", "prints its loss")
-    gitexp("init", "--budget", "5", "--rule", "single")
-    return folder
+def curved(folder: Path, once: Once, gitexp: Gitexp) -> Path:
+    def begin(folder: Path) -> None:
+        (folder / "train.py").write_text(TRAINER)
+        git("commit", "-qam", "prints its loss")
+        gitexp("init", "--budget", "5", "--rule", "single")
+
+    return once("curved", begin)
 
 
 def test_each_iteration_seals_its_loss_by_tenths_of_the_budget(curved: Path) -> None:

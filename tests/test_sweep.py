@@ -10,7 +10,7 @@ from pathlib import Path
 
 import faults
 import pytest
-from conftest import TOY, Gitexp, git, make_repository, set_lr
+from conftest import TOY, Gitexp, Once, git, make_repository, set_lr
 from test_init import everything, refused
 from test_kill_points import at_each_point
 from test_step import hook_that, ledger_of
@@ -22,12 +22,15 @@ VALUES = ("LR=0.1,0.2,0.3,0.5", "DEPTH=2,3,4,5,6")
 
 
 @pytest.fixture
-def both(folder: Path, gitexp: Gitexp) -> Path:
+def both(folder: Path, once: Once, gitexp: Gitexp) -> Path:
     """An experiment of two constants: LR 0.3 and DEPTH 4 are best."""
-    (folder / "train.py").write_text(BOTH)
-    git("commit", "-qam", "two constants")
-    gitexp("init", "--budget", "5")
-    return folder
+
+    def begin(folder: Path) -> None:
+        (folder / "train.py").write_text(BOTH)
+        git("commit", "-qam", "two constants")
+        gitexp("init", "--budget", "5")
+
+    return once("both", begin)
 
 
 def params(folder: Path) -> list[dict[str, str]]:
