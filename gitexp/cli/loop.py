@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -24,6 +25,8 @@ from gitexp.proposal import Agent
 from gitexp.text import printable
 
 BAR = 24  # characters
+STDERR = 2
+LAST_STEP = "ends after this step; ^C again ends the step, and hands its edit back."
 
 
 class Session:
@@ -63,9 +66,10 @@ class Session:
             if self.interrupted:
                 raise KeyboardInterrupt
             self.interrupted = True
-            self.terminal.say(
-                f"The {self._what} ends after this step; ^C again ends the step, and hands its edit back."
-            )
+            with suppress(
+                OSError
+            ):  # not by click: a signal may come amid a write, and that stream cannot be re-entered
+                os.write(STDERR, f"The {self._what} {LAST_STEP}\n".encode())
 
         before = signal.signal(signal.SIGINT, ask)
         try:
