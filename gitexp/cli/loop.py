@@ -26,7 +26,7 @@ from gitexp.text import printable
 
 BAR = 24  # characters
 STDERR = 2
-LAST_STEP = "ends after this step; ^C again ends the step, and hands its edit back."
+LAST_STEP = "ends after this step; ^C again ends the step now, without a verdict."
 
 
 class Session:
