@@ -106,6 +106,20 @@ def check_version(driver: Git) -> None:
         raise GitexpError(f"gitexp needs git {needed} or newer; this is {words.strip()}.", "git --version")
 
 
+def _whereabouts(driver: Git, start_at: Path) -> list[str]:
+    """The git directory, the one that work trees share, and the top of the work tree, if there is one."""
+    asked = ("--absolute-git-dir", "--git-common-dir")
+    try:
+        out = run(driver, "rev-parse", *asked, "--show-toplevel")
+    except GitCommandError as error:
+        if "not a git repository" in error.sentence:
+            raise GitexpError(f"{start_at} is not inside a git repository.", "git init") from None
+        if "work tree" not in error.sentence:
+            raise
+        out = run(driver, "rev-parse", *asked)
+    return os.fsdecode(out).rstrip("\n").split("\n")
+
+
 @dataclass(frozen=True, slots=True)
 class Repository:
     """One work tree of a repository, or a bare repository (then ``root`` is ``None``)."""
@@ -123,16 +137,8 @@ class Repository:
             os.environ.pop(name, None)
         driver = open_git(start_at)
         check_version(driver)
-        try:
-            lines = run(driver, "rev-parse", "--is-inside-work-tree", "--absolute-git-dir", "--git-common-dir")
-        except GitCommandError as error:
-            if "not a git repository" in error.sentence:
-                raise GitexpError(f"{start_at} is not inside a git repository.", "git init") from None
-            raise
-        inside, git_dir, common_dir = os.fsdecode(lines).rstrip("\n").split("\n")
-        root = None
-        if inside == "true":
-            root = Path(os.fsdecode(run(driver, "rev-parse", "--show-toplevel")).rstrip("\n"))
+        git_dir, common_dir, *top = _whereabouts(driver, start_at)
+        root = Path(top[0]) if top else None
         common = Path(os.path.normpath(start_at / common_dir))
         if "GIT_DIR" in os.environ:  # it may be relative to where the caller stood
             os.environ["GIT_DIR"] = git_dir

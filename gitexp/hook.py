@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import sys
@@ -55,7 +56,10 @@ def optional(repo: Repository, name: str) -> Path | None:
 
 def blob(repo: Repository, path: Path) -> str:
     """The blob id of the hook's bytes: what the contract seals."""
-    return repo.line("hash-object", "--stdin", stdin=path.read_bytes())
+    data = path.read_bytes()
+    hashed = hashlib.new("sha256" if repo.config("extensions.objectFormat") == "sha256" else "sha1")
+    hashed.update(b"blob %d\0" % len(data) + data)
+    return hashed.hexdigest()
 
 
 def environment(contract: Contract, name: str, iteration: str) -> dict[str, str]:
