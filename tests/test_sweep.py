@@ -225,12 +225,16 @@ def test_a_sweep_that_was_ended_in_its_run_goes_on(folder: Path, gitexp: Gitexp,
     )
     gitexp("init", "--budget", "5")
     command = [sys.executable, "-m", "gitexp", "sweep", "LR=0.2,0.9,0.3"]
-    process = subprocess.Popen(command, cwd=folder)
+    process = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
     while not (folder / ".git/running").exists():
         assert process.poll() is None
         time.sleep(0.01)
     process.send_signal(signal)
-    process.wait()
+    if signal == 2:  # the first only asks it to end after this step
+        assert process.stderr
+        assert any("ends after this step" in line for line in process.stderr)
+        process.send_signal(signal)
+    process.communicate()
     assert ("LR = 0.9" in (folder / "train.py").read_text()) == (signal == 9)
     gitexp("sweep", "LR=0.2,0.9,0.3")
     assert params(folder) == [{"LR": "0.2"}, {"LR": "0.9"}, {"LR": "0.3"}]
