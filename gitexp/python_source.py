@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-from gitexp.values import Constant, evaluate, read
+from gitexp.values import Constant, as_source, evaluate, read
 
 _SCOPES = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -27,13 +27,7 @@ def find(text: str, name: str) -> Constant | None:
 
 def literal(given: str, constant: Constant) -> str | None:
     """``given`` as the source of a value for ``constant``; ``None`` when it is none: a bare word for a number."""
-    try:
-        value = read(given)
-    except ValueError:
-        return _quoted(given, constant.source) if isinstance(constant.value, str) else None
-    if isinstance(constant.value, str) and not isinstance(value, str):
-        return _quoted(given, constant.source)
-    return given
+    return as_source(given, constant, read, _quoted)
 
 
 def differs_only_in(name: str, old: str, new: str, value: str) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gitexp.extras import extra
-from gitexp.values import Constant
+from gitexp.values import Constant, as_source
 
 _MARK = "\ue000gitexp\ue000"  # of a private use area: it stands in no file
 Path = tuple["str | int", ...]
@@ -31,13 +31,7 @@ def find(text: str, name: str) -> Constant | None:
 
 def literal(given: str, constant: Constant) -> str | None:
     """``given`` as the source of a value for ``constant``; ``None`` when it is none: a bare word for a number."""
-    try:
-        value = _value(given)
-    except ValueError:
-        return _quoted(given, constant.source) if isinstance(constant.value, str) else None
-    if isinstance(constant.value, str) and not isinstance(value, str):
-        return _quoted(given, constant.source)
-    return given
+    return as_source(given, constant, _value, _quoted)
 
 
 def differs_only_in(name: str, old: str, new: str, value: str) -> bool:

@@ -111,3 +111,17 @@ def float_text(value: float) -> str:
     """A float of six significant digits, as source that is a float and no int."""
     text = f"{value:.6g}"
     return text if "." in text or "e" in text else f"{text}.0"
+
+
+def as_source(
+    given: str, constant: Constant, read: Callable[[str], Any], quoted: Callable[[str, str], str]
+) -> str | None:
+    """``given`` as the source of a value for ``constant``; ``None`` when it is none: a bare word for a number.
+
+    ``read`` is the language's: it raises ValueError for what is no literal. ``quoted`` quotes a text like another.
+    """
+    try:
+        is_text = isinstance(read(given), str)
+    except ValueError:
+        return quoted(given, constant.source) if isinstance(constant.value, str) else None
+    return quoted(given, constant.source) if isinstance(constant.value, str) and not is_text else given
