@@ -13,6 +13,8 @@ from test_step import ledger_of
 
 from gitexp.model import Status
 
+pytestmark = pytest.mark.slow  # repositories of every kind
+
 
 def all_verdicts(folder: Path, gitexp: Gitexp) -> None:
     """A KEEP, a DISCARD and a CRASH, and everything in order afterwards."""

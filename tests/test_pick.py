@@ -22,6 +22,8 @@ from gitexp.decide import standing
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
 
+pytestmark = pytest.mark.slow  # repositories by the dozen
+
 
 def commit_all(folder: Path, message: str) -> str:
     git("commit", "-qam", message, cwd=folder)
