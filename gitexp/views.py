@@ -18,6 +18,7 @@ COLUMNS = "id metric val_score test_score memory_mb status description commit se
 HASH_LENGTH = 10  # fixed: git's own abbreviation depends on what else a repository holds
 SHOWN = 20  # rows of each list in EXPERIMENT.md, which stays readable at any length of history
 NOTES_SHOWN = 50
+LEARNED = {Status.KEEP: "Helped", Status.DISCARD: "Did not help", Status.CRASH: "Crashed"}
 
 
 def results_tsv(ledger: Ledger) -> str:
@@ -116,13 +117,8 @@ def _results(ledger: Ledger) -> str:
 
 def _learned(ledger: Ledger) -> str:
     told = list(zip(ledger.iterations, ledger.deltas(), strict=True))[1:]
-    groups = {
-        Status.KEEP: "Helped",
-        Status.DISCARD: "Did not help",
-        Status.CRASH: "Crashed",
-    }
     parts: list[str] = []
-    for status, title in groups.items():
+    for status, title in LEARNED.items():
         lessons = [_lesson(iteration, delta) for iteration, delta in told if iteration.status is status]
         if lessons:
             parts.append("\n".join([f"{title}:", "", *lessons[-SHOWN:]]))

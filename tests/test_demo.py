@@ -28,6 +28,9 @@ def test_the_demo_keeps_discards_and_crashes_for_real(
     for iteration in ledger.iterations:
         assert iteration.id in said
     assert git("status", "--porcelain", cwd=folder) == ""
+    report = folder / ".git/gitexp/demo/report.html"
+    assert said.endswith(f"A page to look at: {report}\n")
+    assert "MLP ratio 4 -&gt; 3" in report.read_text()
 
     views = {name: (folder / name).read_bytes() for name in ("results.tsv", "EXPERIMENT.md")}
     for name in views:

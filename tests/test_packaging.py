@@ -13,6 +13,7 @@ import pytest
 from conftest import TOY, make_repository
 
 from gitexp.agent import SKILL_FILES
+from gitexp.page import SCRIPTS
 
 ROOT = Path(__file__).parent.parent
 pytestmark = pytest.mark.slow
@@ -36,6 +37,8 @@ def test_the_wheel_ships_templates_and_hooks_and_no_tests(dist: Path) -> None:
     templates = ("EXPERIMENT.md.j2", "pr.md.j2", "ci/gitexp.yml", "mlx/train.py")
     for wanted in ("gitexp/hooks/post-run", *(f"gitexp/templates/{name}" for name in templates)):
         assert wanted in names
+    for wanted in ("report.html.j2", "report/report.css", *(f"report/{name}" for name in SCRIPTS)):
+        assert f"gitexp/templates/{wanted}" in names
     for wanted in ("AGENTS.md", *(f"skill/{name}" for name in SKILL_FILES)):
         assert f"gitexp/templates/agent/{wanted}" in names
     assert not [name for name in names if "test" in name or "__pycache__" in name or name.startswith("hooks")]
@@ -44,7 +47,14 @@ def test_the_wheel_ships_templates_and_hooks_and_no_tests(dist: Path) -> None:
 def test_the_sdist_holds_what_the_wheel_is_made_of(dist: Path) -> None:
     with tarfile.open(next(dist.glob("*.tar.gz"))) as archive:
         names = archive.getnames()
-    for wanted in ("hooks/post-run", "templates/mlx/evaluate.py", "gitexp/cli/step.py", "setup.cfg", "LICENSE"):
+    for wanted in (
+        "hooks/post-run",
+        "templates/report/report.js",
+        "templates/mlx/evaluate.py",
+        "gitexp/cli/step.py",
+        "setup.cfg",
+        "LICENSE",
+    ):
         assert any(name.endswith("/" + wanted) for name in names), wanted
 
 

@@ -33,6 +33,7 @@ COMMANDS = {
     "show": ("read", "Show one iteration: message, diff, the end of its log."),
     "why": ("why", "Explain a verdict: the rule, the samples it stood on, the incumbent it met."),
     "plot": ("plot", "Draw the running best: in the terminal, or as a picture."),
+    "report": ("report", "Make a page to look at: one HTML file that opens offline."),
     "logs": ("logs", "Push logs and loss curves to a remote, or fetch them."),
     "diff": ("diff", "Compare two iterations: metrics side by side, then the code."),
     "best": ("diff", "Show the best iteration, and how to take it."),

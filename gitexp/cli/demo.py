@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from gitexp import page
 from gitexp.cli.progress import Terminal
 from gitexp.cli.step import outcome_text
 from gitexp.cli.table import rows, table
@@ -34,6 +35,8 @@ def demo(directory: Path) -> None:
     )
     ledger = play(repo, Terminal(), lambda outcome: click.echo(outcome_text(outcome)))
     click.echo(_summary(repo, ledger, directory))
+    if page.available():
+        click.echo(f"A page to look at: {page.write(repo, ledger)}")
 
 
 def _summary(repo: Repository, ledger: Ledger, directory: Path) -> str:

@@ -1,0 +1,165 @@
+"""What the report's charts draw and its details say, as data for its scripts.
+
+People, agents and runs wrote some of it: all text is cut to a length and made printable here. The page escapes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from gitexp.curve import Point
+from gitexp.evidence import Evidence, thinned
+from gitexp.model import Direction, Iteration, Ledger, Status, score_text, signed
+from gitexp.text import one_line, printable
+
+NEWEST = 2000  # iterations of which every one is drawn, and stands in the table
+SAMPLED = 1000  # of the older ones that are drawn, besides all KEEPs
+LINE, SHORT, TEXT = 300, 500, 4000  # characters of a line, of an old iteration's text, and of a text
+METRICS = 40
+HASH = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An iteration as a point of the charts."""
+
+    iteration: Iteration
+    delta: float | None
+    runs: tuple[float, ...]  # the scores of all its runs, whichever step made them
+    memory: float | None
+    seconds: float | None  # of one of its runs
+
+
+def shown(ledger: Ledger) -> list[Shown]:
+    """All iterations, or of a long history: every KEEP, the newest, those of the Pareto fronts, some of the others."""
+    everything = _everything(ledger)
+    if len(everything) <= NEWEST:
+        return everything
+    old, new = everything[:-NEWEST], everything[-NEWEST:]
+    on_fronts = {identity for front in fronts(ledger, everything).values() for identity in front}
+    must = [s for s in old if s.iteration.status is Status.KEEP or s.iteration.id in on_fronts]
+    ids = {s.iteration.id for s in (*must, *thinned(old, SAMPLED))}
+    return [s for s in old if s.iteration.id in ids] + new
+
+
+def _everything(ledger: Ledger) -> list[Shown]:
+    replicates = ledger.replicates()
+    found = []
+    for iteration, delta in zip(ledger.iterations, ledger.deltas(), strict=True):
+        m = iteration.measurement
+        scores = tuple(score for score in replicates.get(iteration.id, {}).values() if score is not None)
+        own = [sample.seconds for sample in m.samples if sample.iteration == iteration.id]
+        found.append(Shown(iteration, delta, scores, m.memory_mb, fmean(own) if own else None))
+    return found
+
+
+def fronts(ledger: Ledger, points: Iterable[Shown]) -> dict[str, list[str]]:
+    """The iterations that none beats in score without costing more memory, or more seconds; the cheapest first."""
+    points = list(points)
+    return {
+        "memory": _front(ledger.contract.direction, [(p.memory, p.iteration) for p in points]),
+        "seconds": _front(ledger.contract.direction, [(p.seconds, p.iteration) for p in points]),
+    }
+
+
+def _front(direction: Direction, priced: Iterable[tuple[float | None, Iteration]]) -> list[str]:
+    sign = 1 if direction is Direction.MINIMIZE else -1
+    known = [(cost, sign * i.score, i.id) for cost, i in priced if cost is not None and i.score is not None]
+    front: list[str] = []
+    least = float("inf")
+    for _, score, identity in sorted(known):
+        if score < least:
+            front.append(identity)
+            least = score
+    return front
+
+
+def data(ledger: Ledger, points: Sequence[Shown], evidence: Evidence, noise: float) -> dict[str, Any]:
+    """Everything that the scripts need, in one JSON object."""
+    return {
+        "minimize": ledger.contract.direction is Direction.MINIMIZE,
+        "noise": noise,
+        "last": ledger.iterations[-1].number,
+        "fronts": fronts(ledger, points),
+        "points": [_point(point) for point in points],
+        "details": {
+            p.iteration.id: _details(p.iteration, evidence)
+            for at, p in enumerate(points, start=NEWEST - len(points))
+            if at >= 0 or p.iteration.id in evidence.diffs
+        },
+        "curves": _curves(evidence, ledger.contract.budget),
+    }
+
+
+def _point(point: Shown) -> dict[str, Any]:
+    iteration = point.iteration
+    return {
+        "id": iteration.id,
+        "x": iteration.number,
+        "y": iteration.score,
+        "status": iteration.status.value,
+        "said": one_line(iteration.description, LINE),
+        "score": score_text(iteration.score),
+        "delta": signed(point.delta),
+        "memory": point.memory,
+        "seconds": point.seconds,
+        "runs": list(point.runs) if len(point.runs) > 1 else [],
+    }
+
+
+def _details(iteration: Iteration, evidence: Evidence) -> dict[str, Any]:
+    """What is said of an iteration when it is opened; of one whose diff is not here, in brief."""
+    m, notes = iteration.measurement, iteration.notes
+    here = iteration.id in evidence.diffs
+    room = TEXT if here else SHORT
+    brief = {
+        "commit": iteration.commit[:HASH],
+        "reason": one_line(iteration.reason, LINE),
+        "hypothesis": _text(notes.hypothesis, room),
+        "changed": one_line(", ".join(iteration.changes), LINE),
+        "params": one_line(", ".join(f"{name} = {value}" for name, value in iteration.params), LINE),
+    }
+    if not here:
+        return brief
+    return brief | {
+        "body": _text(iteration.body, room),
+        "note": _text(notes.note, room),
+        "error": one_line(m.error, SHORT),
+        "spoiled": [one_line(trouble, LINE) for trouble in m.spoiled],
+        "metrics": [[one_line(name, LINE), f"{value:g}"] for name, value in m.metrics[:METRICS]],
+        "samples": [[s.iteration, s.seed, score_text(s.score) or "crashed", f"{s.seconds:.1f} s"] for s in m.samples],
+        "device": one_line(m.device, LINE),
+        "trained_on": one_line(m.data, LINE),
+        "diff": printable(evidence.diffs[iteration.id]),
+        "tail": printable("\n".join(evidence.tails.get(iteration.id, []))),
+    }
+
+
+def _text(text: str | None, limit: int) -> str:
+    said = printable(text or "").strip()
+    return said if len(said) <= limit else said[:limit] + "…"
+
+
+def _curves(evidence: Evidence, budget: float) -> dict[str, Any]:
+    """The runs' losses over what all of them tell: the share of the budget, the step, or else only an order."""
+    told = [point for curve in evidence.curves.values() for point in curve]
+    axis = "order"
+    if all(point.share is not None or point.seconds is not None for point in told):
+        axis = "share"
+    elif all(point.step is not None for point in told):
+        axis = "step"
+    runs = [
+        {"id": identity, "x": [_x(p, axis, at, budget) for at, p in enumerate(curve)], "y": [p.loss for p in curve]}
+        for identity, curve in evidence.curves.items()
+    ]
+    return {"axis": axis, "runs": runs}
+
+
+def _x(point: Point, axis: str, at: int, budget: float) -> float | None:
+    if axis == "share":
+        share = (point.seconds or 0.0) / budget if point.share is None else point.share
+        return round(100 * share, 2)
+    return point.step if axis == "step" else at

@@ -1,0 +1,86 @@
+"""What is known of iterations beside the ledger: their diffs, and what their logs hold where those are on this machine.
+
+All of it is bounded: so many iterations (the baseline, the newest KEEPs and the newest of all), and so much of each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from gitexp.curve import Point
+from gitexp.git import Repository
+from gitexp.model import Iteration, Ledger, Status
+from gitexp.pending import Place
+from gitexp.text import from_bytes
+
+DETAILED = 200  # iterations whose diff and log are looked at
+CURVES = 60  # … and whose loss is
+DIFF = 12_000  # characters of a diff
+TAIL, LINE = 30, 300  # lines of a log's end, and characters of each
+DOTS = 200  # points of a curve
+BIG = "256k"  # files above this have no diff, only "Binary files differ"
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """By iteration. What is in none of them was not looked at, or is not here."""
+
+    diffs: Mapping[str, str]
+    tails: Mapping[str, Sequence[str]]
+    curves: Mapping[str, Sequence[Point]]
+
+
+def gather(repo: Repository, ledger: Ledger) -> Evidence:
+    place = Place.of(repo, ledger.name)
+    looked_at = chosen(ledger, DETAILED)
+    diffs = _diffs(repo, [iteration.commit for iteration in looked_at])
+    tails = {i.id: [line[:LINE] for line in place.log_tail(i.id, TAIL)] for i in looked_at}
+    curves = {i.id: thinned(place.curve(i.id) or _sealed(i), DOTS) for i in chosen(ledger, CURVES)}
+    return Evidence(
+        diffs={i.id: _cut(diffs[i.commit]) for i in looked_at},
+        tails={identity: lines for identity, lines in tails.items() if lines},
+        curves={identity: curve for identity, curve in curves.items() if len(curve) > 1},
+    )
+
+
+def chosen(ledger: Ledger, limit: int) -> list[Iteration]:
+    """The baseline, the newest KEEPs, and the newest of all, oldest first."""
+    kept = [i for i in ledger.iterations if i.status is Status.KEEP][-(limit // 2) :]
+    first = [ledger.baseline, *reversed(kept), *reversed(ledger.iterations[-limit:])]
+    ids = set(list(dict.fromkeys(iteration.id for iteration in first))[:limit])
+    return [iteration for iteration in ledger.iterations if iteration.id in ids]
+
+
+def _sealed(iteration: Iteration) -> list[Point]:
+    """What of its loss is in its commit, and in every clone: a mean for each tenth of the budget."""
+    return [Point(loss, share=(tenth - 0.5) / 10) for tenth, loss in iteration.measurement.curve]
+
+
+def _diffs(repo: Repository, commits: Sequence[str]) -> dict[str, str]:
+    """Each commit's change. In git's output a line that is a commit id and nothing else starts the next one."""
+    args = ("diff-tree", "--stdin", "-p", "--no-color", "--no-ext-diff", "--no-textconv", "--no-renames")
+    told = "".join(f"{commit}\n" for commit in commits).encode()
+    out = from_bytes(repo.run("-c", f"core.bigFileThreshold={BIG}", *args, stdin=told))
+    found: dict[str, list[str]] = {commit: [] for commit in commits}
+    current: list[str] = []
+    for line in out.split("\n"):
+        if line in found:
+            current = found[line]
+        else:
+            current.append(line)
+    return {commit: "\n".join(lines).strip("\n") for commit, lines in found.items()}
+
+
+def _cut(diff: str) -> str:
+    return diff if len(diff) <= DIFF else diff[:DIFF] + "\n… (it goes on)"
+
+
+def thinned(items: Sequence[Item], limit: int) -> list[Item]:
+    """At most ``limit`` of them, evenly spaced, the first and the last among them."""
+    if len(items) <= limit:
+        return list(items)
+    return [items[round(at * (len(items) - 1) / (limit - 1))] for at in range(limit)]

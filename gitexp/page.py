@@ -1,0 +1,118 @@
+"""The report as one HTML file that needs no network, no server, and nobody's trust.
+
+What people, agents and runs wrote is text in it: jinja escapes it, the data for the scripts is JSON without ``<``, and
+the scripts build elements by their text only. Should all of that fail, the page's Content-Security-Policy allows no
+request whatever, and no script but those whose hashes it names.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import importlib.util
+from collections.abc import Iterable
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from gitexp import __version__
+from gitexp.charts import data, shown
+from gitexp.disk import write_file
+from gitexp.errors import GitexpError
+from gitexp.evidence import Evidence, gather
+from gitexp.export import dumps
+from gitexp.extras import extra
+from gitexp.git import Repository
+from gitexp.model import Ledger
+from gitexp.pending import Place
+from gitexp.report import report
+from gitexp.resources import data_dir
+from gitexp.text import printable
+
+MARK = "<!doctype html>\n<!-- A report of gitexp's. -->\n"  # what a file begins with that may be overwritten
+SCRIPTS = ("drawing.js", "pointing.js", "charts.js", "curves.js", "details.js", "report.js")
+LIBRARY = ["bokeh", "bokeh-api"]
+TEXT = 1500  # characters of any one text that is not in the details
+
+
+def available() -> bool:
+    """Whether the library that draws the charts is installed: it is an extra."""
+    return importlib.util.find_spec("bokeh") is not None
+
+
+def where(repo: Repository, ledger: Ledger) -> Path:
+    """In the git directory: there it is in nobody's way, no iteration takes it, and a bare repository has one too."""
+    return Place.of(repo, ledger.name).directory / "report.html"
+
+
+def write(repo: Repository, ledger: Ledger, output: Path | None = None, reload: int = 0) -> Path:
+    """Write the report, and say where. ``reload`` is after how many seconds the page looks for a newer one."""
+    file = output or where(repo, ledger)
+    if file.is_file() and not file.read_bytes().startswith(MARK.encode()):
+        raise GitexpError(f"{file} exists, and is no report of gitexp's.", "gitexp report -o ANOTHER.html")
+    write_file(file, html(ledger, gather(repo, ledger), reload).encode())
+    return file
+
+
+def html(ledger: Ledger, evidence: Evidence, reload: int = 0) -> str:
+    points = shown(ledger)
+    said = report(ledger, points, evidence)
+    drawn = data(ledger, points, evidence, said.noise) | {"reload": reload}
+    scripts = [*_library(), *(_source(name) for name in SCRIPTS)]
+    environment = Environment(
+        loader=FileSystemLoader(data_dir("templates")),
+        undefined=StrictUndefined,
+        autoescape=True,
+        finalize=_shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    text = environment.get_template("report.html.j2").render(
+        report=said,
+        data=Markup(safe_json(drawn)),  # noqa: S704  escaped there
+        style=Markup(_source("report.css")),  # noqa: S704  ours
+        scripts=[Markup(script) for script in scripts],  # noqa: S704  ours, and the library's
+        policy=_policy(scripts),
+        version=__version__,
+    )
+    return MARK + text
+
+
+def _shown(value: object) -> object:
+    """What the template prints: nothing in it may turn text around, and none of it is endless."""
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    return printable(value if len(value) <= TEXT else value[:TEXT] + "…")
+
+
+def safe_json(value: object) -> str:
+    """JSON that no HTML parser sees an element in."""
+    text = dumps(value)
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
+
+
+def _source(name: str) -> str:
+    return (data_dir("templates") / "report" / name).read_text()
+
+
+def _library() -> list[str]:
+    """The chart library's JavaScript: BokehJS, and its plotting interface."""
+    resources = extra("bokeh.resources", "A report", "report")
+    made = resources.Resources(mode="inline", components=LIBRARY)
+    return [script.replace("</script", "<\\/script") for script in made.js_raw[: len(LIBRARY)]]
+
+
+def _policy(scripts: Iterable[str]) -> str:
+    """No request, no form, no frame, and no script but ours. Styles are BokehJS's own, made as it draws."""
+    hashes = " ".join(f"'sha256-{_sha256(script)}'" for script in scripts)
+    return (
+        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _sha256(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

@@ -1,0 +1,185 @@
+"""What stands on the report as text, computed from the ledger: the figures at its top, its table, what was learned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gitexp.breaker import tripped
+from gitexp.charts import NEWEST, Shown
+from gitexp.decide import spread
+from gitexp.diagnosis import Diagnosis, diagnose
+from gitexp.evidence import Evidence
+from gitexp.model import BRANCH_PREFIX, Direction, Iteration, Ledger, Status, score_text, signed
+from gitexp.text import one_line, plural
+from gitexp.views import LEARNED, SHOWN
+
+LINE = 300  # characters
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    name: str
+    value: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An iteration in the table."""
+
+    id: str
+    status: str
+    score: str
+    delta: str
+    memory: str
+    seconds: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lessons:
+    title: str
+    items: tuple[Fact, ...]  # the newest: id, description, what came of it
+    left: int  # how many more there are
+
+
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """All crashes with one error."""
+
+    ids: str
+    found: Diagnosis
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    title: str
+    branch: str
+    goal: str
+    metric: str
+    better: str  # which way is
+    warning: str
+    tiles: tuple[Fact, ...]
+    noise: float  # standard deviation of a run's score; 0 when it is not known
+    rows: tuple[Row, ...]
+    left_out: str
+    lessons: tuple[Lessons, ...]
+    crashes: tuple[Crash, ...]
+    hypothesis: str
+    constraints: tuple[str, ...]
+    next: tuple[str, ...]
+    contract: tuple[Fact, ...]
+    tip: str
+
+
+def report(ledger: Ledger, points: list[Shown], evidence: Evidence) -> Report:
+    notes, contract, noise = ledger.notes, ledger.contract, spread(ledger)
+    return Report(
+        title=one_line(ledger.name, LINE),
+        branch=one_line(BRANCH_PREFIX + ledger.name, LINE),
+        goal=notes.goal or "",
+        metric=one_line(contract.metric, 60),
+        better="lower" if contract.direction is Direction.MINIMIZE else "higher",
+        warning=_warning(ledger),
+        tiles=_tiles(ledger, noise),
+        noise=noise,
+        rows=tuple(_row(point) for point in reversed(points[-NEWEST:])),
+        left_out=_left_out(ledger, points),
+        lessons=tuple(_lessons(ledger)),
+        crashes=_crashes(ledger, evidence),
+        hypothesis=notes.hypothesis or "",
+        constraints=notes.constraints or (),
+        next=notes.next or (),
+        contract=_contract(ledger),
+        tip=ledger.tip[:12],
+    )
+
+
+def _warning(ledger: Ledger) -> str:
+    if crashes := tripped(ledger):
+        return f"The circuit breaker is open since {crashes[-1].id}: gitexp breaker says why, and what to do."
+    return ""
+
+
+def _tiles(ledger: Ledger, noise: float) -> tuple[Fact, ...]:
+    first, best = ledger.baseline, ledger.incumbent
+    gain = None if first.score is None or best.score is None else best.score - first.score
+    counts = ", ".join(f"{ledger.count(status):,} {status.value}" for status in Status)
+    return (
+        Fact("Best", score_text(best.score), f"{best.id}: {one_line(best.description, 80)}"),
+        Fact("From the baseline", signed(gain) if gain else "0", f"{first.id} scored {score_text(first.score)}"),
+        Fact("Iterations", f"{len(ledger.iterations):,}", counts),
+        Fact("Noise of a run", score_text(noise) if noise else "unknown", "standard deviation of its score"),
+    )
+
+
+def _row(point: Shown) -> Row:
+    iteration, m = point.iteration, point.iteration.measurement
+    return Row(
+        id=iteration.id,
+        status=iteration.status.value,
+        score=score_text(m.score),
+        delta=signed(point.delta),
+        memory="" if m.memory_mb is None else f"{m.memory_mb:.1f}",
+        seconds=f"{m.seconds:.1f}",
+        description=one_line(iteration.description, LINE),
+    )
+
+
+def _left_out(ledger: Ledger, points: list[Shown]) -> str:
+    count = len(ledger.iterations)
+    if len(points) == count:
+        return ""
+    return (
+        f"The newest {NEWEST:,} of {count:,}: gitexp log has all of them. The charts have {len(points):,}: these, "
+        "every KEEP, those on the Pareto fronts, and a sample of the others."
+    )
+
+
+def _lessons(ledger: Ledger) -> list[Lessons]:
+    told = list(zip(ledger.iterations, ledger.deltas(), strict=True))[1:]
+    groups = []
+    for status, title in LEARNED.items():
+        of_it = [(iteration, delta) for iteration, delta in told if iteration.status is status]
+        newest = tuple(_lesson(iteration, delta) for iteration, delta in reversed(of_it[-SHOWN:]))
+        groups.append(Lessons(title, newest, len(of_it) - len(newest)))
+    return groups
+
+
+def _lesson(iteration: Iteration, delta: float | None) -> Fact:
+    came = one_line(iteration.reason, LINE) if iteration.score is None else signed(delta)
+    return Fact(iteration.id, one_line(iteration.description, LINE), came)
+
+
+def _crashes(ledger: Ledger, evidence: Evidence) -> tuple[Crash, ...]:
+    """By error, the one that crashed last first."""
+    by_error: dict[str, list[Iteration]] = {}
+    for iteration in reversed(ledger.iterations):
+        if iteration.status is Status.CRASH:
+            by_error.setdefault(iteration.measurement.error or iteration.reason, []).append(iteration)
+    return tuple(_crash(error, found, evidence) for error, found in list(by_error.items())[:SHOWN])
+
+
+def _crash(error: str, found: list[Iteration], evidence: Evidence) -> Crash:
+    ids = ", ".join(iteration.id for iteration in found[:5])
+    more = f" and {plural(len(found) - 5, 'other')}" if len(found) > 5 else ""
+    return Crash(ids + more, diagnose(found[0], evidence.tails.get(found[0].id, [])), one_line(error, LINE))
+
+
+def _contract(ledger: Ledger) -> tuple[Fact, ...]:
+    contract, first = ledger.contract, ledger.baseline.measurement
+    frozen = ", ".join(frozen.path for frozen in contract.freeze)
+    facts = (
+        Fact("Metric", f"{contract.metric} ({contract.direction.value})"),
+        Fact("Rule", contract.rule),
+        Fact("Limits", ", ".join(contract.guards)),
+        Fact("Budget", f"{contract.budget:g} s of training with {contract.script}"),
+        Fact("Ended after", f"{contract.timeout:g} s"),
+        Fact("May change", ", ".join(contract.edit)),
+        Fact("Frozen", frozen),
+        Fact("First seed", str(contract.seed)),
+        Fact("Device", first.device),
+        Fact("Data", first.data),
+    )
+    return tuple(Fact(fact.name, one_line(fact.value, LINE)) for fact in facts if fact.value)
