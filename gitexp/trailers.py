@@ -67,7 +67,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gitexp.text import UNSAFE, from_bytes, printable
 
@@ -86,12 +86,18 @@ class Message:
     text: str
     trailers: tuple[tuple[str, str], ...]
     displaced: bool = False
+    _values: dict[str, list[str]] = field(init=False, repr=False, compare=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for key, value in self.trailers:
+            self._values.setdefault(key, []).append(value)
 
     def first(self, key: str) -> str | None:
-        return next((value for name, value in self.trailers if name == key), None)
+        values = self._values.get(key)
+        return values[0] if values else None
 
     def all(self, key: str) -> tuple[str, ...]:
-        return tuple(value for name, value in self.trailers if name == key)
+        return tuple(self._values.get(key, ()))
 
 
 def encode(value: str) -> str:
