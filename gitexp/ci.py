@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 from shlex import quote
 
-from gitexp import __version__
 from gitexp.disk import write_file
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
 from gitexp.resources import data_dir
+from gitexp.version import VERSION
 
 FILE = ".github/workflows/gitexp.yml"
 
@@ -29,14 +29,14 @@ def check(repo: Repository) -> None:
     file = repo.top / FILE
     if os.path.lexists(file) and not (file.is_file() and file.read_bytes() == _workflow()):
         raise GitexpError(
-            f"{FILE} is there already, and is not what this gitexp ({__version__}) writes.",
+            f"{FILE} is there already, and is not what this gitexp ({VERSION}) writes.",
             f"mv {quote(str(file))} {quote(str(file))}.old && gitexp init --ci   # and then compare them",
         )
 
 
 def _workflow() -> bytes:
     text = (data_dir("templates") / "ci" / "gitexp.yml").read_text("utf-8")
-    return text.replace("@GITEXP@", requirement(__version__)).encode()
+    return text.replace("@GITEXP@", requirement(VERSION)).encode()
 
 
 def requirement(version: str) -> str:

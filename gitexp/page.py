@@ -16,7 +16,6 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from gitexp import __version__
 from gitexp.charts import data, shown
 from gitexp.disk import write_file
 from gitexp.errors import GitexpError
@@ -29,6 +28,7 @@ from gitexp.pending import Place
 from gitexp.report import report
 from gitexp.resources import data_dir
 from gitexp.text import printable
+from gitexp.version import VERSION
 
 MARK = "<!doctype html>\n<!-- A report of gitexp's. -->\n"  # what a file begins with that may be overwritten
 SCRIPTS = ("drawing.js", "pointing.js", "charts.js", "curves.js", "details.js", "report.js")
@@ -74,7 +74,7 @@ def html(ledger: Ledger, evidence: Evidence, reload: int = 0) -> str:
         style=Markup(_source("report.css")),  # noqa: S704  ours
         scripts=[Markup(script) for script in scripts],  # noqa: S704  ours, and the library's
         policy=_policy(scripts),
-        version=__version__,
+        version=VERSION,
     )
     return MARK + text
 

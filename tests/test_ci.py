@@ -17,7 +17,7 @@ from test_forgery import forge_keep
 from test_fsck_review import pick, summarize
 from test_init import refused
 
-from gitexp import __version__, ci
+from gitexp import ci
 
 FILE = Path(".github/workflows/gitexp.yml")
 
@@ -129,7 +129,7 @@ def as_actions_would(origin: Path, head: str, work: Path) -> subprocess.Complete
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(__version__.startswith("0+"), reason="this checkout was never installed")
+@pytest.mark.skipif(VERSION.startswith("0+"), reason="this checkout was never installed")
 def test_its_scripts_pass_what_is_in_order_and_nothing_else(branch: Branch, gitexp: Gitexp, tmp_path: Path) -> None:
     git("switch", "-q", "main")
     gitexp("init", "--ci")

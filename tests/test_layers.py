@@ -6,7 +6,7 @@ import ast
 from pathlib import Path
 
 LEVELS = [
-    ["errors", "resources", "text", "__init__"],
+    ["errors", "resources", "text", "version", "__init__"],
     ["model", "git", "observer", "output", "processes", "watch", "changes", "disk", "curve", "extras", "values"],
     [
         "trailers",
@@ -70,7 +70,7 @@ def imports(tree: ast.AST) -> set[str]:
             found |= {below[0]} if below else {alias.name for alias in node.names}
         elif isinstance(node, ast.Import):
             found |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("gitexp.")}
-    return {"__init__" if name == "__version__" else name for name in found}
+    return found
 
 
 def sources() -> dict[str, ast.AST]:

@@ -12,7 +12,6 @@ from typing import Any
 
 import click
 
-from gitexp import __version__
 from gitexp.errors import BreakerOpenError, GitexpError
 from gitexp.text import printable
 
@@ -95,7 +94,7 @@ def _complain(error: GitexpError) -> None:
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Start with: gitexp demo",
 )
-@click.version_option(__version__, prog_name="gitexp")
+@click.version_option(package_name="gitexp", prog_name="gitexp")
 def cli() -> None:
     """A git-native experiment tracker for time-budget training loops.
 
