@@ -18,6 +18,7 @@ from test_fsck_review import pick, summarize
 from test_init import refused
 
 from gitexp import ci
+from gitexp.version import VERSION
 
 FILE = Path(".github/workflows/gitexp.yml")
 
