@@ -28,6 +28,8 @@ from gitexp.pullrequest import DROPPED, KEPT, POINTS, body, cell, code
 from gitexp.review import Review
 from gitexp.step import Proposal, step
 
+pytestmark = pytest.mark.slow  # repositories by the dozen
+
 RECORD = "experiments/train"
 
 
@@ -599,8 +601,6 @@ def test_push_over_http_with_a_password(kept: Path, gitexp: Gitexp, http: str) -
 FAKE = """\
 #!{python}
 import json, pathlib, sys
-
-pytestmark = pytest.mark.slow  # repositories by the dozen
 log = pathlib.Path({log!r})
 calls = json.loads(log.read_text()) if log.exists() else []
 calls.append([sys.argv[1:], sys.stdin.read()])

@@ -11,7 +11,6 @@ from test_init import everything
 from test_step import ledger_of
 
 pytestmark = pytest.mark.slow  # runs what was run before
-
 NOISY = TOY.replace("LR = 0.1\n", "LR = 0.1\nimport os\nfrom pathlib import Path\n").replace(
     "(LR - 0.3) ** 2", "(LR - 0.3) ** 2 + int(os.environ['RANDOM_SEED']) / 1000 + LUCK"
 )
