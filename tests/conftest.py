@@ -6,6 +6,7 @@ import importlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Callable
@@ -17,6 +18,10 @@ from click.testing import CliRunner, Result
 
 from gitexp.cli import cli
 from gitexp.git import Repository
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # What a shell starts in the background ignores ^C, and so does all that it starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TOY = """\
 LR = 0.1
