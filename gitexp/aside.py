@@ -9,7 +9,7 @@ from gitexp.objects import entries, file_entry, in_index, stage, write_tree
 from gitexp.pending import Place
 from gitexp.seal import signals_wait
 from gitexp.snapshot import tree_of
-from gitexp.worktree import swap, untracked_below
+from gitexp.worktree import edited, swap
 
 
 def set_aside(repo: Repository, place: Place, editable: Iterable[str], label: str) -> str:
@@ -17,7 +17,7 @@ def set_aside(repo: Repository, place: Place, editable: Iterable[str], label: st
 
     Without a ``label`` no ref keeps it: it can be made again.
     """
-    paths = dict.fromkeys([*(change.path for change in repo.changes()), *untracked_below(repo, editable)])
+    paths = edited(repo, editable)
     if not paths:
         return ""
     old = entries(repo, "HEAD", paths)

@@ -11,9 +11,9 @@ from statistics import fmean
 from typing import Any
 
 from gitexp.curve import Point
-from gitexp.evidence import Evidence, thinned
+from gitexp.evidence import Evidence
 from gitexp.model import Direction, Iteration, Ledger, Status, score_text, signed
-from gitexp.text import one_line, printable
+from gitexp.text import one_line, printable, thinned
 
 NEWEST = 2000  # iterations of which every one is drawn, and stands in the table
 SAMPLED = 1000  # of the older ones that are drawn, besides all KEEPs
@@ -48,7 +48,7 @@ def shown(ledger: Ledger) -> list[Shown]:
 def _everything(ledger: Ledger) -> list[Shown]:
     replicates = ledger.replicates()
     found = []
-    for iteration, delta in zip(ledger.iterations, ledger.deltas(), strict=True):
+    for iteration, delta in ledger.with_deltas():
         m = iteration.measurement
         scores = tuple(score for score in replicates.get(iteration.id, {}).values() if score is not None)
         own = [sample.seconds for sample in m.samples if sample.iteration == iteration.id]
@@ -66,8 +66,7 @@ def fronts(ledger: Ledger, points: Iterable[Shown]) -> dict[str, list[str]]:
 
 
 def _front(direction: Direction, priced: Iterable[tuple[float | None, Iteration]]) -> list[str]:
-    sign = 1 if direction is Direction.MINIMIZE else -1
-    known = [(cost, sign * i.score, i.id) for cost, i in priced if cost is not None and i.score is not None]
+    known = [(cost, -direction.sign * i.score, i.id) for cost, i in priced if cost is not None and i.score is not None]
     front: list[str] = []
     least = float("inf")
     for _, score, identity in sorted(known):

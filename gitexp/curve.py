@@ -20,7 +20,7 @@ MOST = 1000  # points of a curve that are kept: evenly thinned, the last one alw
 LINE_LIMIT = 10_000  # characters
 _NUMBER = r"[-+]?(?:\d[\d,]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|nan|[-+]?inf"
 _PAIR = re.compile(rf"([A-Za-z][\w/]*)\s*[:=]?\s*({_NUMBER})(?![\w.])")
-_PERCENT = re.compile(r"(?<![\d.])(\d{1,3}(?:\.\d{1,6})?)\s?%")
+PERCENT = re.compile(r"(?<![\d.])(\d{1,3}(?:\.\d{1,6})?)\s?%")
 _NAMES = {
     "loss": ("loss", "train_loss", "train/loss", "loss/train"),
     "step": ("step", "steps", "iter", "iteration"),
@@ -43,9 +43,8 @@ class Point:
     seconds: float | None = None  # since the run began
 
 
-Pruner = Callable[
-    [int, float], str
-]  # given a tenth of the budget and its mean loss: why to end the run; empty to go on
+# Given a tenth of the budget and its mean loss: why to end the run; empty to go on.
+Pruner = Callable[[int, float], str]
 
 
 class Tenths:
@@ -53,7 +52,8 @@ class Tenths:
 
     def __init__(self, budget: float) -> None:
         self._budget = budget
-        self._tenth, self._losses = 1, [0.0] * 0
+        self._tenth = 1
+        self._losses: list[float] = []  # of that tenth, so far
         self.means: list[tuple[int, float]] = []
 
     def take(self, point: Point) -> tuple[int, float] | None:
@@ -126,7 +126,7 @@ def point(line: str) -> Point | None:
     loss, step = found["loss"], found["step"]
     if loss is None or not math.isfinite(loss):
         return None
-    percent = _PERCENT.search(line)
+    percent = PERCENT.search(line)
     return Point(
         loss,
         int(step) if step is not None and math.isfinite(step) else None,

@@ -23,7 +23,7 @@ from itertools import combinations, count
 
 from gitexp import guards
 from gitexp.errors import GitexpError
-from gitexp.model import Again, Contract, Direction, Ledger, Measurement, Status, Verdict, score_text
+from gitexp.model import Again, Contract, Ledger, Measurement, Status, Verdict, score_text
 from gitexp.text import plural
 
 RULES = ("single", "margin", "confirm")
@@ -222,7 +222,7 @@ def _in_one_run(rule: Margin, ledger: Ledger, candidate: Measurement, simpler: i
     incumbent = ledger.incumbent
     assert candidate.score is not None
     assert incumbent.score is not None  # a KEEP was measured
-    lead = _sign(ledger.contract) * (candidate.score - incumbent.score)
+    lead = ledger.contract.direction.sign * (candidate.score - incumbent.score)
     against, delta = f"{incumbent.id} ({score_text(incumbent.score)})", candidate.score - incumbent.score
     if lead >= 0 and simpler:
         return Verdict(Status.KEEP, f"{plural(simpler, 'line')} simpler at no loss against {against}", delta)
@@ -234,13 +234,9 @@ def _in_one_run(rule: Margin, ledger: Ledger, candidate: Measurement, simpler: i
     return Verdict(Status.DISCARD, f"{said}, not more than {rule.least:g}" if lead > 0 else said, delta)
 
 
-def _sign(contract: Contract) -> int:
-    return 1 if contract.direction is Direction.MAXIMIZE else -1
-
-
 def _confirmed(rule: Confirm, ledger: Ledger, candidate: Measurement, simpler: int) -> Verdict | Again:
     name, incumbent = candidate.samples[0].iteration, ledger.incumbent.id
-    tried, sign = ledger.replicates(candidate), _sign(ledger.contract)
+    tried, sign = ledger.replicates(candidate), ledger.contract.direction.sign
     scores = _scores(ledger, tried)
     noise = _pooled(ledger, scores)
     lead = compare(scores[name], scores[incumbent], noise)
@@ -262,7 +258,7 @@ def _confirmed(rule: Confirm, ledger: Ledger, candidate: Measurement, simpler: i
 
 def _scores(ledger: Ledger, tried: Mapping[str, Mapping[int, float | None]]) -> dict[str, Scores]:
     """Each tree's scores by seed, higher is better."""
-    sign = _sign(ledger.contract)
+    sign = ledger.contract.direction.sign
     return {tree: {seed: sign * score for seed, score in runs.items()} for tree, runs in _known(tried).items()}
 
 

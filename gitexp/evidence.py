@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from gitexp.curve import Point
 from gitexp.git import Repository
 from gitexp.model import Iteration, Ledger, Status
 from gitexp.pending import Place
-from gitexp.text import from_bytes
+from gitexp.text import from_bytes, thinned
 
 DETAILED = 200  # iterations whose diff and log are looked at
 CURVES = 60  # … and whose loss is
@@ -21,8 +20,6 @@ DIFF = 12_000  # characters of a diff
 TAIL, LINE = 30, 300  # lines of a log's end, and characters of each
 DOTS = 200  # points of a curve
 BIG = "256k"  # files above this have no diff, only "Binary files differ"
-
-Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +74,3 @@ def _diffs(repo: Repository, commits: Sequence[str]) -> dict[str, str]:
 
 def _cut(diff: str) -> str:
     return diff if len(diff) <= DIFF else diff[:DIFF] + "\n… (it goes on)"
-
-
-def thinned(items: Sequence[Item], limit: int) -> list[Item]:
-    """At most ``limit`` of them, evenly spaced, the first and the last among them."""
-    if len(items) <= limit:
-        return list(items)
-    return [items[round(at * (len(items) - 1) / (limit - 1))] for at in range(limit)]

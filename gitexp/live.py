@@ -15,7 +15,6 @@ from gitexp.pending import Place
 from gitexp.text import from_bytes
 
 READ = 1 << 18  # bytes of a log's end that are looked at
-LOOP_LOCK = "loop.lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ def look(repo: Repository, name: str, before: Live | None = None) -> Live:
     place = Place.of(repo, name)
     tip = history.tip(repo, name)
     ledger = before.ledger if before and before.ledger.tip == tip else history.read(repo, name, tip)
-    holder, loop = place.holder()[0], holder_of(place.directory / LOOP_LOCK)
+    holder, loop = place.holder()[0], holder_of(place.loop_lock)
     return Live(ledger, holder, loop, _running(place) if holder else None)
 
 

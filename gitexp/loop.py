@@ -16,14 +16,13 @@ from gitexp.conclude import Outcome
 from gitexp.disk import lock
 from gitexp.errors import BreakerOpenError, GitexpError, NotNewError
 from gitexp.git import Repository
-from gitexp.live import LOOP_LOCK
 from gitexp.model import Iteration, Ledger, Status, score_text, signed
 from gitexp.observer import Observer
 from gitexp.pending import Place
 from gitexp.proposal import Proposal, Proposer, retold
 from gitexp.recovery import recover
 from gitexp.step import step
-from gitexp.text import one_line
+from gitexp.text import duration, one_line
 from gitexp.worktree import edits
 
 STOP = "STOP"  # a file of this name at the top of the work tree ends the loop
@@ -91,7 +90,7 @@ def loop(
     place = Place.of(repo, name)
     if (repo.top / STOP).exists():
         raise GitexpError(f"There is a file {repo.top / STOP}: it ends every loop.", f"rm {repo.top / STOP}")
-    with lock(place.directory / LOOP_LOCK, f"The loop of {place.branch}", "loop"):
+    with lock(place.loop_lock, f"The loop of {place.branch}", "loop"):
         rounds = _Rounds(time.monotonic(), [])
         _wait_for_others(place, observer, interrupted)
         left = _take_up(repo, place, observer)
@@ -254,11 +253,3 @@ def paragraph(ended: Ended, what: str) -> str:
     ideas = "; ".join((ledger.notes.next or ())[:TOLD])
     sentences.append(f"Next to try: {ideas}." if ideas else "Next: gitexp brief has the whole picture.")
     return " ".join(sentences)
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them: ``8 s``, ``5 min``, ``1 h 4 min``."""
-    minutes = round(seconds / 60)
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"

@@ -21,6 +21,16 @@ class Direction(str, Enum):
     def better(self, score: float, than: float) -> bool:
         return score < than if self is Direction.MINIMIZE else score > than
 
+    @property
+    def sign(self) -> int:
+        """What a score is multiplied with so that higher is better."""
+        return 1 if self is Direction.MAXIMIZE else -1
+
+    @property
+    def word(self) -> str:
+        """Which scores are better."""
+        return "lower" if self is Direction.MINIMIZE else "higher"
+
 
 @dataclass(frozen=True, slots=True)
 class Frozen:
@@ -227,6 +237,13 @@ class Ledger:
 
     def count(self, status: Status) -> int:
         return sum(iteration.status is status for iteration in self.iterations)
+
+    def tally(self) -> str:
+        """``3 KEEP, 8 DISCARD, 1 CRASH``."""
+        return ", ".join(f"{self.count(status)} {status.value}" for status in Status)
+
+    def with_deltas(self) -> list[tuple[Iteration, float | None]]:
+        return list(zip(self.iterations, self.deltas(), strict=True))
 
     def deltas(self) -> list[float | None]:
         """For each iteration, its score less that of the incumbent it met, as it was weighed; ``None`` for the baseline

@@ -91,6 +91,11 @@ class Place:
         """EXPERIMENT.md as it was last computed: what people changed since is what differs from this."""
         return self.directory / "EXPERIMENT.md"
 
+    @property
+    def loop_lock(self) -> Path:
+        """Held by a loop as long as it goes on, between its steps too."""
+        return self.directory / "loop.lock"
+
     def log(self, iteration: str) -> Path:
         return self.directory / "logs" / f"{iteration}.log"
 

@@ -9,6 +9,7 @@ import plotille
 
 from gitexp.curve import Point
 from gitexp.model import Ledger, Status, score_text
+from gitexp.text import thinned
 
 LABELS = 14  # columns that the values at the left take
 BLOCKS = "▁▂▃▄▅▆▇█"
@@ -44,7 +45,7 @@ def running_best(ledger: Ledger, width: int, height: int) -> list[str]:
 def sparkline(ledger: Ledger) -> str:
     """The running best in one line, from the baseline (at the bottom) to the best (at the top)."""
     best = ledger.running_best()
-    shown = [best[at * (len(best) - 1) // max(SPARK - 1, 1)] for at in range(SPARK)] if len(best) > SPARK else best
+    shown = thinned(best, SPARK)
     whole = shown[-1] - shown[0]
     return "".join(BLOCKS[round((len(BLOCKS) - 1) * ((value - shown[0]) / whole if whole else 0))] for value in shown)
 

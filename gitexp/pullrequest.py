@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from shlex import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from gitexp.model import BRANCH_PREFIX, Contract, Direction, Iteration, Ledger, Status, score_text, signed
+from gitexp.model import BRANCH_PREFIX, Contract, Iteration, Ledger, Status, score_text, signed
 from gitexp.resources import data_dir
 from gitexp.review import Review
-from gitexp.text import one_line
+from gitexp.text import one_line, thinned
 
 TEMPLATE = "pr.md.j2"
 KEPT, DROPPED, POINTS = 50, 20, 100  # rows, lines and points of the chart: forges take bodies of 65,536 characters
@@ -42,7 +42,7 @@ def body(ledger: Ledger, review: Review, link: Callable[[str], str], remote: str
         trim_blocks=True,
         autoescape=False,  # noqa: S701  Markdown, in which each text of people's is a code span
     )
-    deltas = dict(zip((i.id for i in ledger.iterations), ledger.deltas(), strict=True))
+    deltas = {iteration.id: delta for iteration, delta in ledger.with_deltas()}
     return environment.get_template(TEMPLATE).render(
         **_result(ledger),
         **_kept(ledger, review, deltas, link),
@@ -57,7 +57,7 @@ def _result(ledger: Ledger) -> Mapping[str, object]:
     contract, first, best = ledger.contract, ledger.baseline, ledger.incumbent
     assert first.score is not None
     assert best.score is not None
-    counts = ", ".join(f"{ledger.count(status)} {status.value}" for status in Status)
+    counts = ledger.tally()
     return {
         "goal": code(ledger.notes.goal or "", 500),
         "metric": code(contract.metric),
@@ -65,7 +65,7 @@ def _result(ledger: Ledger) -> Mapping[str, object]:
         "first": score_text(first.score),
         "best": score_text(best.score),
         "change": signed(best.score - first.score),
-        "better": "lower" if contract.direction is Direction.MINIMIZE else "higher",
+        "better": contract.direction.word,
         "counts": f"{len(ledger.iterations)} iterations ({counts})",
         "rule": code(contract.rule),
     }
@@ -138,7 +138,7 @@ def _terms(contract: Contract, baseline: Iteration) -> str:
 
 def _chart(ledger: Ledger) -> Mapping[str, object]:
     """The incumbent's score after each iteration; of a long experiment, at evenly spaced ones."""
-    points = _spaced(ledger.running_best())
+    points = thinned(ledger.running_best(), POINTS)
     low, high = min(points), max(points)
     room = (high - low or abs(high) or 1.0) / 20
     return {
@@ -149,12 +149,6 @@ def _chart(ledger: Ledger) -> Mapping[str, object]:
         "high": _plain(high + room),
         "points": [_plain(point) for point in points],
     }
-
-
-def _spaced(values: Sequence[float]) -> Sequence[float]:
-    """At most ``POINTS`` of them, the first and the last included."""
-    last = len(values) - 1
-    return values if last < POINTS else [values[round(at * last / (POINTS - 1))] for at in range(POINTS)]
 
 
 def _plain(value: float) -> str:

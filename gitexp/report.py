@@ -9,7 +9,7 @@ from gitexp.charts import NEWEST, Shown
 from gitexp.decide import spread
 from gitexp.diagnosis import Diagnosis, diagnose
 from gitexp.evidence import Evidence
-from gitexp.model import BRANCH_PREFIX, Direction, Iteration, Ledger, Status, score_text, signed
+from gitexp.model import BRANCH_PREFIX, Iteration, Ledger, Status, score_text, signed
 from gitexp.text import one_line, plural
 from gitexp.views import LEARNED, SHOWN
 
@@ -80,7 +80,7 @@ def report(ledger: Ledger, points: list[Shown], evidence: Evidence) -> Report:
         branch=one_line(BRANCH_PREFIX + ledger.name, LINE),
         goal=notes.goal or "",
         metric=one_line(contract.metric, 60),
-        better="lower" if contract.direction is Direction.MINIMIZE else "higher",
+        better=contract.direction.word,
         warning=_warning(ledger),
         tiles=_tiles(ledger, noise),
         noise=noise,
@@ -138,7 +138,7 @@ def _left_out(ledger: Ledger, points: list[Shown]) -> str:
 
 
 def _lessons(ledger: Ledger) -> list[Lessons]:
-    told = list(zip(ledger.iterations, ledger.deltas(), strict=True))[1:]
+    told = ledger.with_deltas()[1:]
     groups = []
     for status, title in LEARNED.items():
         of_it = [(iteration, delta) for iteration, delta in told if iteration.status is status]

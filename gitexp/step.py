@@ -22,7 +22,7 @@ from gitexp.replicates import gather
 from gitexp.runner import TAIL_LINES
 from gitexp.seal import hand_back, open_pending, signals_wait
 from gitexp.snapshot import shorter, snapshot, summary, tree_of
-from gitexp.worktree import check_frozen, check_ready, pathspec, untracked_below
+from gitexp.worktree import check_frozen, check_ready, edited, pathspec
 
 
 def step(repo: Repository, name: str, proposed: Proposal | Proposer, observer: Observer) -> Outcome:
@@ -79,11 +79,11 @@ def _check_tip(repo: Repository, ledger: Ledger) -> None:
 
 def _check_unedited(repo: Repository, contract: Contract) -> None:
     """What a refused or interrupted step left must not be taken for a part of what the command is about to do."""
-    if edited := [change.path for change in repo.changes()] + untracked_below(repo, contract.edit):
+    if paths := edited(repo, contract.edit):
         raise GitexpError(
-            f"{', '.join(edited)} is edited already, by an earlier step perhaps, and another edit would be mixed with "
+            f"{', '.join(paths)} is edited already, by an earlier step perhaps, and another edit would be mixed with "
             "that.",
-            f"gitexp step -m '...'   # tries the edit that is there; or: git restore {pathspec(edited[0])}",
+            f"gitexp step -m '...'   # tries the edit that is there; or: git restore {pathspec(paths[0])}",
         )
 
 

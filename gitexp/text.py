@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from typing import TypeVar
+
+Item = TypeVar("Item")
 
 # C0 and C1 controls and DEL drive a terminal; U+2028/2029/0085 end lines for Python and browsers; the bidi marks
 # reorder what a reviewer sees (https://trojansource.codes); lone surrogates cannot be written as UTF-8.
@@ -28,3 +32,18 @@ def from_bytes(data: bytes) -> str:
 
 def plural(count: int, noun: str) -> str:
     return f"{count} {noun}" + ("" if count == 1 else "s")
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: ``8 s``, ``5 min``, ``1 h 4 min``."""
+    minutes = round(seconds / 60)
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def thinned(items: Sequence[Item], limit: int) -> list[Item]:
+    """At most ``limit`` of them, evenly spaced, the first and the last among them."""
+    if len(items) <= limit:
+        return list(items)
+    return [items[round(at * (len(items) - 1) / (limit - 1))] for at in range(limit)]

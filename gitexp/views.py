@@ -106,7 +106,7 @@ def _line(iteration: Iteration) -> str:
 
 
 def _results(ledger: Ledger) -> str:
-    counts = ", ".join(f"{ledger.count(status)} {status.value}" for status in Status)
+    counts = ledger.tally()
     incumbent = ledger.incumbent
     lines = [f"{plural(len(ledger.iterations), 'iteration')}: {counts}. Incumbent: {_line(incumbent)}", ""]
     shown = ledger.iterations[-SHOWN:]
@@ -116,7 +116,7 @@ def _results(ledger: Ledger) -> str:
 
 
 def _learned(ledger: Ledger) -> str:
-    told = list(zip(ledger.iterations, ledger.deltas(), strict=True))[1:]
+    told = ledger.with_deltas()[1:]
     parts: list[str] = []
     for status, title in LEARNED.items():
         lessons = [_lesson(iteration, delta) for iteration, delta in told if iteration.status is status]

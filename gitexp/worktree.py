@@ -48,6 +48,11 @@ def edits(repo: Repository, editable: Iterable[str]) -> dict[str, Entry | None]:
     return {path: entry for path, entry in new.items() if entry != old.get(path)}
 
 
+def edited(repo: Repository, editable: Iterable[str]) -> list[str]:
+    """The paths that do not hold what HEAD does: tracked ones anywhere, and new ones in the editable folders."""
+    return list(dict.fromkeys([*(change.path for change in repo.changes()), *untracked_below(repo, editable)]))
+
+
 def untracked_below(repo: Repository, editable: Iterable[str]) -> list[str]:
     """New files in the editable folders, less those that .gitignore names and the views."""
     folders = _folders(repo, editable)

@@ -15,7 +15,7 @@ import pytest
 from conftest import TOY, Gitexp, Once, git, set_lr
 from test_step import hook_that, ledger_of
 
-from gitexp.loop import duration
+from gitexp.text import duration
 
 IMPROVES = "LR = 0.1{0}"  # each a little better than the one before
 

@@ -18,11 +18,11 @@ from gitexp.cli.step import head
 from gitexp.conclude import Outcome
 from gitexp.export import dumps
 from gitexp.git import Repository
-from gitexp.loop import Limits, Source, duration, paragraph
+from gitexp.loop import Limits, Source, paragraph
 from gitexp.loop import loop as run_loop
 from gitexp.notify import outcome_json
 from gitexp.proposal import Agent
-from gitexp.text import printable
+from gitexp.text import duration, printable
 
 BAR = 24  # characters
 STDERR = 2

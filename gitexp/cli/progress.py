@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import sys
 import time
@@ -12,9 +11,9 @@ from typing import Any
 
 import click
 
+from gitexp.curve import PERCENT
 from gitexp.text import one_line, printable
 
-_PERCENT = re.compile(r"(?<![\d.])(\d{1,3}(?:\.\d{1,6})?)\s?%")
 _REDRAW = 0.1  # seconds
 
 
@@ -68,7 +67,7 @@ class Terminal:
         self._bar.__enter__()
 
     def run_prints(self, line: str) -> None:
-        percent = _PERCENT.search(line)
+        percent = PERCENT.search(line)
         if percent:
             self._share = min(1.0, float(percent[1]) / 100)
         self._said = line[percent.end() :].lstrip(") |") if percent else line

@@ -125,7 +125,7 @@ def _status_json(ledger: Ledger, step: Pending | None, edited: list[str]) -> dic
 
 def _status_text(ledger: Ledger, step: Pending | None, edited: list[str], stale: str) -> str:
     contract, best = ledger.contract, ledger.incumbent
-    counts = ", ".join(f"{ledger.count(status)} {status.value}" for status in Status)
+    counts = ledger.tally()
     facts = [
         ("experiment", f"exp/{ledger.name}: {contract.direction.value} {contract.metric}, {contract.budget:g} s a run"),
         ("goal", one_line(ledger.notes.goal or "")),

@@ -9,11 +9,11 @@ from gitexp.cli.loop import Session, limits
 from gitexp.errors import GitexpError
 from gitexp.export import dumps
 from gitexp.git import Repository
-from gitexp.loop import Limits, duration
+from gitexp.loop import Limits
 from gitexp.model import Ledger
 from gitexp.search import KINDS, LISTED, ONE_AT_A_TIME
 from gitexp.sweep import Settings, Sweep, open_sweep, planned, seconds_per_step
-from gitexp.text import printable
+from gitexp.text import duration, printable
 
 
 @click.command()

@@ -15,7 +15,7 @@ Row = tuple[Iteration, "float | None"]
 
 
 def rows(ledger: Ledger) -> list[Row]:
-    return list(zip(ledger.iterations, ledger.deltas(), strict=True))
+    return ledger.with_deltas()
 
 
 def cells(row: Row) -> list[str]:

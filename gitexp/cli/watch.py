@@ -10,10 +10,9 @@ from gitexp import live
 from gitexp.cli.read import experiment_option, open_experiment
 from gitexp.cli.table import rows, table
 from gitexp.live import Live, Running
-from gitexp.loop import duration
-from gitexp.model import Status, score_text
+from gitexp.model import score_text
 from gitexp.plot import loss, running_best
-from gitexp.text import one_line, plural
+from gitexp.text import duration, one_line, plural
 
 EVERY = 1.0  # seconds between two looks
 VERDICTS = 8
@@ -69,7 +68,7 @@ def page(now: Live, width: int, height: int) -> list[str]:
 
 def _head(now: Live, width: int) -> list[str]:
     ledger, best = now.ledger, now.ledger.incumbent
-    counts = ", ".join(f"{ledger.count(status)} {status.value}" for status in Status)
+    counts = ledger.tally()
     goal = f": {ledger.notes.goal}" if ledger.notes.goal else ""
     return [
         one_line(f"exp/{ledger.name}{goal}", width),
