@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 from gitexp.finding import Finding
@@ -58,7 +58,6 @@ def _check_ids(commits: tuple[Sealed, ...]) -> Iterator[Finding]:
     told = [(sealed, sealed.claim[0]) for sealed in commits if sealed.claim]
     seen: set[int] = set()
     last = -1
-    runs: dict[str, Sealed] = {}
     for sealed, number in told:
         if number in seen:
             yield Finding("twice", f"{sealed.name}: there is an exp{number:03d} before it.", "gitexp log")
@@ -66,12 +65,19 @@ def _check_ids(commits: tuple[Sealed, ...]) -> Iterator[Finding]:
             yield Finding("order", f"{sealed.name} comes after exp{last:03d}.", "git log --oneline")
         seen.add(number)
         last = max(last, number)
-        if sealed.iteration and (first := runs.setdefault(sealed.iteration.run, sealed)) is not sealed:
-            yield Finding("run", f"{sealed.name} records the same run as {first.name}.", f"git show {sealed.oid[:10]}")
+    yield from check_runs(commits)
     for lower, upper in pairwise(sorted(seen)):
         if upper > lower + 1:
             look = f"git log --all --oneline --grep '^Exp-Id: exp{lower + 1:03d}$'"
             yield Finding("gap", f"There is nothing between exp{lower:03d} and exp{upper:03d}.", look)
+
+
+def check_runs(commits: Iterable[Sealed]) -> Iterator[Finding]:
+    """No run is recorded twice."""
+    runs: dict[str, Sealed] = {}
+    for sealed in commits:
+        if sealed.iteration and (first := runs.setdefault(sealed.iteration.run, sealed)) is not sealed:
+            yield Finding("run", f"{sealed.name} records the same run as {first.name}.", f"git show {sealed.oid[:10]}")
 
 
 def _check_reverts(commits: tuple[Sealed, ...]) -> Iterator[Finding]:

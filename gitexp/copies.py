@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from shlex import quote
 
+from gitexp.audit import check_runs
 from gitexp.finding import Finding
 from gitexp.git import Repository
 from gitexp.model import Contract, Iteration
@@ -74,13 +75,11 @@ def check_copies(repo: Repository, review: Stretch, source: Origin | None) -> It
 def _check_order(review: Stretch) -> Iterator[Finding]:
     """KEEPs were picked in their order, each once. After other work, another experiment's may follow."""
     before: Sealed | None = None
-    runs: dict[str, Sealed] = {}
     for sealed in review.commits:
         if sealed.iteration and before and before.iteration and sealed.iteration.number < before.iteration.number:
             yield Finding("order", f"{sealed.name} comes after {before.iteration.id}.", "git log --oneline")
         before = sealed
-        if sealed.iteration and (first := runs.setdefault(sealed.iteration.run, sealed)) is not sealed:
-            yield Finding("run", f"{sealed.name} records the same run as {first.name}.", f"git show {sealed.oid[:10]}")
+    yield from check_runs(review.commits)
 
 
 def _check_patches(repo: Repository, review: Stretch, source: Origin | None) -> Iterator[Finding]:

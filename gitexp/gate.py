@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import uuid
-
 from gitexp import hook
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
 from gitexp.model import Contract
+from gitexp.optional_hook import run_hook
 from gitexp.pending import Place
-from gitexp.processes import MARK
-from gitexp.runner import Execution, NotStarted, run
+from gitexp.runner import Execution, NotStarted
 from gitexp.text import one_line
 
 SHOWN = 20  # lines of what the hook printed
@@ -21,19 +19,12 @@ def check_gate(repo: Repository, place: Place, contract: Contract, identity: str
     path = hook.optional(repo, hook.PRE_RUN)
     if path is None:
         return False
-    log = place.log(f"{identity}.pre-run")
     try:
-        execution = run(
-            [str(path)],
-            cwd=repo.top / contract.directory,
-            env=hook.environment(contract, place.name, identity) | {MARK: uuid.uuid4().hex},
-            timeout=contract.timeout,
-            log=log,
-            on_line=lambda line: None,
-        )
+        execution = run_hook(repo, place, contract, path, identity, contract.timeout)
     except NotStarted as error:
         raise GitexpError(f"The pre-run hook {path} cannot be run: {error}.", f"head -1 {path}") from None
     if execution.timed_out or execution.exit_code:
+        log = place.log(f"{identity}.{path.name}")
         raise GitexpError(_refusal(execution), f"less {log}   # and mend the edit; it stays in the work tree")
     return True
 

@@ -288,6 +288,13 @@ class Repository:
         diff = self.run("diff-tree", "-p", "--full-index", "--binary", "--no-ext-diff", "--no-textconv", old, new)
         return self.line("patch-id", "--stable", stdin=diff).partition(" ")[0]
 
+    def patch_ids(self, commits: bytes, context: int = 3) -> dict[str, str]:
+        """By commit id, the patch id of its change; ``commits`` are lines for ``git diff-tree --stdin``."""
+        form = ("-p", f"-U{context}", "--full-index", "--binary", "--no-ext-diff", "--no-textconv")
+        diff = self.run("diff-tree", "--stdin", "-r", "--root", "--no-renames", *form, stdin=commits)
+        lines = self.line("patch-id", "--stable", stdin=diff).splitlines()
+        return {oid: patch for patch, _, oid in (line.partition(" ") for line in lines)}
+
     def untracked(self, paths: Iterable[str]) -> list[str]:
         """Untracked files under ``paths`` that .gitignore does not name."""
         out = os.fsdecode(self.run("ls-files", "-z", "--others", "--exclude-standard", "--", *paths))

@@ -8,7 +8,7 @@ from gitexp.errors import GitexpError
 from gitexp.git import Repository
 from gitexp.measure import Run, measure
 from gitexp.model import Iteration, Ledger, Measurement, Remark, Status
-from gitexp.objects import entries
+from gitexp.objects import differing
 from gitexp.observer import Observer
 from gitexp.pending import Place
 from gitexp.recovery import recover
@@ -43,11 +43,9 @@ def look(repo: Repository, name: str, identity: str, observer: Observer) -> Rema
 
 
 def _measure(repo: Repository, place: Place, ledger: Ledger, chosen: Iteration, observer: Observer) -> Measurement:
-    now, then = (entries(repo, tree, ledger.contract.edit) for tree in (tree_of(repo, ledger.tip), chosen.tree))
-    paths = [path for path in {**now, **then} if now.get(path) != then.get(path)]
-    files = {path: then.get(path) for path in paths}
+    held, files = differing(repo, tree_of(repo, ledger.tip), chosen.tree, ledger.contract.edit)
     run = Run(chosen.id, ledger.contract.seed, f"test-{chosen.run}", f"{chosen.id}.test", files, test=True)
-    with borrowed(repo, place, {path: now.get(path) for path in paths}, files):
+    with borrowed(repo, place, held, files):
         measured = measure(repo, place, ledger.contract, run, observer)
     if measured.reason:
         raise GitexpError(f"The test of {chosen.id} crashed: {measured.reason}.", f"less {place.log(run.label)}")

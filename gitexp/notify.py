@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import asdict
 from typing import Any
 
@@ -14,9 +13,9 @@ from gitexp.export import dumps, iteration_json
 from gitexp.git import Repository
 from gitexp.model import Contract
 from gitexp.observer import Observer
+from gitexp.optional_hook import run_hook
 from gitexp.pending import Place
-from gitexp.processes import MARK
-from gitexp.runner import NotStarted, run
+from gitexp.runner import NotStarted
 
 PATIENCE = 60.0  # seconds after which the hook is ended
 VERDICT = "verdict.json"
@@ -41,15 +40,7 @@ def notify(repo: Repository, place: Place, contract: Contract, outcome: Outcome,
             return
         write_file(place.directory / VERDICT, dumps(outcome_json(outcome)).encode() + b"\n")
         with (place.directory / VERDICT).open("rb") as verdict:
-            execution = run(
-                [str(path)],
-                cwd=repo.top / contract.directory,
-                env=hook.environment(contract, place.name, outcome.iteration.id) | {MARK: uuid.uuid4().hex},
-                timeout=PATIENCE,
-                log=place.log(f"{outcome.iteration.id}.post-step"),
-                on_line=lambda line: None,
-                stdin=verdict,
-            )
+            execution = run_hook(repo, place, contract, path, outcome.iteration.id, PATIENCE, verdict)
         if execution.timed_out or execution.exit_code:
             what = f"hung for {PATIENCE:.0f} s" if execution.timed_out else f"failed (exit {execution.exit_code})"
             observer.say(f"The post-step hook {what}; {outcome.iteration.id} is sealed all the same.")

@@ -29,6 +29,15 @@ def entries(repo: Repository, tree: str, paths: Iterable[str] = ()) -> dict[str,
     return {path: Entry(mode, oid) for mode, _, oid, path in _lines(listing)}
 
 
+def differing(
+    repo: Repository, one: str, other: str, paths: Iterable[str]
+) -> tuple[dict[str, Entry | None], dict[str, Entry | None]]:
+    """What each of two trees holds at the paths (at or below ``paths``) where they differ; ``None`` for nothing."""
+    ours, theirs = (entries(repo, tree, paths) for tree in (one, other))
+    differ = [path for path in {**ours, **theirs} if ours.get(path) != theirs.get(path)]
+    return {path: ours.get(path) for path in differ}, {path: theirs.get(path) for path in differ}
+
+
 def file_entry(repo: Repository, path: str, known: Entry | None = None) -> Entry | None:
     """What the work tree holds at ``path``, stored through git's clean filters; ``None`` when no file is there.
 

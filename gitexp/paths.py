@@ -44,9 +44,7 @@ def touched(repo: Repository, commits: Iterable[Commit]) -> dict[str, list[Touch
 
 def patches(repo: Repository, commits: Iterable[Commit], context: int = 3) -> dict[str, str]:
     """By commit id, git's patch id of the change, as :meth:`Repository.patch_id` has it of two trees."""
-    form = ("-p", f"-U{context}", "--full-index", "--binary")
-    out = repo.line("patch-id", "--stable", stdin=repo.run(*_COMPARE, *form, stdin=_pairs(commits)))
-    return {oid: patch for patch, _, oid in (line.partition(" ") for line in out.splitlines())}
+    return repo.patch_ids(_pairs(commits), context)
 
 
 def _pairs(commits: Iterable[Commit]) -> bytes:

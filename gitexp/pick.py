@@ -230,6 +230,4 @@ def _edits(repo: Repository, since: str, ledger: Ledger) -> dict[str, str]:
     """The commits that change a file of the experiment's, by git's patch id."""
     paths = (*ledger.contract.edit, *(frozen.path for frozen in ledger.contract.freeze))
     commits = repo.run("rev-list", "--no-merges", since, "--", *paths)
-    diff = ("diff-tree", "--stdin", "-p", "--full-index", "--binary", "--no-ext-diff", "--no-textconv")
-    ids = repo.line("patch-id", "--stable", stdin=repo.run(*diff, stdin=commits)).splitlines()
-    return dict(line.split(" ") for line in ids)
+    return {patch: oid for oid, patch in repo.patch_ids(commits).items()}

@@ -23,17 +23,12 @@ def running_best(ledger: Ledger, width: int, height: int) -> list[str]:
 
     DISCARDs far off are left out: they would flatten the curve.
     """
-    best: list[tuple[float, float]] = []
-    for iteration in ledger.iterations:
-        if iteration.status is Status.KEEP and iteration.score is not None:
-            if best:
-                best.append((iteration.number, best[-1][1]))
-            best.append((iteration.number, iteration.score))
-    last = ledger.iterations[-1].number
-    best.append((1.02 * max(last, 1), best[-1][1]))
-    low, high = _span([score for _, score in best])
-    figure = _figure(width, height, (0, 1.02 * max(last, 1)), (low, high))
-    figure.plot([x for x, _ in best], [y for _, y in best])
+    best, end = ledger.running_best(), 1.02 * max(ledger.iterations[-1].number, 1)
+    low, high = _span(best)
+    figure = _figure(width, height, (0, end), (low, high))
+    starts = [float(iteration.number) for iteration in ledger.iterations]
+    ends = [*starts[1:], end]  # each score holds until the next iteration
+    figure.plot([x for pair in zip(starts, ends, strict=True) for x in pair], [y for y in best for _ in range(2)])
     for status, mark in MARKS.items():
         shown = [(i.number, i.score) for i in ledger.iterations if i.status is status and i.score is not None]
         shown = [(x, y) for x, y in shown if low <= y <= high]

@@ -75,13 +75,17 @@ def _run(
     evidence: Measurement | None,
     observer: Observer,
 ) -> Measurement:
-    last = ledger.incumbent.measurement
-    usual = speed(dict(last.metrics), last.seconds / max(1, len(last.samples)))
-    measured = measure(repo, place, ledger.contract, asked, observer, usual)
+    measured = measure(repo, place, ledger.contract, asked, observer, usual_speed(ledger))
     check_comparable(ledger, measured)
     evidence = _joined(evidence, measured, candidate.id)
     place.write_evidence(candidate, evidence)
     return evidence
+
+
+def usual_speed(ledger: Ledger) -> float | None:
+    """The incumbent's: what is much slower beside busy others was short of CPU."""
+    last = ledger.incumbent.measurement
+    return speed(dict(last.metrics), last.seconds / max(1, len(last.samples)))
 
 
 def _joined(evidence: Measurement | None, more: Measurement, candidate: str) -> Measurement:

@@ -8,13 +8,12 @@ from gitexp.errors import GitexpError
 from gitexp.git import Repository
 from gitexp.measure import Run, measure
 from gitexp.model import Contract, Ledger, Measurement, Sample
-from gitexp.objects import entries
+from gitexp.objects import differing
 from gitexp.observer import Observer
 from gitexp.pending import Place
 from gitexp.recovery import pending
-from gitexp.replicates import check_comparable
+from gitexp.replicates import check_comparable, usual_speed
 from gitexp.step import check_contract
-from gitexp.watch import speed
 from gitexp.worktree import VIEWS, covers, untracked_below
 
 RUNS = 2  # one may be bad luck
@@ -57,15 +56,13 @@ def _link_untracked(repo: Repository, work: Repository, contract: Contract) -> N
 def _run(
     work: Repository, place: Place, ledger: Ledger, label: str, observer: Observer
 ) -> tuple[list[Sample], Measurement]:
-    contract, last = ledger.contract, ledger.incumbent.measurement
-    usual = speed(dict(last.metrics), last.seconds / max(1, len(last.samples)))
-    old, new = (entries(work, tree, contract.edit) for tree in (ledger.baseline.tree, "HEAD"))
-    files = {path: new.get(path) for path in {**old, **new} if old.get(path) != new.get(path)}
+    contract = ledger.contract
+    _, files = differing(work, ledger.baseline.tree, "HEAD", contract.edit)
     samples: list[Sample] = []
     for at in range(RUNS):
         log = label if at == 0 else f"{label}.{at + 1}"
         asked = Run(label, contract.seed + at, f"{label}-{work.top.name}", log, files)
-        measured = measure(work, place, contract, asked, observer, usual)
+        measured = measure(work, place, contract, asked, observer, usual_speed(ledger))
         check_comparable(ledger, measured)
         samples += measured.samples
         if measured.score is None:

@@ -5,8 +5,10 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import wraps
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import click
 
@@ -92,7 +94,8 @@ class Session:
 
 
 def limits(command: Callable[..., None]) -> Callable[..., None]:
-    """The options that say when a loop ends."""
+    """The options that say when a loop ends: the command is given them as ``bounds``."""
+
     options = (
         click.option("--steps", type=click.IntRange(min=1), help="End after N steps.", metavar="N"),
         click.option("--hours", type=float, callback=positive, metavar="H", help="Begin no step after H hours."),
@@ -106,25 +109,30 @@ def limits(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--pause", type=float, callback=positive, metavar="SECONDS", help="Wait between two steps."),
         click.option("--json", "json_", is_flag=True, help="Print one JSON object a step, and one at the end."),
     )
+
+    @wraps(command)
+    def bounded(
+        *args: Any,
+        steps: int | None,
+        hours: float | None,
+        until: float | None,
+        patience: int | None,
+        pause: float | None,
+        **others: Any,
+    ) -> None:
+        command(*args, bounds=Limits(steps, hours, until, patience, pause or 0.0), **others)
+
+    made: Callable[..., None] = bounded
     for option in reversed(options):
-        command = option(command)
-    return command
+        made = option(made)
+    return made
 
 
 @click.command(context_settings={"allow_interspersed_args": False})  # what follows COMMAND is its own
 @limits
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
 @click.pass_context
-def loop(
-    ctx: click.Context,
-    steps: int | None,
-    hours: float | None,
-    until: float | None,
-    patience: int | None,
-    pause: float | None,
-    json_: bool,
-    command: tuple[str, ...],
-) -> None:
+def loop(ctx: click.Context, bounds: Limits, json_: bool, command: tuple[str, ...]) -> None:
     """Let COMMAND propose one change after another, and take each as a step.
 
     Each round runs COMMAND, an agent's command line or a script, where you are. On its standard input and in the file
@@ -142,6 +150,6 @@ def loop(
       gitexp loop --steps 10 -- ./mutate.py
     """
     repo = Repository.discover(Path.cwd())
-    session = Session("loop", Limits(steps, hours, until, patience, pause or 0.0), json_)
+    session = Session("loop", bounds, json_)
 
     ctx.exit(session.run(repo, Agent(command, Path.cwd(), session.terminal)))

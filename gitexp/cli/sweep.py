@@ -40,11 +40,7 @@ def sweep(
     kind: str,
     prune: bool,
     dry_run: bool,
-    steps: int | None,
-    hours: float | None,
-    until: float | None,
-    patience: int | None,
-    pause: float | None,
+    bounds: Limits,
     json_: bool,
 ) -> None:
     """Search over constants: one step for each setting of them.
@@ -60,14 +56,13 @@ def sweep(
       gitexp sweep DEPTH=2,4,8 LR=1e-4..1e-2:log --dry-run
       gitexp sweep DEPTH=1..8 LR=1e-4..1e-2:log --search tpe --steps 30
     """
-    bounds = Limits(steps, hours, until, patience, pause or 0.0)
     if kind not in LISTED and bounds == Limits(pause=bounds.pause):
         raise GitexpError(f"The search {kind} has no end of its own.", f"gitexp sweep --search {kind} --steps 30 ...")
     repo = Repository.discover(Path.cwd())
     ledger = history.load(repo, history.current_name(repo))
     opened = open_sweep(repo, ledger, asked, kind, prune)
     if dry_run:
-        _print_plan(repo, ledger, opened, steps, json_)
+        _print_plan(repo, ledger, opened, bounds.steps, json_)
     else:
         ctx.exit(Session("sweep", bounds, json_).run(repo, Settings(repo, opened)))
 
