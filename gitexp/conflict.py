@@ -6,7 +6,8 @@ import os
 import re
 
 from gitexp import hunks
-from gitexp.git import GitCommandError, Repository
+from gitexp.driver import GitCommandError
+from gitexp.git import Repository
 from gitexp.hunks import Hunk, Trace
 from gitexp.model import Iteration, Ledger, Status
 from gitexp.objects import entries

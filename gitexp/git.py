@@ -1,27 +1,22 @@
-"""The one door to git: every git process is started here, through GitPython's command driver.
-
-GitPython's index, object and trailer APIs are not used: on 20,000 files its index is 50 times slower than git's and is
-rewritten without git's caches, and its trailers start one process a commit.
-"""
+"""The one door to git: a repository, and what is asked of it. The processes are started in :mod:`gitexp.driver`."""
 
 from __future__ import annotations
 
 import os
 import re
-import subprocess
+import tempfile
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
-# Without this, `import git` itself fails where there is no git; with it, the first command says so in our words.
-os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-
 from git import Git
-from git.exc import GitCommandNotFound
 
+from gitexp.driver import Batch, GitCommandError, block, line, open_git, pipe, run, start
 from gitexp.errors import GitexpError
-from gitexp.text import from_bytes, printable
+from gitexp.filters import Filters
+from gitexp.text import from_bytes
 
 MINIMUM = (2, 25)  # the oldest that the tests were run with; the advice given here needs 2.23 (switch, restore)
 # What git sets for its own hooks and aliases (git rev-parse --local-env-vars): a process started from one inherits it.
@@ -41,17 +36,6 @@ _IN_PROGRESS = {
 }
 
 
-class GitCommandError(GitexpError):
-    """git refused. Its own words are part of the sentence."""
-
-    def __init__(self, args: tuple[str, ...], code: int, stderr: bytes) -> None:
-        self.code = code
-        words = printable(from_bytes(stderr)).strip() or (f"exit {code}" if code > 0 else f"killed by signal {-code}")
-        while args[0] == "-c":
-            args = args[2:]
-        super().__init__(f"git {args[0]} failed: {words}")
-
-
 @dataclass(frozen=True, slots=True)
 class Commit:
     oid: str
@@ -61,41 +45,21 @@ class Commit:
 
 
 @dataclass(frozen=True, slots=True)
+class Object:
+    """An object of git's: ``kind`` is commit, tree, blob or tag."""
+
+    oid: str
+    kind: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """A tracked path that differs from HEAD."""
 
     path: str
     staged: bool
     unmerged: bool = False
-
-
-def open_git(directory: Path) -> Git:
-    driver = Git(str(directory))
-    # File names are names, never patterns; and reading must not take locks that a person's own git then meets.
-    driver.update_environment(GIT_LITERAL_PATHSPECS="1", GIT_OPTIONAL_LOCKS="0")
-    return driver
-
-
-def run(driver: Git, *args: str, stdin: bytes | None = None, env: Mapping[str, str] | None = None) -> bytes:
-    """Run git; its standard output. Raises :class:`GitCommandError` unless it exits 0."""
-    process = start(driver, *args, stdin=None if stdin is None else subprocess.PIPE, env=env)
-    out, err = process.communicate(stdin)
-    if process.returncode:
-        raise GitCommandError(args, process.returncode, err)
-    return out
-
-
-def start(
-    driver: Git, *args: str, stdin: int | None = None, env: Mapping[str, str] | None = None
-) -> subprocess.Popen[bytes]:
-    try:
-        guard = driver.execute(["git", *args], istream=stdin, as_process=True, env=env)
-    except GitCommandNotFound:
-        raise GitexpError("git is not installed, or not on PATH.", "git --version") from None
-    # GitPython's guard ends the process when the guard is collected, and turns wait() into exceptions of its own.
-    process, guard.proc = guard.proc, None
-    assert process is not None
-    return process
 
 
 def check_version(driver: Git) -> None:
@@ -128,7 +92,12 @@ class Repository:
     root: Path | None
     git_dir: Path
     common_dir: Path
-    _settings: dict[tuple[str, ...], str | None] = field(default_factory=dict, repr=False, compare=False)
+    filters: Filters = field(init=False, repr=False, compare=False)
+    _settings: dict[tuple[str, ...], str | None] = field(init=False, default_factory=dict, repr=False, compare=False)
+    _batches: dict[tuple[str, ...], Batch] = field(init=False, default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "filters", Filters(self.driver, self.root or self.git_dir, self.common_dir))
 
     @classmethod
     def discover(cls, start_at: Path) -> Repository:
@@ -187,13 +156,25 @@ class Repository:
                 return None
             raise
 
+    def ask(self, *args: str) -> Batch:
+        """The git process of these arguments that answers questions; it is kept open."""
+        if args not in self._batches:
+            self._batches[args] = Batch(self.driver, *args)
+        return self._batches[args]
+
+    def object(self, name: str) -> Object | None:
+        """What git finds under a name: a revision, or an object id. A name that ends in ``^{tree}`` finds a tree."""
+        return None if "\n" in name else self.ask("cat-file", "--batch").ask(os.fsencode(name + "\n"), _object)
+
     def resolve(self, revision: str) -> str | None:
         """The commit id of ``revision``, if there is such a commit."""
-        return self.lookup("rev-parse", "--verify", "--quiet", revision + "^{commit}")
+        found = self.object(revision + "^{commit}")
+        return found.oid if found else None
 
     def ref(self, name: str) -> str | None:
         """The object id a ref stands for, whatever kind of object it is."""
-        return self.lookup("rev-parse", "--verify", "--quiet", name)
+        found = self.object(name)
+        return found.oid if found else None
 
     def unreadable(self, name: str) -> bool:
         """Whether a ref is there that git cannot read: after a power cut, say."""
@@ -201,6 +182,11 @@ class Repository:
 
     def branch(self) -> str | None:
         """The checked-out branch; ``None`` when HEAD is detached."""
+        file = self.git_dir / "HEAD"
+        text = "" if file.is_symlink() else from_bytes(file.read_bytes())
+        found = re.fullmatch(r"ref: refs/heads/(?!\.invalid)(.+)\s*", text)  # .invalid: refs are in another format
+        if found:
+            return found[1]
         try:
             head = self.lookup("symbolic-ref", "--quiet", "HEAD")  # --short is ambiguous beside a tag of that name
         except GitCommandError:  # git does not name a branch that it cannot read
@@ -267,26 +253,23 @@ class Repository:
 
     def blobs(self, oids: Iterable[str]) -> dict[str, bytes]:
         """The contents of blobs, by object id. Raises for one that is not here."""
-        wanted = list(oids)
-        if not wanted:
-            return {}
-        out = self.run("cat-file", "--batch", stdin="".join(f"{oid}\n" for oid in wanted).encode())
         contents: dict[str, bytes] = {}
-        at = 0
-        while at < len(out):
-            end = out.index(b"\n", at)
-            oid, kind, *rest = out[at:end].decode("ascii").split(" ")
-            if kind == "missing":
+        for oid in oids:
+            found = self.object(oid)
+            if found is None:
                 raise GitexpError(f"The object {oid} is missing.", "git fsck   # then fetch it from a clone")
-            (size,) = rest
-            contents[oid] = out[end + 1 : end + 1 + int(size)]
-            at = end + 2 + int(size)
+            contents[oid] = found.data
         return contents
+
+    def make_tree(self, listing: bytes) -> str:
+        """A tree of lines as ``git ls-tree -z`` prints them."""
+        return self.ask("mktree", "-z", "--batch").ask(listing + b"\0", line)
 
     def patch_id(self, old: str, new: str) -> str:
         """The same for the same edit, wherever in the files it is made and on whatever commit."""
-        diff = self.run("diff-tree", "-p", "--full-index", "--binary", "--no-ext-diff", "--no-textconv", old, new)
-        return self.line("patch-id", "--stable", stdin=diff).partition(" ")[0]
+        form = ("-p", "--full-index", "--binary", "--no-ext-diff", "--no-textconv")
+        out = pipe(self.driver, ("diff-tree", *form, old, new), ("patch-id", "--stable"))
+        return os.fsdecode(out).partition(" ")[0]
 
     def patch_ids(self, commits: bytes, context: int = 3) -> dict[str, str]:
         """By commit id, the patch id of its change; ``commits`` are lines for ``git diff-tree --stdin``."""
@@ -307,13 +290,42 @@ class Repository:
         # commit-tree is plumbing: it signs only when told, whatever commit.gpgsign says.
         sign = ("-S",) if self.config_bool("commit.gpgsign", False) else ()
         parents = ("-p", parent) if parent else ()
+        if not date and not sign:
+            return self._commit_now(tree, parent, message)
         args = ("-c", "i18n.commitEncoding=UTF-8", "commit-tree", *sign, *parents, "-F", "-", tree)
         dates = {"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date} if date else None
         return os.fsdecode(self.run(*args, stdin=message, env=dates)).rstrip("\n")
 
+    def _commit_now(self, tree: str, parent: str | None, message: bytes) -> str:
+        """What commit-tree does, without a process of its own for each commit."""
+        lines = [f"tree {tree}", *([f"parent {parent}"] if parent else ())]
+        lines += [f"{who} {self.ident(who)}" for who in ("author", "committer")]
+        with tempfile.NamedTemporaryFile(prefix="gitexp-") as file:
+            file.write(os.fsencode("\n".join(lines)) + b"\n\n" + message)
+            file.flush()
+            hashing = self.ask("hash-object", "-t", "commit", "-w", "--no-filters", "--stdin-paths")
+            return hashing.ask(os.fsencode(file.name) + b"\n", line)
+
+    def ident(self, who: str) -> str:
+        """Name, address and date of the ``author``, or the ``committer``, as git would have them now."""
+        known = self.setting("var", f"GIT_{who.upper()}_IDENT", none=128)
+        if known is None:
+            raise GitexpError("git does not know who you are.", "git config user.name NAME; git config user.email MAIL")
+        if f"GIT_{who.upper()}_DATE" in os.environ:
+            return known
+        return f"{known.rsplit(' ', 2)[0]} {int(time.time())} {time.strftime('%z')}"
+
     def update_refs(self, reason: str, *commands: str) -> None:
         """One ref transaction; ``commands`` are those of ``git update-ref --stdin``, old values included."""
         self.run("update-ref", "-m", reason, "--stdin", stdin=os.fsencode("".join(c + "\n" for c in commands)))
+
+
+def _object(answer: IO[bytes]) -> Object | None:
+    words = line(answer).rsplit(" ", 2)
+    if len(words) < 3 or not words[2].isdecimal():  # "NAME missing", "NAME ambiguous"
+        return None
+    oid, kind, size = words
+    return Object(oid, kind, block(answer, int(size)))
 
 
 def _split(stream: IO[bytes]) -> Iterator[bytes]:

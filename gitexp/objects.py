@@ -11,6 +11,7 @@ from gitexp.git import Repository
 
 GITLINK = "160000"
 SYMLINK = "120000"
+FOLDER = "040000"
 EXECUTABLE = "100755"
 REGULAR = "100644"
 
@@ -25,8 +26,28 @@ class Entry:
 
 def entries(repo: Repository, tree: str, paths: Iterable[str] = ()) -> dict[str, Entry]:
     """The files of ``tree`` under ``paths`` (all, when there are none), by path."""
-    listing = repo.run("ls-tree", "-r", "-z", "--full-tree", tree, "--", *paths)
-    return {path: Entry(mode, oid) for mode, _, oid, path in _lines(listing)}
+    named = sorted(set(paths))
+    looked_up = [_look_up(repo, tree, path) for path in named]
+    if not named or any(names is None for names in looked_up):  # a folder, or no such tree
+        listing = repo.run("ls-tree", "-r", "-z", "--full-tree", tree, "--", *named)
+        return {name.path: Entry(name.mode, name.oid) for name in _lines(listing)}
+    return {path: entry for names in looked_up if names for path, entry in names.items()}
+
+
+def _look_up(repo: Repository, tree: str, path: str) -> dict[str, Entry] | None:
+    """The file at ``path``, if there is one; ``None`` where this needs git to list a folder."""
+    *folders, last = path.split("/")
+    for folder in folders:
+        names = _names(repo, tree)
+        if names is None:
+            return None
+        tree = names[folder].oid if folder in names and names[folder].kind == "tree" else ""
+        if not tree:
+            return {}
+    names = _names(repo, tree)
+    if names is None or last == "." or (last in names and names[last].kind == "tree"):
+        return None
+    return {path: Entry(names[last].mode, names[last].oid)} if last in names else {}
 
 
 def differing(
@@ -48,7 +69,7 @@ def file_entry(repo: Repository, path: str, known: Entry | None = None) -> Entry
         return None
     if file.is_symlink():
         return Entry(SYMLINK, repo.line("hash-object", "-w", "--stdin", stdin=os.fsencode(os.readlink(file))))
-    blob = repo.line("hash-object", "-w", "--", path)
+    blob = repo.filters.store(path)
     if not repo.config_bool("core.fileMode", True):
         return Entry(known.mode if known else REGULAR, blob)
     return Entry(EXECUTABLE if os.stat(file).st_mode & stat.S_IXUSR else REGULAR, blob)
@@ -64,8 +85,7 @@ def write_tree(repo: Repository, base: str, changes: Mapping[str, Entry | None])
 
 def _write_tree(repo: Repository, base: str | None, changes: Mapping[str, Entry | None]) -> str | None:
     """As :func:`write_tree`; ``None`` for a tree that came out empty, which git keeps only as the root."""
-    listing = repo.run("ls-tree", "-z", base) if base else b""
-    names = {name: (mode, kind, oid) for mode, kind, oid, name in _lines(listing)}
+    names = (_names(repo, base) if base else {}) or {}
     below: dict[str, dict[str, Entry | None]] = {}
     here: dict[str, Entry] = {}
     for path, entry in changes.items():
@@ -77,19 +97,20 @@ def _write_tree(repo: Repository, base: str | None, changes: Mapping[str, Entry 
         else:
             names.pop(name, None)
     for name, inner in below.items():
-        _, kind, oid = names.get(name, ("", "", ""))
-        if tree := _write_tree(repo, oid if kind == "tree" else None, inner):
-            names[name] = ("040000", "tree", tree)
-        elif kind == "tree":
+        found = names.get(name)
+        folder = found.oid if found and found.kind == "tree" else None
+        if tree := _write_tree(repo, folder, inner):
+            names[name] = _Name(FOLDER, tree, name)
+        elif folder:
             del names[name]
     for name, entry in here.items():  # last: a file may stand where a folder was emptied
-        names[name] = (entry.mode, "commit" if entry.mode == GITLINK else "blob", entry.oid)
+        names[name] = _Name(entry.mode, entry.oid, name)
     return _mktree(repo, names) if names else None
 
 
-def _mktree(repo: Repository, names: Mapping[str, tuple[str, str, str]]) -> str:
-    lines = (f"{mode} {kind} {oid}\t{name}\0" for name, (mode, kind, oid) in names.items())
-    return repo.line("mktree", "-z", stdin=os.fsencode("".join(lines)))
+def _mktree(repo: Repository, names: Mapping[str, _Name]) -> str:
+    lines = (f"{name.mode} {name.kind} {name.oid}\t{name.path}\0" for name in names.values())
+    return repo.make_tree(os.fsencode("".join(lines)))
 
 
 def in_index(repo: Repository, paths: Iterable[str]) -> dict[str, Entry | None]:
@@ -110,10 +131,42 @@ def stage(repo: Repository, changes: Mapping[str, Entry | None]) -> None:
     repo.run("update-index", "-z", "--index-info", stdin=os.fsencode("".join(lines)))
 
 
-def _lines(listing: bytes) -> Iterator[tuple[str, str, str, str]]:
-    """Mode, kind, object id and path of each line of ``git ls-tree -z``."""
+@dataclass(frozen=True, slots=True)
+class _Name:
+    """A line of a tree."""
+
+    mode: str
+    oid: str
+    path: str
+
+    @property
+    def kind(self) -> str:
+        return {FOLDER: "tree", GITLINK: "commit"}.get(self.mode, "blob")
+
+
+def _names(repo: Repository, tree: str) -> dict[str, _Name] | None:
+    """What stands in a tree itself, by name; ``None`` when there is no such tree. Its format is git's own::
+
+    (mode SP name NUL raw-object-id)*
+    """
+    found = repo.object(f"{tree}^{{tree}}")
+    if found is None:
+        return None
+    names: dict[str, _Name] = {}
+    at, width = 0, len(found.oid) // 2
+    while at < len(found.data):
+        space = found.data.index(b" ", at)
+        end = found.data.index(b"\0", space)
+        mode, name = found.data[at:space].decode("ascii").zfill(6), os.fsdecode(found.data[space + 1 : end])
+        at = end + 1 + width
+        names[name] = _Name(mode, found.data[end + 1 : at].hex(), name)
+    return names
+
+
+def _lines(listing: bytes) -> Iterator[_Name]:
+    """The lines of ``git ls-tree -z``."""
     for record in os.fsdecode(listing).split("\0"):
         if record:
             facts, _, path = record.partition("\t")
-            mode, kind, oid = facts.split(" ")
-            yield mode, kind, oid, path
+            mode, _, oid = facts.split(" ")
+            yield _Name(mode, oid, path)

@@ -9,8 +9,9 @@ from shlex import quote
 
 from gitexp import history
 from gitexp.conflict import explain, unmerged
+from gitexp.driver import GitCommandError
 from gitexp.errors import GitexpError
-from gitexp.git import GitCommandError, Repository
+from gitexp.git import Repository
 from gitexp.model import BRANCH_PREFIX, Iteration, Ledger, Status
 from gitexp.scratch import NO_HOOKS, scratch, user_of
 from gitexp.seal import signals_wait

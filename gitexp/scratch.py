@@ -9,7 +9,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gitexp.disk import lock, remove_folder
-from gitexp.git import GitCommandError, Repository, open_git
+from gitexp.driver import GitCommandError, open_git
+from gitexp.git import Repository
 from gitexp.seal import signals_wait
 from gitexp.text import from_bytes
 

@@ -82,4 +82,6 @@ def _content(blobs: Mapping[str, bytes], entry: Entry | None) -> bytes:
 
 
 def tree_of(repo: Repository, commit: str) -> str:
-    return repo.line("rev-parse", f"{commit}^{{tree}}")
+    tree = repo.ref(f"{commit}^{{tree}}")
+    assert tree
+    return tree

@@ -24,9 +24,8 @@ def check_ready(repo: Repository) -> None:
         raise GitexpError(f"A {operation} is in progress: finish it, or give it up.", finish)
     if repo.resolve("HEAD") is None:
         raise GitexpError("This repository has no commits yet.", "git commit --allow-empty -m start")
-    for who in ("GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT"):
-        if repo.setting("var", who, none=128) is None:
-            raise GitexpError("git does not know who you are.", "git config user.name NAME; git config user.email MAIL")
+    for who in ("author", "committer"):
+        repo.ident(who)
 
 
 def edits(repo: Repository, editable: Iterable[str]) -> dict[str, Entry | None]:
@@ -175,7 +174,7 @@ def write_entry(repo: Repository, path: str, entry: Entry | None) -> None:
         os.replace(part, file)
     else:
         mode = os.stat(file).st_mode & 0o666 if file.is_file() else 0o666 & ~_umask()
-        write_file(file, repo.run("cat-file", "--filters", f"--path={path}", entry.oid))
+        write_file(file, repo.filters.content(path, entry.oid))
         file.chmod(mode | (mode & 0o444) >> 2 if entry.mode == EXECUTABLE else mode)
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 LEVELS = [
     ["errors", "resources", "text", "version", "__init__"],
+    ["driver"],
+    ["filters"],
     ["model", "git", "observer", "output", "processes", "watch", "changes", "disk", "curve", "extras", "values"],
     [
         "trailers",

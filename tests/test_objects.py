@@ -12,9 +12,11 @@ from conftest import git, make_repository
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from gitexp.driver import GitCommandError
 from gitexp.errors import GitexpError
-from gitexp.git import Change, GitCommandError, Repository
+from gitexp.git import Change, Repository
 from gitexp.objects import EXECUTABLE, REGULAR, SYMLINK, Entry, entries, file_entry, stage, write_tree
+from gitexp.snapshot import tree_of
 
 TREES = settings(
     max_examples=15,
@@ -238,7 +240,7 @@ def test_messages_are_read_byte_for_byte(repo: Repository) -> None:
     head = repo.line("rev-parse", "HEAD")
     messages = [b"", b"x", b"x\n\n\n\ny\n", b"\xc3\xa9\r\n\x1b[31m\n", b"  x  \n", b"n" * 200_000 + b"\nend\n"]
     for message in messages:
-        commit = repo.commit_tree(f"{head}^{{tree}}", head, message)
+        commit = repo.commit_tree(tree_of(repo, head), head, message)
         assert next(iter(repo.first_parent_log(commit))).message.strip(b"\n") == message.strip(b"\n")
 
 
@@ -427,16 +429,16 @@ def test_a_ref_moves_only_from_where_it_was(repo: Repository) -> None:
 def test_a_commit_is_signed_when_git_is_told_to_sign(repo: Repository) -> None:
     head = repo.line("rev-parse", "HEAD")
     git("config", "gpg.program", "false", cwd=repo.top)
-    repo.commit_tree(f"{head}^{{tree}}", head, b"x\n")
+    repo.commit_tree(tree_of(repo, head), head, b"x\n")
     git("config", "commit.gpgSign", "true", cwd=repo.top)
     with pytest.raises(GitCommandError, match="sign"):
-        Repository.discover(repo.top).commit_tree(f"{head}^{{tree}}", head, b"x\n")
+        Repository.discover(repo.top).commit_tree(tree_of(repo, head), head, b"x\n")
 
 
 def test_a_commit_is_exactly_what_it_was_told_to_be(repo: Repository) -> None:
     git("config", "i18n.commitEncoding", "ISO-8859-1", cwd=repo.top)
     head = repo.line("rev-parse", "HEAD")
-    commit = repo.commit_tree(f"{head}^{{tree}}", head, "é\n\n# x\n\n\n  y  ".encode())
+    commit = repo.commit_tree(tree_of(repo, head), head, "é\n\n# x\n\n\n  y  ".encode())
     data = repo.run("cat-file", "commit", commit)
     assert data.endswith("\n\né\n\n# x\n\n\n  y  ".encode())
     assert b"\nencoding " not in data

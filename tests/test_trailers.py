@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from gitexp import digest, records, trailers
 from gitexp.git import Repository
+from gitexp.snapshot import tree_of
 from gitexp.text import UNSAFE, one_line
 
 PURE = settings(max_examples=100, deadline=None, derandomize=True, database=None)
@@ -152,7 +153,7 @@ def test_git_lists_exactly_the_pairs_put_in(subject: str, text: str, pairs: list
 @given(text=TEXT, pairs=PAIRS)
 def test_git_log_lists_exactly_the_pairs_of_a_commit(repo: Repository, text: str, pairs: list[tuple[str, str]]) -> None:
     head = repo.resolve("HEAD")
-    commit = repo.commit_tree(f"{head}^{{tree}}", head, trailers.write("subject", text, pairs))
+    commit = repo.commit_tree(tree_of(repo, head), head, trailers.write("subject", text, pairs))
     listed = output("log", "-1", "--format=%(trailers:only,unfold)", commit, cwd=repo.top)
     assert listed.removesuffix(b"\n") == block(pairs)
 
@@ -224,7 +225,7 @@ def test_what_a_person_configured_does_not_matter(
     (home / ".gitconfig").write_text(CONFIG)
     head = repo.resolve("HEAD")
     written = trailers.write("subject é 😀", text, pairs)
-    commit = repo.commit_tree(f"{head}^{{tree}}", head, written)
+    commit = repo.commit_tree(tree_of(repo, head), head, written)
     assert git("log", "-1", "--format=%e", commit, cwd=repo.top) == "\n"  # not declared to be of another encoding
     read = next(iter(repo.first_parent_log(commit)))
     assert read.message.rstrip(b"\n") == written.rstrip(b"\n")
@@ -234,7 +235,7 @@ def test_what_a_person_configured_does_not_matter(
 def test_a_squash_merge_is_no_iteration(repo: Repository) -> None:
     head = repo.resolve("HEAD")
     one = repo.commit_tree(
-        f"{head}^{{tree}}", head, trailers.write("exp001 KEEP 1.0: a", "", [("Exp-Id", "exp001"), ("Exp-Base", head)])
+        tree_of(repo, head), head, trailers.write("exp001 KEEP 1.0: a", "", [("Exp-Id", "exp001"), ("Exp-Base", head)])
     )
     (repo.top / "new").write_text("x")
     git("add", "new", cwd=repo.top)

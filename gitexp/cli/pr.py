@@ -6,9 +6,10 @@ import click
 
 from gitexp import digest, forge
 from gitexp.cli.read import experiment_option, open_ledger
+from gitexp.driver import GitCommandError
 from gitexp.errors import GitexpError
 from gitexp.forge import Remote
-from gitexp.git import GitCommandError, Repository
+from gitexp.git import Repository
 from gitexp.model import BRANCH_PREFIX, Ledger
 from gitexp.pullrequest import body
 from gitexp.review import Review, default_base, is_ours, refresh

@@ -1,0 +1,62 @@
+"""Files as git keeps them: through its clean filters into blobs, and through its smudge filters back."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from git import Git
+
+from gitexp.driver import Batch, line, run
+
+REMEMBERED = 16  # files that are written again and again: those of the incumbent
+LARGE = 1 << 20  # bytes; a file that is larger is read again each time
+
+
+class Filters:
+    """One process hashes all files. It and what is remembered are given up when an attributes file changes."""
+
+    def __init__(self, driver: Git, top: Path, common_dir: Path) -> None:
+        self._driver, self._top = driver, top
+        self._everywhere = str(common_dir / "info" / "attributes")
+        self._hashing = Batch(driver, "hash-object", "-w", "--stdin-paths")
+        self._attributes: dict[str, object] = {}  # by attributes file, its signature when it was last looked at
+        self._smudged: dict[tuple[str, str], bytes] = {}
+
+    def store(self, path: str) -> str:
+        """The blob id of what the work tree holds at ``path``; the blob is written."""
+        self._look_at_attributes(path)
+        if "\n" in path or path.startswith('"'):  # on standard input git would read these as something else
+            return os.fsdecode(run(self._driver, "hash-object", "-w", "--", path)).rstrip("\n")
+        return self._hashing.ask(os.fsencode(path + "\n"), line)
+
+    def content(self, path: str, blob: str) -> bytes:
+        """What the work tree is to hold at ``path`` for this blob."""
+        self._look_at_attributes(path)
+        known = self._smudged.get((path, blob))
+        if known is not None:
+            return known
+        data = run(self._driver, "cat-file", "--filters", f"--path={path}", blob)
+        if len(data) < LARGE:
+            if len(self._smudged) >= REMEMBERED:
+                self._smudged.pop(next(iter(self._smudged)))
+            self._smudged[path, blob] = data
+        return data
+
+    def _look_at_attributes(self, path: str) -> None:
+        """Which filters a path has is read from files; git reads them once in a process."""
+        files = [self._everywhere, *(str(self._top / folder / ".gitattributes") for folder in Path(path).parents)]
+        now = {file: _signature(file) for file in files}
+        if any(file in self._attributes and self._attributes[file] != seen for file, seen in now.items()):
+            self._hashing.close()
+            self._smudged.clear()
+        self._attributes.update(now)
+
+
+def _signature(file: str) -> tuple[int, ...] | None:
+    """What tells a file from a changed one; ``None`` when there is none."""
+    try:
+        found = os.stat(file)
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns

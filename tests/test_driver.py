@@ -1,0 +1,88 @@
+"""git processes that are kept open: killed, interrupted, or told of other filters, they never answer wrongly."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import IO
+
+import pytest
+from conftest import git, make_repository
+
+from gitexp.driver import Batch, GitCommandError, line
+from gitexp.git import Repository
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Repository:
+    return Repository.discover(make_repository(tmp_path / "repository", {"train.py": "LR = 1\n"}))
+
+
+def _objects(repo: Repository) -> Batch:
+    return repo.ask("cat-file", "--batch")
+
+
+def test_one_process_answers_all_questions(repo: Repository) -> None:
+    head = repo.resolve("HEAD")
+    assert head == git("rev-parse", "HEAD", cwd=repo.top).strip()
+    process = _objects(repo)._process
+    assert repo.resolve("no such thing") is None
+    assert repo.resolve("HEAD") == head
+    assert _objects(repo)._process is process
+
+
+def test_what_others_commit_meanwhile_is_seen(repo: Repository) -> None:
+    before = repo.resolve("HEAD")
+    git("commit", "--allow-empty", "-qm", "another", cwd=repo.top)
+    git("gc", "-q", cwd=repo.top)
+    assert repo.resolve("HEAD") != before
+    assert repo.resolve("HEAD~1") == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_killed_process_is_replaced(repo: Repository, number: signal.Signals) -> None:
+    head = repo.resolve("HEAD")
+    process = _objects(repo)._process
+    assert process
+    process.send_signal(number)
+    process.wait()
+    assert repo.resolve("HEAD") == head
+    assert repo.resolve("HEAD~0") == head
+
+
+def test_an_answer_that_was_not_read_is_not_the_next_one(repo: Repository) -> None:
+    head = repo.resolve("HEAD")
+
+    def interrupted(answer: IO[bytes]) -> None:
+        line(answer)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        _objects(repo).ask(b"HEAD\n", interrupted)
+    assert repo.resolve("HEAD") == head
+
+
+def test_what_git_refuses_it_refuses_in_its_own_words(repo: Repository) -> None:
+    with pytest.raises(GitCommandError, match=r"nothing"):
+        repo.filters.store("nothing")
+    assert repo.filters.store("train.py") == git("rev-parse", "HEAD:train.py", cwd=repo.top).strip()
+
+
+def test_filters_are_those_of_now(repo: Repository) -> None:
+    (repo.top / "train.py").write_bytes(b"a\r\nb\r\n")
+    plain = repo.filters.store("train.py")
+    assert repo.filters.content("train.py", plain) == b"a\r\nb\r\n"
+    (repo.top / ".gitattributes").write_text("*.py text eol=crlf\n")
+    cleaned = repo.filters.store("train.py")
+    assert cleaned == git("hash-object", "--stdin", cwd=repo.top, stdin="a\nb\n").strip()
+    assert repo.filters.content("train.py", cleaned) == b"a\r\nb\r\n"
+    (repo.top / ".gitattributes").unlink()
+    assert repo.filters.store("train.py") == plain
+    assert repo.filters.content("train.py", cleaned) == b"a\nb\n"
+
+
+def test_names_that_git_would_read_as_something_else(repo: Repository) -> None:
+    for name in ('"quoted".py', "two\nlines.py", " spaces ", "-w", "é.py"):
+        (repo.top / name).write_text(name)
+        assert repo.filters.store(name) == git("hash-object", "--stdin", cwd=repo.top, stdin=name).strip()
+    assert repo.resolve("HEAD\nHEAD") is None
