@@ -21,9 +21,10 @@ from gitexp.pending import Candidate, Place
 from gitexp.recovery import recover
 from gitexp.replicates import gather_baseline
 from gitexp.resources import data_dir
+from gitexp.rows import COLUMNS, RESULTS
 from gitexp.seal import give_up, open_pending, signals_wait
 from gitexp.snapshot import snapshot
-from gitexp.views import COLUMNS, NOTEBOOK, RESULTS
+from gitexp.views import NOTEBOOK
 from gitexp.worktree import check_ready, freeze
 
 TEMPLATES = {"mlx": ("train.py", "prepare.py", "kernels.py", "evaluate.py")}

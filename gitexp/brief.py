@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from heapq import nsmallest
 
 from gitexp.breaker import TRIP, tripped
 from gitexp.decide import spread
@@ -13,6 +14,7 @@ from gitexp.text import one_line, plural
 MAX_CHARS = 6000
 LINE = 120  # characters of an idea
 TEXT = 600  # … of a goal or a hypothesis
+RECENT = 50  # crashes that are looked at
 FEW = 5  # near misses, and crashes, that are shown
 
 
@@ -78,9 +80,8 @@ def _standing(ledger: Ledger) -> list[str]:
         f"incumbent {best.id} {score_text(best.score)}. How it got there:",
         "",
     ]
-    kept = [(i, delta) for i, delta in ledger.with_deltas() if i.status is Status.KEEP]
-    lines += ["- …"] if len(kept) > 3 * FEW else []
-    lines += [_line(iteration, delta) for iteration, delta in kept[-3 * FEW :]]
+    lines += ["- …"] if ledger.count(Status.KEEP) > 3 * FEW else []
+    lines += [_line(iteration, delta) for iteration, delta in ledger.last(Status.KEEP, 3 * FEW)]
     return [*lines, ""]
 
 
@@ -103,36 +104,36 @@ def _next(ledger: Ledger) -> list[str]:
 def _tried(ledger: Ledger, room: int) -> list[str]:
     """Each idea in a line with its verdict: as many of the newest as there is room for."""
     title = ["## Everything tried", ""]
-    lines = [_line(iteration, delta) for iteration, delta in ledger.with_deltas()[1:]]
-    if not lines:
+    left = len(ledger.iterations) - 1
+    if not left:
         return [*title, "Nothing yet.", ""]
     room -= 120  # the title, and the line about what is left out
-    shown = 0
-    while shown < len(lines) and room >= len(lines[-shown - 1]) + 1:
-        shown += 1
-        room -= len(lines[-shown]) + 1
-    left = len(lines) - shown
+    lines: list[str] = []
+    while left and room >= len(line := _line(*ledger.at([left])[0])) + 1:
+        lines.append(line)
+        left, room = left - 1, room - len(line) - 1
     more = [f"({left} earlier ones are left out here: `gitexp log` has them)"] if left else []
-    return [*title, *more, *lines[left:], ""]
+    return [*title, *more, *reversed(lines), ""]
 
 
 def _near_misses(ledger: Ledger, noise: float) -> list[str]:
     """What was not kept and may have been better, or was worse by less than a run's noise; the best first."""
-    sign = ledger.contract.direction.sign
-    leads = [
-        (sign * delta, iteration, delta)
-        for iteration, delta in ledger.with_deltas()
-        if iteration.status is Status.DISCARD and delta is not None and sign * delta > -noise
-    ]
-    best = sorted(leads, key=lambda lead: -lead[0])[:FEW]
+    sign, columns = ledger.contract.direction.sign, ledger.columns
+    letter = Status.DISCARD.letter[0]
+    leads = (
+        (sign * delta, at)
+        for at, (status, delta) in enumerate(zip(columns.statuses, columns.deltas, strict=True))
+        if status == letter and sign * delta > -noise  # NaN is not
+    )
+    best = ledger.at(at for _, at in nsmallest(FEW, leads, key=lambda lead: -lead[0]))
     if not best:
         return []
-    return ["## Near misses", "", *(_line(iteration, delta) for _, iteration, delta in best), ""]
+    return ["## Near misses", "", *(_line(*each) for each in best), ""]
 
 
 def _crashes(ledger: Ledger) -> list[str]:
     """The last crashes, an error each once: what it was, what it means, what the run said."""
-    last = {i.measurement.error or i.reason: i for i in ledger.iterations if i.status is Status.CRASH}
+    last = {i.measurement.error or i.reason: i for i, _ in ledger.last(Status.CRASH, RECENT)}
     if not last:
         return []
     lines = ["## What crashed", ""]

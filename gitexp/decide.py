@@ -16,20 +16,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import Enum
-from itertools import combinations, count
+from itertools import count
 
 from gitexp import guards
+from gitexp.columns import KEEP
 from gitexp.errors import GitexpError
-from gitexp.model import Again, Contract, Ledger, Measurement, Status, Verdict, score_text
+from gitexp.model import Again, Contract, Ledger, Measurement, Sample, Status, Verdict, identity, score_text
+from gitexp.noise import Noise, Scores, Settled
 from gitexp.text import plural
 
 RULES = ("single", "margin", "confirm")
-PRIOR = 2  # how many seed-by-seed differences it takes to outweigh the assumption that seeds have nothing in common
-
-Scores = Mapping[int, float]  # one side's, by seed; higher is better
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,45 +101,6 @@ def _wrong(rule: str, why: str) -> GitexpError:
 
 def check_rule(contract: Contract) -> None:
     parse(contract.rule)
-
-
-@dataclass(frozen=True, slots=True)
-class Noise:
-    """Sums of squared deviations, and their degrees of freedom."""
-
-    squares: float = 0.0  # between runs of one tree with different seeds
-    freedom: int = 0
-    paired: float = 0.0  # between the seed-by-seed differences of two trees
-    pairs: int = 0
-
-    def with_runs(self, scores: Scores) -> Noise:
-        """With the runs of one tree."""
-        more = max(len(scores) - 1, 0)
-        return Noise(self.squares + _squares(scores), self.freedom + more, self.paired, self.pairs)
-
-    def with_pairs(self, one: Scores, other: Scores) -> Noise:
-        """With the runs of two trees that were compared."""
-        differences = {seed: score - other[seed] for seed, score in one.items() if seed in other}
-        more = max(len(differences) - 1, 0)
-        return Noise(self.squares, self.freedom, self.paired + _squares(differences), self.pairs + more)
-
-    @property
-    def variance(self) -> float:
-        """Of one run."""
-        return self.squares / self.freedom if self.freedom else 0.0
-
-    @property
-    def own(self) -> float:
-        """The share of the variance that two trees with the same seed do not have in common."""
-        if not self.variance:
-            return 1.0
-        unshared = (self.paired / 2 + PRIOR * self.variance) / (self.pairs + PRIOR)
-        return min(1.0, unshared / self.variance)
-
-
-def _squares(scores: Scores) -> float:
-    """The squared deviations from the mean; by pairs, so that equal scores give exactly 0."""
-    return sum((a - b) * (a - b) for a, b in combinations(scores.values(), 2)) / max(len(scores), 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +196,7 @@ def _in_one_run(rule: Margin, ledger: Ledger, candidate: Measurement, simpler: i
 
 def _confirmed(rule: Confirm, ledger: Ledger, candidate: Measurement, simpler: int) -> Verdict | Again:
     name, incumbent = candidate.samples[0].iteration, ledger.incumbent.id
-    tried, sign = ledger.replicates(candidate), ledger.contract.direction.sign
+    tried, sign = ledger.replicates(candidate, since=ledger.settled.last), ledger.contract.direction.sign
     scores = _scores(ledger, tried)
     noise = _pooled(ledger, scores)
     lead = compare(scores[name], scores[incumbent], noise)
@@ -284,7 +244,7 @@ def _simplified(rule: Confirm, lead: Lead, runs: int) -> Move:
 
 def spread(ledger: Ledger) -> float:
     """The standard deviation of one run's score, from all replicates in the history; 0 when there are none."""
-    return math.sqrt(_pooled(ledger, _known(ledger.replicates())).variance)
+    return math.sqrt(_pooled(ledger, _known(ledger.replicates(since=ledger.settled.last))).variance)
 
 
 def _known(tried: Mapping[str, Mapping[int, float | None]]) -> dict[str, Scores]:
@@ -294,13 +254,36 @@ def _known(tried: Mapping[str, Mapping[int, float | None]]) -> dict[str, Scores]
 
 def _pooled(ledger: Ledger, scores: Mapping[str, Scores]) -> Noise:
     """The noise by all runs but the candidate's: a better run of its own must never count against it."""
-    noise, incumbent = Noise(), ""
-    for iteration in ledger.iterations:
-        runs = scores.get(iteration.id, {})
-        noise = noise.with_runs(runs).with_pairs(runs, scores.get(incumbent, {}))
-        if iteration.status is Status.KEEP:
-            incumbent = iteration.id
-    return noise
+    settled = ledger.settled
+    incumbent = ledger.iterations[settled.last].id if settled.last >= 0 else ""
+    for iteration in ledger.iterations[settled.last + 1 :]:
+        settled = _next_settled(settled, iteration.id, incumbent, scores)
+        incumbent = iteration.id if iteration.status is Status.KEEP else incumbent
+    return settled.noise
+
+
+def _next_settled(settled: Settled, iteration: str, incumbent: str, scores: Mapping[str, Scores]) -> Settled:
+    runs = scores.get(iteration, {})
+    return Settled(settled.last + 1, settled.noise.with_runs(runs).with_pairs(runs, scores.get(incumbent, {})))
+
+
+def settle(ledger: Ledger, made: Sequence[Sequence[Sample]]) -> Settled:
+    """The noise of what no later step can add runs to: the last but one KEEP, and all before it.
+
+    ``made`` are the samples of the steps from the place ``ledger.settled.last`` on (from the first, if that is -1).
+    """
+    settled, statuses = ledger.settled, ledger.columns.statuses
+    last = statuses.rfind(KEEP, 0, statuses.rindex(KEEP))
+    scores: dict[str, dict[int, float]] = {}
+    for sample in (sample for samples in made for sample in samples):
+        if sample.score is not None:
+            scores.setdefault(sample.iteration, {}).setdefault(sample.seed, sample.score)
+    incumbent = identity(ledger.columns.numbers[settled.last]) if settled.last >= 0 else ""
+    for at in range(settled.last + 1, last + 1):
+        iteration = identity(ledger.columns.numbers[at])
+        settled = _next_settled(settled, iteration, incumbent, scores)
+        incumbent = iteration if statuses[at : at + 1] == KEEP else incumbent
+    return settled
 
 
 def _reason(lead: Lead, status: Status, incumbent: str, runs: int, met: int) -> str:

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
+from gitexp.rows import HASH_LENGTH
 from gitexp.text import from_bytes, printable
-from gitexp.views import HASH_LENGTH
 
 _PATH = r"([\w~+-][\w.~/+-]*)"  # no character that could end a link in Markdown
 _HTTP = re.compile(rf"https?://([\w.-]+(?::\d+)?)/{_PATH}")

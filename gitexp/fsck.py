@@ -23,8 +23,9 @@ from gitexp.paths import check_paths
 from gitexp.pending import Place
 from gitexp.recovery import pending
 from gitexp.retrial import retry
+from gitexp.rows import RESULTS, results_tsv
 from gitexp.stretch import Kind, Sealed, Stretch, of_experiment, of_range
-from gitexp.views import NOTEBOOK, RESULTS, experiment_md, results_tsv
+from gitexp.views import NOTEBOOK, experiment_md
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
@@ -93,6 +95,7 @@ class Repository:
     git_dir: Path
     common_dir: Path
     filters: Filters = field(init=False, repr=False, compare=False)
+    remembered: dict[str, object] = field(init=False, default_factory=dict, repr=False, compare=False)  # of histories
     _settings: dict[tuple[str, ...], str | None] = field(init=False, default_factory=dict, repr=False, compare=False)
     _batches: dict[tuple[str, ...], Batch] = field(init=False, default_factory=dict, repr=False, compare=False)
 
@@ -224,7 +227,40 @@ class Repository:
 
     def first_parent_log(self, tip: str) -> Iterator[Commit]:
         """The commits from ``tip`` back along first parents, streamed: the caller may stop anywhere."""
-        return self.log("--first-parent", tip)
+        listing = start(self.driver, "rev-list", "--first-parent", tip, "--")
+        assert listing.stdout
+        with _ended(listing), listing.stdout:
+            yield from self._stream(listing.stdout.fileno())
+            if listing.wait():
+                assert listing.stderr
+                raise GitCommandError(("rev-list",), listing.returncode, listing.stderr.read())
+
+    def stream(self, oids: Iterable[str]) -> Iterator[Commit]:
+        """Commits by object id, any number of them."""
+        with tempfile.TemporaryFile() as file:
+            file.writelines(f"{oid}\n".encode() for oid in oids)
+            file.seek(0)
+            yield from self._stream(file.fileno())
+
+    def _stream(self, listing: int) -> Iterator[Commit]:
+        printing = start(self.driver, "cat-file", "--batch", "--buffer", stdin=listing)
+        assert printing.stdout
+        with _ended(printing), printing.stdout:
+            while head := printing.stdout.readline():
+                oid, _, size = head.split()  # a missing one raises
+                yield to_commit(Object(oid.decode("ascii"), "commit", block(printing.stdout, int(size))))
+
+    def commits(self, oids: Sequence[str]) -> list[Commit]:
+        """Commits by object id, a few of them. Raises for one that is not here."""
+        if not oids:
+            return []
+        question = "".join(f"{oid}\n" for oid in oids).encode()
+        found = self.ask("cat-file", "--batch").ask(question, lambda answer: [_object(answer) for _ in oids])
+        if None in found:
+            raise GitexpError(
+                f"The commit {oids[found.index(None)]} is missing.", "git fsck   # then fetch it from a clone"
+            )
+        return [to_commit(each) for each in found if each]
 
     def log(self, *which: str) -> Iterator[Commit]:
         """The commits that ``which`` names, in the words of git log, newest first, streamed."""
@@ -232,17 +268,13 @@ class Repository:
         process = start(self.driver, *args, "--format=%H %T %P%n%B", *which, "--")
         assert process.stdout
         assert process.stderr
-        with process.stdout, process.stderr:
-            try:
-                for record in _split(process.stdout):
-                    head, _, message = record.partition(b"\n")
-                    oid, tree, *parents = head.decode("ascii").split(" ")
-                    yield Commit(oid, tree, tuple(filter(None, parents)), message)
-                if process.wait():
-                    raise GitCommandError(args, process.returncode, process.stderr.read())
-            finally:
-                process.terminate()
-                process.wait()
+        with _ended(process), process.stdout, process.stderr:
+            for record in _split(process.stdout):
+                head, _, message = record.partition(b"\n")
+                oid, tree, *parents = head.decode("ascii").split(" ")
+                yield Commit(oid, tree, tuple(filter(None, parents)), message)
+            if process.wait():
+                raise GitCommandError(args, process.returncode, process.stderr.read())
 
     def changes(self) -> list[Change]:
         """Every tracked path that differs from HEAD, in the index or in the work tree."""
@@ -318,6 +350,27 @@ class Repository:
     def update_refs(self, reason: str, *commands: str) -> None:
         """One ref transaction; ``commands`` are those of ``git update-ref --stdin``, old values included."""
         self.run("update-ref", "-m", reason, "--stdin", stdin=os.fsencode("".join(c + "\n" for c in commands)))
+
+
+@contextmanager
+def _ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def to_commit(found: Object) -> Commit:
+    """A commit as git stores it: lines with a key each, an empty line, the message."""
+    head, _, message = found.data.partition(b"\n\n")
+    lines = head.decode("utf-8", "replace").split("\n")
+    parents = tuple(line[7:] for line in lines if line.startswith("parent "))
+    encoding = next((line[9:] for line in lines if line.startswith("encoding ")), "")
+    if encoding:
+        with suppress(LookupError, ValueError):
+            message = message.decode(encoding).encode()
+    return Commit(found.oid, lines[0][5:], parents, message)
 
 
 def _object(answer: IO[bytes]) -> Object | None:

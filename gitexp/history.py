@@ -1,15 +1,23 @@
-"""The ledger, read from the branch: one ``git log`` along first parents, from the tip back to the baseline."""
+"""The ledger, read from the branch along first parents: once from the tip back to the baseline, then what is new."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from shlex import quote
 
-from gitexp import records, trailers
+from gitexp import cache, records, trailers
+from gitexp.columns import Columns, Row
+from gitexp.decide import settle
 from gitexp.errors import GitexpError
-from gitexp.git import Commit, Repository
-from gitexp.model import BRANCH_PREFIX, Iteration, Ledger, Notes, Remark, Status
+from gitexp.git import Commit, Repository, to_commit
+from gitexp.model import BRANCH_PREFIX, Contract, Iteration, Ledger, Notes, Remark, Sample, Status, row
+from gitexp.pending import Place
+from gitexp.rows import told
+from gitexp.stored import FEW, Stored
 from gitexp.text import from_bytes, printable
 from gitexp.trailers import Message
+
+NONE = Notes()
 
 
 def current_name(repo: Repository) -> str:
@@ -34,9 +42,20 @@ def names(repo: Repository) -> list[str]:
     return list(dict.fromkeys(ref.partition(f"/{BRANCH_PREFIX}")[2] for ref in refs))
 
 
-def load(repo: Repository, name: str) -> Ledger:
-    """The ledger of the experiment ``name``: of its local branch, or of a remote's, as a fresh clone has it."""
-    return read(repo, name, tip(repo, name))
+def load(repo: Repository, name: str, at: str = "") -> Ledger:
+    """The ledger of the experiment ``name``: of its local branch, or of a remote's, as a fresh clone has it.
+
+    ``at`` is the tip where that is known. What was read before, by this process or another, is not read again.
+    """
+    commit, place = at or tip(repo, name), Place.of(repo, name)
+    before = repo.remembered.get(name)
+    known = before if isinstance(before, Ledger) else cache.load(repo, place)
+    ledger = known if known and known.tip == commit else (_gone_on(repo, known, commit) if known else None)
+    ledger = ledger or read(repo, name, commit)
+    if ledger is not before and ledger is not known:
+        cache.save(place, ledger)
+    repo.remembered[name] = ledger
+    return ledger
 
 
 def tip(repo: Repository, name: str) -> str:
@@ -65,43 +84,152 @@ def _check_readable(repo: Repository, branch: str) -> None:
 
 
 def read(repo: Repository, name: str, tip: str) -> Ledger:
-    iterations: list[Iteration] = []
-    strangers: list[str] = []
-    displaced: list[str] = []
-    remarks: list[Remark] = []
-    sealed = ""
-    revert: Commit | None = None  # one whose iteration must come next
-    undone: Commit | None = None  # one whose iteration came: the next commit must be of its tree
-    for commit in repo.first_parent_log(tip):
-        message = trailers.read(commit.message)
-        iteration = _own(records.from_message(message, commit.oid), commit)
-        if undone and undone.tree != commit.tree:
-            strangers.append(_short(undone))
-        undone = None
-        if revert:
-            if iteration and iteration.status is not Status.KEEP:
-                undone = revert
-                sealed = sealed or revert.oid
-            else:
-                strangers.append(_short(revert))
-            revert = None
+    """As :func:`load`, from git's commits alone."""
+    scan, found = _Scan(), _Found()
+    commits = repo.first_parent_log(tip)
+    for commit in commits:
+        iteration = scan.take(commit)
         if iteration:
-            iterations.append(iteration)
-            sealed = sealed or commit.oid
-            displaced += [iteration.id] if message.displaced else []
-            if iteration.contract:
-                return _ledger(name, tip, sealed, iterations, strangers, displaced, remarks)
-        elif remark := _remark(message, commit):
-            remarks.append(remark)
-            sealed = sealed or commit.oid
-        elif _is_revert(commit):
-            revert = commit
-        else:
-            strangers.append(_short(commit))
+            found.add(iteration)
+        if iteration and iteration.contract:
+            return found.ledger(repo, name, tip, scan, iteration.contract)
     raise GitexpError(
         f"{BRANCH_PREFIX}{name} holds no baseline: {_why_none(repo)}.",
         "git fetch --unshallow" if repo.is_shallow() else f"git reflog {BRANCH_PREFIX}{name}",
     )
+
+
+def _gone_on(repo: Repository, known: Ledger, tip: str) -> Ledger | None:
+    """The ledger at ``tip``, if that comes a few commits after the ``known`` one; in any doubt ``None``."""
+    scan, iterations, oid = _Scan(), [], tip
+    for _ in range(FEW):
+        found = repo.object(oid)
+        if found is None or found.kind != "commit":
+            return None
+        commit = to_commit(found)
+        if iteration := scan.take(commit):
+            iterations.append(iteration)
+        if not commit.parents or (iteration and iteration.contract):
+            return None
+        oid = commit.parents[0]
+        if oid == known.tip:
+            return None if scan.revert else _with(known, tip, scan, iterations[::-1])
+    return None
+
+
+def _with(known: Ledger, tip: str, scan: _Scan, iterations: list[Iteration]) -> Ledger:
+    """The ``known`` ledger and the iterations after it, oldest first."""
+    assert isinstance(known.iterations, Stored)
+    scan.before(known.tree)
+    notes = known.notes
+    for iteration in iterations:
+        notes = iteration.notes.over(notes)
+    columns = known.columns.plus(map(row, iterations))
+    ledger = replace(
+        known,
+        tip=tip,
+        tree=scan.tree,
+        iterations=known.iterations.plus(columns, iterations),
+        notes=notes,
+        sealed=scan.sealed or known.sealed,
+        strangers=(*scan.strangers, *known.strangers),
+        displaced=(*scan.displaced, *known.displaced),
+        remarks=(*known.remarks, *reversed(scan.remarks)),
+    )
+    if not any(iteration.status is Status.KEEP for iteration in iterations):
+        return ledger
+    made = [iteration.measurement.samples for iteration in ledger.iterations[max(0, known.settled.last) :]]
+    return replace(ledger, settled=settle(ledger, made))
+
+
+class _Scan:
+    """Commits taken newest first, and told apart: iterations, their reverts, remarks, and those of strangers."""
+
+    def __init__(self) -> None:
+        self.tree = ""  # of the newest
+        self.sealed = ""
+        self.strangers: list[str] = []
+        self.displaced: list[str] = []
+        self.remarks: list[Remark] = []
+        self.revert: Commit | None = None  # one whose iteration must come next
+        self._undone: Commit | None = None  # one whose iteration came: the next commit must be of its tree
+
+    def take(self, commit: Commit) -> Iteration | None:
+        """The iteration that it is, if it is one."""
+        self.tree = self.tree or commit.tree
+        message = trailers.read(commit.message)
+        iteration = _own(records.from_message(message, commit.oid), commit)
+        self.before(commit.tree)
+        if self.revert:
+            self._take_reverted(iteration)
+        if iteration:
+            self.sealed = self.sealed or commit.oid
+            self.displaced += [iteration.id] if message.displaced else []
+        elif remark := _remark(message, commit):
+            self.remarks.append(remark)
+            self.sealed = self.sealed or commit.oid
+        elif _is_revert(commit):
+            self.revert = commit
+        else:
+            self.strangers.append(_short(commit))
+        return iteration
+
+    def before(self, tree: str) -> None:
+        """Before the commits taken comes one of this tree."""
+        if self._undone and self._undone.tree != tree:
+            self.strangers.append(_short(self._undone))
+        self._undone = None
+
+    def _take_reverted(self, iteration: Iteration | None) -> None:
+        assert self.revert
+        if iteration and iteration.status is not Status.KEEP:
+            self._undone = self.revert
+            self.sealed = self.sealed or self.revert.oid
+        else:
+            self.strangers.append(_short(self.revert))
+        self.revert = None
+
+
+class _Found:
+    """The iterations of a whole history, newest first: what has to be kept of each."""
+
+    def __init__(self) -> None:
+        self._rows: list[Row] = []
+        self._commits: list[bytes] = []
+        self._told: list[str] = []
+        self._notes: list[Notes] = []
+        self._samples: list[tuple[Sample, ...]] = []
+
+    def add(self, iteration: Iteration) -> None:
+        self._rows.append(row(iteration))
+        self._commits.append(bytes.fromhex(iteration.commit))
+        self._told.append(told(iteration))
+        samples = iteration.measurement.samples
+        if iteration.status is Status.KEEP or len(samples) > 1:  # one run by itself tells nothing of the noise
+            self._samples.append(samples)
+        if iteration.notes != NONE or len(self._rows) == 1:
+            self._notes.append(iteration.notes)
+
+    def ledger(self, repo: Repository, name: str, tip: str, scan: _Scan, contract: Contract) -> Ledger:
+        notes = Notes()
+        for written in reversed(self._notes):
+            notes = written.over(notes)
+        columns = Columns().plus(reversed(self._rows))
+        width = len(self._commits[0])
+        iterations = Stored(repo, columns, b"".join(reversed(self._commits)), width, {}, self._told[::-1])
+        ledger = Ledger(
+            name,
+            tip,
+            contract,
+            iterations,
+            notes,
+            scan.sealed,
+            tuple(scan.strangers),
+            tuple(scan.displaced),
+            tuple(scan.remarks[::-1]),
+            tree=scan.tree,
+        )
+        return replace(ledger, settled=settle(ledger, self._samples[::-1]))
 
 
 def _why_none(repo: Repository) -> str:
@@ -131,31 +259,13 @@ def _short(commit: Commit) -> str:
     return f"{commit.oid[:10]} {printable(from_bytes(commit.message.partition(bytes([10]))[0]))}"
 
 
-def _ledger(
-    name: str,
-    tip: str,
-    sealed: str,
-    newest_first: list[Iteration],
-    strangers: list[str],
-    displaced: list[str],
-    remarks: list[Remark],
-) -> Ledger:
-    iterations = tuple(reversed(newest_first))
-    contract = iterations[0].contract
-    assert contract
-    notes = Notes()
-    for iteration in iterations:
-        notes = iteration.notes.over(notes)
-    return Ledger(
-        name, tip, contract, iterations, notes, sealed, tuple(strangers), tuple(displaced), tuple(remarks[::-1])
-    )
-
-
 def find(ledger: Ledger, identity: str) -> Iteration:
     """The iteration ``identity``: ``exp004``, or just ``4``."""
     wanted = f"exp{int(identity):03d}" if identity.isdecimal() else identity
-    for iteration in ledger.iterations:
-        if iteration.id == wanted:
-            return iteration
+    number, numbers = wanted.removeprefix("exp"), ledger.columns.numbers
+    if number.isdecimal() and int(number) in numbers:
+        found = ledger.iterations[numbers.index(int(number))]
+        if found.id == wanted:
+            return found
     last = ledger.iterations[-1].id
     raise GitexpError(f"There is no {wanted} in {BRANCH_PREFIX}{ledger.name}; the last is {last}.", "gitexp log")

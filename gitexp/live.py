@@ -41,7 +41,7 @@ def look(repo: Repository, name: str, before: Live | None = None) -> Live:
     """How things are now. The history is read again only when the branch has moved since ``before``."""
     place = Place.of(repo, name)
     tip = history.tip(repo, name)
-    ledger = before.ledger if before and before.ledger.tip == tip else history.read(repo, name, tip)
+    ledger = before.ledger if before and before.ledger.tip == tip else history.load(repo, name, tip)
     holder, loop = place.holder()[0], holder_of(place.loop_lock)
     return Live(ledger, holder, loop, _running(place) if holder else None)
 

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from gitexp import history
 from gitexp.aside import set_aside
+from gitexp.columns import KEEP
 from gitexp.conclude import Outcome
 from gitexp.disk import lock
 from gitexp.errors import BreakerOpenError, GitexpError, NotNewError
@@ -153,8 +154,7 @@ def _limit(repo: Repository, ledger: Ledger, limits: Limits, rounds: _Rounds) ->
 
 def without_keep(ledger: Ledger) -> int:
     """How many of the last iterations in a row were not kept."""
-    kept = [at for at, iteration in enumerate(ledger.iterations) if iteration.status is Status.KEEP]
-    return len(ledger.iterations) - 1 - kept[-1]
+    return len(ledger.iterations) - 1 - ledger.columns.statuses.rindex(KEEP)
 
 
 def _round(

@@ -20,9 +20,9 @@ from gitexp.observer import Observer
 from gitexp.outcome import check_usable, measurement, stretched
 from gitexp.pending import Place, Process
 from gitexp.processes import MARK, Leavings, start_time
+from gitexp.rows import RESULTS
 from gitexp.runner import NotStarted, run
 from gitexp.summary import SummaryParser
-from gitexp.views import RESULTS
 from gitexp.watch import Watch, is_loaded, keep_awake, speed
 from gitexp.worktree import changed_frozen
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from math import isnan
+
+from gitexp.columns import KEEP, Columns, Row
+from gitexp.noise import Settled
 
 BRANCH_PREFIX = "exp/"
 
@@ -12,6 +17,11 @@ class Status(str, Enum):
     KEEP = "KEEP"
     DISCARD = "DISCARD"
     CRASH = "CRASH"
+
+    @property
+    def letter(self) -> bytes:
+        """What stands for it in a column."""
+        return self.value[:1].encode()
 
 
 class Direction(str, Enum):
@@ -185,12 +195,20 @@ class Ledger:
     name: str
     tip: str
     contract: Contract
-    iterations: tuple[Iteration, ...]
+    iterations: Sequence[Iteration]
     notes: Notes  # what people's sections say now
     sealed: str = ""  # the newest commit that a step made
     strangers: tuple[str, ...] = ()  # commits on the branch since the baseline that no step made, newest first
     displaced: tuple[str, ...] = ()  # iterations whose trailer block something was put after
     remarks: tuple[Remark, ...] = ()  # oldest first
+    settled: Settled = field(default_factory=Settled)
+    tree: str = ""  # of the tip
+
+    @property
+    def columns(self) -> Columns:
+        """What can be asked of all iterations at once; those that lie in git bring theirs along."""
+        known = getattr(self.iterations, "columns", None)
+        return known if isinstance(known, Columns) else Columns().plus(map(row, self.iterations))
 
     @property
     def baseline(self) -> Iteration:
@@ -198,65 +216,96 @@ class Ledger:
 
     @property
     def incumbent(self) -> Iteration:
-        return next(i for i in reversed(self.iterations) if i.status is Status.KEEP)
+        return self.iterations[self.columns.statuses.rindex(KEEP)]
 
     def met_by(self, iteration: Iteration) -> Iteration | None:
         """The incumbent that an iteration was compared with; ``None`` for the baseline."""
-        earlier = self.iterations[: self.iterations.index(iteration)]
-        return next((i for i in reversed(earlier) if i.status is Status.KEEP), None)
+        at = self.columns.statuses.rfind(KEEP, 0, self.iterations.index(iteration))
+        return self.iterations[at] if at >= 0 else None
 
     @property
     def next_id(self) -> str:
-        return f"exp{self.iterations[-1].number + 1:03d}"
+        return identity(self.columns.numbers[-1] + 1)
+
+    def last(self, status: Status, limit: int) -> list[tuple[Iteration, float | None]]:
+        """The last so many with a verdict, each with its delta, oldest first."""
+        return self.at(self.columns.last(status.letter, limit))
+
+    def at(self, places: Iterable[int]) -> list[tuple[Iteration, float | None]]:
+        return [(self.iterations[at], _or_none(self.columns.deltas[at])) for at in places]
+
+    def noted(self, limit: int) -> list[Iteration]:
+        """The last so many that carry a note, oldest first."""
+        return [self.iterations[at] for at in self.columns.last_noted(limit)]
+
+    def tried_as(self, patch: str) -> Iterator[Iteration]:
+        """The iterations of an edit, newest first."""
+        found = (self.iterations[at] for at in self.columns.with_patch(patch)) if patch else ()
+        return (iteration for iteration in found if iteration.patch == patch)
 
     def tests(self) -> dict[str, list[float]]:
         """By iteration, the scores on the held-out split, in the order of the looks."""
         found: dict[str, list[float]] = {}
-        own = ((i.id, i.measurement.test) for i in self.iterations)
+        columns = self.columns
+        own = ((identity(n), test) for n, test in zip(columns.numbers, columns.tests, strict=True) if not isnan(test))
         looks = ((remark.of, remark.score) for remark in self.remarks if remark.kind == "test")
-        for identity, score in (*own, *looks):
+        for of, score in (*own, *looks):
             if score is not None:
-                found.setdefault(identity, []).append(score)
+                found.setdefault(of, []).append(score)
         return found
 
-    def replicates(self, *steps: Measurement) -> dict[str, dict[int, float | None]]:
-        """Each iteration's scores by seed, from whichever step ran it, ``steps`` under way included; None: a crash."""
+    def replicates(self, *steps: Measurement, since: int = 0) -> dict[str, dict[int, float | None]]:
+        """Each iteration's scores by seed, from whichever step ran it, ``steps`` under way included; None: a crash.
+
+        Those of the iterations that come before the place ``since`` are left out.
+        """
         found: dict[str, dict[int, float | None]] = {}
-        for measurement in (*(iteration.measurement for iteration in self.iterations), *steps):
+        sealed = (iteration.measurement for iteration in self.iterations[max(since, 0) :])
+        for measurement in (*sealed, *steps):
             for sample in measurement.samples:
                 found.setdefault(sample.iteration, {}).setdefault(sample.seed, sample.score)
         return found
 
     def running_best(self) -> list[float]:
         """The incumbent's score after each iteration."""
-        best: list[float] = []
-        for iteration in self.iterations:
-            kept = iteration.score if iteration.status is Status.KEEP else None
-            best.append(best[-1] if kept is None else kept)
-        return best
+        return self.columns.best()
 
     def count(self, status: Status) -> int:
-        return sum(iteration.status is status for iteration in self.iterations)
+        return self.columns.statuses.count(status.letter)
 
     def tally(self) -> str:
         """``3 KEEP, 8 DISCARD, 1 CRASH``."""
         return ", ".join(f"{self.count(status)} {status.value}" for status in Status)
 
-    def with_deltas(self) -> list[tuple[Iteration, float | None]]:
-        return list(zip(self.iterations, self.deltas(), strict=True))
+    def with_deltas(self, since: int = 0) -> list[tuple[Iteration, float | None]]:
+        """The iterations from the place ``since`` on, each with its delta; from the end where that is negative."""
+        return list(zip(self.iterations[since:], map(_or_none, self.columns.deltas[since:]), strict=True))
 
     def deltas(self) -> list[float | None]:
         """For each iteration, its score less that of the incumbent it met, as it was weighed; ``None`` for the baseline
         and crashes."""
-        deltas: list[float | None] = []
-        incumbent: float | None = None
-        for iteration in self.iterations:
-            score = iteration.score
-            plain = None if score is None or incumbent is None else score - incumbent
-            deltas.append(plain if iteration.delta is None else iteration.delta)
-            if iteration.status is Status.KEEP:
-                incumbent = iteration.score
-        return deltas
+        return [_or_none(delta) for delta in self.columns.deltas]
+
+
+def row(iteration: Iteration) -> Row:
+    """What of an iteration goes into the columns."""
+    return Row(
+        iteration.status.letter,
+        iteration.number,
+        bool(iteration.notes.note),
+        iteration.score,
+        iteration.delta,
+        iteration.measurement.test,
+        iteration.patch,
+    )
+
+
+def _or_none(value: float) -> float | None:
+    return None if isnan(value) else value
+
+
+def identity(number: int) -> str:
+    return f"exp{number:03d}"
 
 
 def number(identity: str) -> int:

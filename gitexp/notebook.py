@@ -9,14 +9,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-from gitexp import history
+from gitexp import history, table
 from gitexp.disk import write_file
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
 from gitexp.model import Ledger, Notes
 from gitexp.pending import Place
+from gitexp.rows import RESULTS
 from gitexp.text import from_bytes
-from gitexp.views import NOTEBOOK, RESULTS, experiment_md, results_tsv
+from gitexp.views import NOTEBOOK, experiment_md
 
 PEOPLES = ("Current goal", "Hypothesis", "Constraints", "Next to try")
 COMPUTED = ("Baseline", "Results so far", "What was learned", "Notes")
@@ -68,7 +69,7 @@ def write_views(repo: Repository, place: Place, ledger: Ledger) -> None:
     _exclude(repo)
     computed = experiment_md(ledger)
     place.write_rendering(current(repo), computed)
-    write_file(repo.top / RESULTS, results_tsv(ledger).encode())
+    table.write(repo, place, ledger)
     write_file(repo.top / NOTEBOOK, (experiment_md(ledger, edits) if edits != Notes() else computed).encode())
     write_file(place.rendered, computed.encode())
     place.forget_rendering()

@@ -136,7 +136,7 @@ def _ledger(repo: Repository, place: Place) -> Ledger | None:
     """What the branch holds; ``None`` when it is gone, or is no experiment: then nothing can be sealed on it."""
     tip = repo.resolve(f"refs/heads/{place.branch}")
     try:
-        return history.read(repo, place.name, tip) if tip else None
+        return history.load(repo, place.name, tip) if tip else None
     except GitexpError:
         return None
 

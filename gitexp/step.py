@@ -21,7 +21,7 @@ from gitexp.recovery import recover
 from gitexp.replicates import gather
 from gitexp.runner import TAIL_LINES
 from gitexp.seal import hand_back, open_pending, signals_wait
-from gitexp.snapshot import shorter, snapshot, summary, tree_of
+from gitexp.snapshot import shorter, snapshot, summary
 from gitexp.worktree import check_frozen, check_ready, edited, pathspec
 
 
@@ -69,7 +69,7 @@ def check_contract(repo: Repository, contract: Contract) -> None:
 
 def _check_tip(repo: Repository, ledger: Ledger) -> None:
     """What was measured must be what the next candidate is an edit of, or that would be credited with it."""
-    if ledger.strangers and tree_of(repo, ledger.tip) != ledger.incumbent.tree:
+    if ledger.strangers and ledger.tree != ledger.incumbent.tree:
         raise GitexpError(
             f"The tip is not what {ledger.incumbent.id} measured: {ledger.strangers[0]} was committed by no step.",
             f"git reset --soft {ledger.sealed[:10]} && git restore --staged :/   # its edit can then be a step; "
@@ -159,15 +159,14 @@ def _simpler(repo: Repository, candidate: Candidate) -> Candidate:
 
 def _check_new(ledger: Ledger, candidate: Candidate) -> None:
     """What is known need not be run again, unless it crashed for a reason that was not its own."""
-    for tried in reversed(ledger.iterations):
-        if tried.patch == candidate.patch and tried.patch:
-            if tried.status is Status.CRASH and diagnose(tried).environment:
-                return
-            raise NotNewError(
-                f"This edit was already tried as {tried.id}, {tried.status.value}: {tried.reason}.",
-                "gitexp step --again -m '...'   # tries it again; or take it back: git restore "
-                + " ".join(map(pathspec, candidate.changes)),
-            )
+    for tried in ledger.tried_as(candidate.patch):
+        if tried.status is Status.CRASH and diagnose(tried).environment:
+            return
+        raise NotNewError(
+            f"This edit was already tried as {tried.id}, {tried.status.value}: {tried.reason}.",
+            "gitexp step --again -m '...'   # tries it again; or take it back: git restore "
+            + " ".join(map(pathspec, candidate.changes)),
+        )
 
 
 def _run_and_seal(

@@ -4,63 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from gitexp.model import Iteration, Ledger, Notes, Status, headline, score_text, signed
 from gitexp.resources import data_dir
+from gitexp.rows import RESULTS
 from gitexp.text import one_line, plural, printable
 
-RESULTS = "results.tsv"
 NOTEBOOK = "EXPERIMENT.md"
 RECORDS = "experiments"  # where a review keeps both: at the top level they would be in the next experiment's way
-COLUMNS = "id metric val_score test_score memory_mb status description commit seconds samples".split()
-HASH_LENGTH = 10  # fixed: git's own abbreviation depends on what else a repository holds
 SHOWN = 20  # rows of each list in EXPERIMENT.md, which stays readable at any length of history
 NOTES_SHOWN = 50
 LEARNED = {Status.KEEP: "Helped", Status.DISCARD: "Did not help", Status.CRASH: "Crashed"}
 
 
-def results_tsv(ledger: Ledger) -> str:
-    """One row an iteration, the columns in the order people's scripts read them; no quoting; a CRASH has no score."""
-    tests = ledger.tests()
-    rows = (_row(ledger, iteration, tests.get(iteration.id, [])) for iteration in ledger.iterations)
-    return "".join("\t".join(row) + "\n" for row in (COLUMNS, *rows))
-
-
-def _row(ledger: Ledger, iteration: Iteration, tests: list[float]) -> list[str]:
-    told = cells(iteration) | {
-        "metric": one_line(ledger.contract.metric),
-        "test_score": score_text(tests[0] if tests else None),
-        "commit": iteration.commit[:HASH_LENGTH],
-    }
-    return [told[column] for column in COLUMNS]
-
-
-def cells(iteration: Iteration) -> dict[str, str]:
-    """Those of its row that its own trailers give, by column."""
-    m = iteration.measurement
-    return {
-        "id": iteration.id,
-        "val_score": score_text(m.score),
-        "memory_mb": "" if m.memory_mb is None else f"{m.memory_mb:.1f}",
-        "status": iteration.status.value,
-        "description": one_line(iteration.description),
-        "seconds": f"{m.seconds:.1f}",
-        "samples": str(len(m.samples)),
-    }
-
-
 def experiment_md(ledger: Ledger, unsealed: Notes | None = None) -> str:
     """EXPERIMENT.md; ``unsealed`` are people's edits that no iteration carries yet, and that must not be lost."""
     notes = (unsealed or Notes()).over(ledger.notes)
-    environment = Environment(
-        loader=FileSystemLoader(data_dir("templates")),
-        undefined=StrictUndefined,
-        keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701  Markdown for people, not HTML for browsers
-    )
-    text = environment.get_template(NOTEBOOK + ".j2").render(
+    text = _template().render(
         name=ledger.name,
         goal=_prose(notes.goal or ""),
         baseline=_baseline(ledger),
@@ -72,6 +35,17 @@ def experiment_md(ledger: Ledger, unsealed: Notes | None = None) -> str:
         notes="\n\n".join((*_notes(ledger), *filter(None, [_prose(notes.note or "")]))),
     )
     return re.sub(r"\n{3,}", "\n\n", printable(text).rstrip() + "\n")  # empty sections leave no gaps
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(data_dir("templates")),
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701  Markdown for people, not HTML for browsers
+    )
+    return environment.get_template(NOTEBOOK + ".j2")
 
 
 def _prose(text: str) -> str:
@@ -116,12 +90,11 @@ def _results(ledger: Ledger) -> str:
 
 
 def _learned(ledger: Ledger) -> str:
-    told = ledger.with_deltas()[1:]
     parts: list[str] = []
     for status, title in LEARNED.items():
-        lessons = [_lesson(iteration, delta) for iteration, delta in told if iteration.status is status]
-        if lessons:
-            parts.append("\n".join([f"{title}:", "", *lessons[-SHOWN:]]))
+        told = [each for each in ledger.last(status, SHOWN) if not each[0].contract]
+        if told:
+            parts.append("\n".join([f"{title}:", "", *(_lesson(*each) for each in told)]))
     return "\n\n".join(parts)
 
 
@@ -132,8 +105,7 @@ def _lesson(iteration: Iteration, delta: float | None) -> str:
 
 
 def _notes(ledger: Ledger) -> Iterator[str]:
-    noted = [iteration for iteration in ledger.iterations if iteration.notes.note]
-    for iteration in noted[-NOTES_SHOWN:]:
+    for iteration in ledger.noted(NOTES_SHOWN):
         yield f"{iteration.id}: {_prose(iteration.notes.note or '')}"
     looks = 0
     for remark in ledger.remarks:

@@ -12,7 +12,8 @@ from gitexp.errors import GitexpError
 from gitexp.git import Change, Repository
 from gitexp.model import Contract, Frozen
 from gitexp.objects import EXECUTABLE, SYMLINK, Entry, entries, file_entry
-from gitexp.views import NOTEBOOK, RESULTS
+from gitexp.rows import RESULTS
+from gitexp.views import NOTEBOOK
 
 VIEWS = (RESULTS, NOTEBOOK)
 

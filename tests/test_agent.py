@@ -22,7 +22,7 @@ from gitexp.cli import COMMANDS, cli
 from gitexp.model import Iteration, Status
 from gitexp.notebook import COMPUTED, PEOPLES
 from gitexp.resources import data_dir
-from gitexp.views import COLUMNS
+from gitexp.rows import COLUMNS
 
 SOURCE = data_dir("templates") / "agent"
 SECTION = (SOURCE / NOTES).read_bytes()

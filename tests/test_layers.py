@@ -9,6 +9,7 @@ LEVELS = [
     ["errors", "resources", "text", "version", "__init__"],
     ["driver"],
     ["filters"],
+    ["noise", "columns"],
     ["model", "git", "observer", "output", "processes", "watch", "changes", "disk", "curve", "extras", "values"],
     [
         "trailers",
@@ -19,7 +20,7 @@ LEVELS = [
         "runner",
         "objects",
         "hook",
-        "views",
+        "rows",
         "export",
         "plot",
         "picture",
@@ -30,7 +31,9 @@ LEVELS = [
         "space",
         "hunks",
     ],
-    ["json_source", "tpe", "prune", "decide", "breaker", "records", "pending", "outcome", "digest", "forge"],
+    ["views", "json_source", "tpe", "prune", "decide", "breaker", "records", "pending", "outcome", "digest", "forge"],
+    ["stored", "table"],
+    ["cache"],
     [
         "history",
         "worktree",

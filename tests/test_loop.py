@@ -81,8 +81,8 @@ def test_until_a_score_is_good_enough(
 
 
 def test_hours_are_looked_at_before_a_step(single: Path, proposer: Path, gitexp: Gitexp) -> None:
-    done = gitexp("loop", "--hours", "0.00001", *proposes(proposer, "time.sleep(0.1)\n" + BETTER))
-    assert "1e-05 hours were asked for" in done.stdout
+    done = gitexp("loop", "--hours", "0.0005", *proposes(proposer, "time.sleep(2)\n" + BETTER))
+    assert "0.0005 hours were asked for" in done.stdout
     assert len(ledger_of(single).iterations) == 2
 
 

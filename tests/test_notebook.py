@@ -16,8 +16,9 @@ from gitexp.git import Repository
 from gitexp.model import Contract, Direction, Frozen, Iteration, Ledger, Measurement, Notes, Sample, Status
 from gitexp.notebook import absorb, unsealed, write_views
 from gitexp.pending import Place
+from gitexp.rows import COLUMNS, results_tsv
 from gitexp.text import UNSAFE, printable
-from gitexp.views import COLUMNS, SHOWN, experiment_md, results_tsv
+from gitexp.views import SHOWN, experiment_md
 
 PURE = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 

@@ -259,7 +259,7 @@ def test_a_long_history_may_be_left_anywhere(repo: Repository) -> None:
 
 
 def test_a_log_of_nothing_is_refused(repo: Repository) -> None:
-    with pytest.raises(GitCommandError, match=r"git log failed: .*nowhere"):
+    with pytest.raises(GitCommandError, match=r"git rev-list failed: .*nowhere"):
         list(repo.first_parent_log("nowhere"))
 
 

@@ -172,12 +172,11 @@ def test_one_that_never_stops_printing_is_ended(sh: Run) -> None:
 
 
 def no_children() -> bool:
-    """No process of ours is left, not even one that ended and waits to be asked for its exit code."""
-    try:
-        os.waitpid(-1, os.WNOHANG)
-    except ChildProcessError:
-        return True
-    return False
+    """No process of ours is left, not even one that ended and waits to be asked for its exit code.
+
+    Those of git that other tests' repositories keep open are none of ours.
+    """
+    return all(child.name() == "git" for child in psutil.Process().children())
 
 
 def test_no_zombie_is_left(sh: Run) -> None:

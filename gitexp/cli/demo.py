@@ -12,8 +12,9 @@ from gitexp.cli.table import rows, table
 from gitexp.demo import BUDGET, EDITS, make, play
 from gitexp.git import Repository
 from gitexp.model import Ledger
+from gitexp.rows import RESULTS
 from gitexp.text import from_bytes, printable
-from gitexp.views import NOTEBOOK, RESULTS
+from gitexp.views import NOTEBOOK
 
 
 @click.command()

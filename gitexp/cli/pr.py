@@ -13,8 +13,8 @@ from gitexp.git import Repository
 from gitexp.model import BRANCH_PREFIX, Ledger
 from gitexp.pullrequest import body
 from gitexp.review import Review, default_base, is_ours, refresh
+from gitexp.rows import HASH_LENGTH
 from gitexp.text import printable
-from gitexp.views import HASH_LENGTH
 
 
 @click.command()

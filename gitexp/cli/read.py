@@ -13,8 +13,9 @@ from gitexp.model import BRANCH_PREFIX, Ledger, Status, score_text
 from gitexp.notebook import current, owner
 from gitexp.pending import Place
 from gitexp.recovery import Pending, pending, places
+from gitexp.rows import RESULTS
 from gitexp.text import from_bytes, one_line, printable
-from gitexp.views import NOTEBOOK, RESULTS
+from gitexp.views import NOTEBOOK
 
 LOG_LINES = 20
 experiment_option = click.option(

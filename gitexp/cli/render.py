@@ -4,18 +4,21 @@ from pathlib import Path
 
 import click
 
-from gitexp.cli.read import experiment_option, open_ledger
+from gitexp import cache, history, table
+from gitexp.cli.read import experiment_option, open_experiment
 from gitexp.disk import write_file
 from gitexp.errors import GitexpError
 from gitexp.notebook import write_views
 from gitexp.pending import Place
-from gitexp.views import NOTEBOOK, RESULTS, experiment_md, results_tsv
+from gitexp.rows import RESULTS, results_tsv
+from gitexp.views import NOTEBOOK, experiment_md
 
 
 @click.command()
 @experiment_option
 @click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), help="Write them into this folder.")
-def render(name: str | None, output: Path | None) -> None:
+@click.option("--full", is_flag=True, help="Read all of the history again, whatever was kept of it.")
+def render(name: str | None, output: Path | None, full: bool) -> None:
     """Compute results.tsv and EXPERIMENT.md from the history.
 
     The same history gives the same bytes, in any clone. Without -o they are written at the top of the work tree, and
@@ -25,15 +28,20 @@ def render(name: str | None, output: Path | None) -> None:
     Examples:
       gitexp render
       gitexp render -e depth -o /tmp/review     # also in a bare clone
+      gitexp render --full
     """
-    repo, ledger = open_ledger(name)
+    repo, wanted = open_experiment(name)
+    place = Place.of(repo, wanted)
+    if full:
+        cache.forget(place)
+        table.forget(place)
+    ledger = history.load(repo, wanted)
     if output:
         write_file(output / RESULTS, results_tsv(ledger).encode())
         write_file(output / NOTEBOOK, experiment_md(ledger).encode())
     elif repo.root is None:
         raise GitexpError("This repository has no work tree.", f"gitexp render -e {ledger.name} -o DIRECTORY")
     else:
-        place = Place.of(repo, ledger.name)
         with place.locked(repo, "render"):  # a step would not know what of EXPERIMENT.md is sealed
             write_views(repo, place, ledger)
     folder = output or repo.top

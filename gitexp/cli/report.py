@@ -54,7 +54,7 @@ def _watch(repo: Repository, ledger: Ledger, file: Path) -> None:
         while True:
             time.sleep(EVERY)
             if (tip := history.tip(repo, ledger.name)) != ledger.tip:
-                ledger = history.read(repo, ledger.name, tip)
+                ledger = history.load(repo, ledger.name, tip)
                 page.write(repo, ledger, file, RELOAD)
     except KeyboardInterrupt:
         page.write(repo, ledger, file)

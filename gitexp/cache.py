@@ -1,0 +1,165 @@
+"""What was read of a history, kept on disk: the columns, a file each, and a page that says what they are of.
+
+It is never more than git's own: the page names the commit it was read to, and the length and checksum of each column.
+When one of them does not agree, or what git has now does not go on from that commit, all of it is read again.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from array import array
+from contextlib import suppress
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+from gitexp.columns import Columns
+from gitexp.disk import write_file
+from gitexp.git import Repository
+from gitexp.model import Ledger, Notes, Remark
+from gitexp.noise import Noise, Settled
+from gitexp.pending import Place
+from gitexp.stored import Stored
+
+FORMAT = 1  # raised when what is kept, or what is made of a commit, changes
+COMMITS = "commits"
+Data = bytes | array  # type: ignore[type-arg]
+
+
+def load(repo: Repository, place: Place) -> Ledger | None:
+    """The ledger as it was kept; ``None`` when there is none, or in any doubt."""
+    folder = place.directory / "cache"
+    try:
+        page = _page(folder)
+        ledger = _ledger(repo, place, page, {name: _column(folder, name, page) for name in page["columns"]})
+        return ledger if len(ledger.iterations) == page["count"] and ledger.contract else None
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, LookupError, AttributeError):
+        forget(place)
+        return None
+
+
+def forget(place: Place) -> None:
+    """The next command reads all of the history."""
+    with suppress(OSError):
+        (place.directory / "cache" / "page.json").unlink(missing_ok=True)
+
+
+def _page(folder: Path) -> dict[str, Any]:
+    """The page, once its own checksum agrees."""
+    checksum, _, text = (folder / "page.json").read_bytes().partition(b"\n")
+    if int(checksum) != zlib.crc32(text):
+        raise ValueError("checksum")
+    page: dict[str, Any] = json.loads(text)
+    if page["format"] != FORMAT:
+        raise ValueError("format")
+    return page
+
+
+def _column(folder: Path, name: str, page: dict[str, Any]) -> bytes:
+    size, checksum = page["columns"][name]
+    with open(folder / name, "rb") as file:
+        data = file.read(size)  # what a step appended since is not of this page
+    if len(data) != size or zlib.crc32(data) != checksum:
+        raise ValueError(name)
+    return data
+
+
+def _ledger(repo: Repository, place: Place, page: dict[str, Any], data: dict[str, bytes]) -> Ledger:
+    commits = data.pop(COMMITS)
+    columns = Columns(**{name: _typed(name, data[name]) for name in _names()})  # type: ignore[arg-type]
+    iterations = Stored(repo, columns, commits, page["width"], {})
+    contract = iterations[0].contract
+    if contract is None:
+        raise ValueError("contract")
+    return Ledger(
+        place.name,
+        page["tip"],
+        contract,
+        iterations,
+        _notes(page["notes"]),
+        page["sealed"],
+        tuple(page["strangers"]),
+        tuple(page["displaced"]),
+        tuple(Remark(**remark) for remark in page["remarks"]),
+        Settled(page["settled"][0], Noise(*page["settled"][1:])),
+        page["tree"],
+    )
+
+
+def _names() -> list[str]:
+    return [column.name for column in fields(Columns)]
+
+
+def _typed(name: str, data: bytes) -> Data:
+    empty = getattr(Columns(), name)
+    return data if isinstance(empty, bytes) else array(empty.typecode, data)
+
+
+def _notes(data: dict[str, Any]) -> Notes:
+    for key in ("constraints", "next"):
+        data[key] = None if data[key] is None else tuple(data[key])
+    return Notes(**data)
+
+
+def save(place: Place, ledger: Ledger) -> None:
+    """Keep a ledger whose iterations are stored; only what is new is written. Without it commands are only slower."""
+    with suppress(OSError):
+        _save(place.directory / "cache", ledger)
+
+
+def _save(folder: Path, ledger: Ledger) -> None:
+    iterations = ledger.iterations
+    assert isinstance(iterations, Stored)
+    data: dict[str, Data] = {name: getattr(ledger.columns, name) for name in _names()}
+    data[COMMITS] = iterations.commits
+    old = _kept_before(folder, iterations)
+    sums = {
+        name: _write(folder / name, memoryview(column).cast("B"), *old.get(name, (0, 0)))
+        for name, column in data.items()
+    }
+    settled = ledger.settled
+    page = {
+        "format": FORMAT,
+        "tip": ledger.tip,
+        "tree": ledger.tree,
+        "count": len(iterations),
+        "last": iterations.commit(len(iterations) - 1),
+        "width": iterations.width,
+        "columns": sums,
+        "notes": asdict(ledger.notes),
+        "sealed": ledger.sealed,
+        "strangers": ledger.strangers,
+        "displaced": ledger.displaced,
+        "remarks": [asdict(remark) for remark in ledger.remarks],
+        "settled": [settled.last, *asdict(settled.noise).values()],
+    }
+    text = json.dumps(page).encode()
+    write_file(folder / "page.json", b"%d\n%s" % (zlib.crc32(text), text))
+
+
+def _kept_before(folder: Path, iterations: Stored) -> dict[str, tuple[int, int]]:
+    """Length and checksum of the columns on disk, where these iterations go on from them.
+
+    That they do is certain when one commit is in both at the same place: what came before it is its history.
+    """
+    try:
+        page = _page(folder)
+        goes_on = page["count"] <= len(iterations) and iterations.commit(page["count"] - 1) == page["last"]
+        return page["columns"] if goes_on else {}
+    except (OSError, ValueError, LookupError, TypeError):
+        return {}
+
+
+def _write(path: Path, column: memoryview, size: int, checksum: int) -> tuple[int, int]:
+    """Write what comes after the first ``size`` bytes, which are there; the new length and checksum."""
+    if size and path.stat().st_size >= size:
+        with open(path, "r+b") as file:
+            file.seek(size)
+            file.write(column[size:])
+            file.truncate()
+        return len(column), zlib.crc32(column[size:], checksum)
+    write_file(path, bytes(column))
+    return len(column), zlib.crc32(column)

@@ -1,0 +1,93 @@
+"""Iterations that lie in git: read when they are asked for, a few at a time, and never all of them at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import overload
+
+from gitexp import records, trailers
+from gitexp.columns import Columns
+from gitexp.errors import GitexpError
+from gitexp.git import Commit, Repository
+from gitexp.model import Iteration
+
+FEW = 256  # iterations that are asked of a process that is kept open; for more a stream of their own is faster
+REMEMBERED = 4096  # iterations; what a loop looks at again and again is fewer
+
+
+class Stored(Sequence[Iteration]):
+    """Oldest first. ``commits`` are their object ids, as bytes, ``width`` each."""
+
+    def __init__(
+        self,
+        repo: Repository,
+        columns: Columns,
+        commits: bytes,
+        width: int,
+        known: dict[str, Iteration],
+        told: Sequence[str] = (),
+    ) -> None:
+        self.columns = columns
+        self.commits = commits
+        self.width = width
+        self._repo = repo
+        self._known = known  # by commit: what was read already
+        self.told = told  # what results.tsv says of each, where all were just read
+
+    def plus(self, columns: Columns, iterations: Sequence[Iteration]) -> Stored:
+        """These, and the iterations after them; ``columns`` are those of all."""
+        if len(self._known) > REMEMBERED:
+            self._known.clear()
+        self._known.update({iteration.commit: iteration for iteration in iterations})
+        more = b"".join(bytes.fromhex(iteration.commit) for iteration in iterations)
+        return Stored(self._repo, columns, self.commits + more, self.width, self._known)
+
+    def commit(self, at: int) -> str:
+        return self.commits[at * self.width : (at + 1) * self.width].hex()
+
+    def __len__(self) -> int:
+        return len(self.columns.statuses)
+
+    @overload
+    def __getitem__(self, at: int) -> Iteration: ...
+    @overload
+    def __getitem__(self, at: slice) -> tuple[Iteration, ...]: ...
+    def __getitem__(self, at: int | slice) -> Iteration | tuple[Iteration, ...]:
+        places = range(len(self))[at]
+        if isinstance(places, int):
+            return self._read((places,))[0]
+        return tuple(self._stream(places) if len(places) > FEW else self._read(places))
+
+    def __iter__(self) -> Iterator[Iteration]:
+        return self._stream(range(len(self)))
+
+    def __reversed__(self) -> Iterator[Iteration]:
+        for end in range(len(self), 0, -FEW):
+            yield from reversed(self._read(range(max(0, end - FEW), end)))
+
+    def index(self, value: Iteration, start: int = 0, stop: int | None = None) -> int:
+        at = self.columns.numbers.index(value.number)
+        return at if self.commit(at) == value.commit else super().index(value, at, stop if stop else len(self))
+
+    def _read(self, places: Sequence[int]) -> list[Iteration]:
+        wanted = [self.commit(at) for at in places]
+        missing = [oid for oid in wanted if oid not in self._known]
+        self._known.update({commit.oid: _iteration(commit) for commit in self._repo.commits(missing)})
+        found = [self._known[oid] for oid in wanted]
+        if len(self._known) > REMEMBERED:
+            self._known.clear()
+        return found
+
+    def _stream(self, places: Sequence[int]) -> Iterator[Iteration]:
+        """Without remembering them."""
+        if len(places) <= FEW:
+            yield from self._read(places)
+        else:
+            yield from map(_iteration, self._repo.stream(map(self.commit, places)))
+
+
+def _iteration(commit: Commit) -> Iteration:
+    iteration = records.from_message(trailers.read(commit.message), commit.oid)
+    if iteration is None:
+        raise GitexpError(f"{commit.oid} is no iteration any more.", "gitexp render --full")
+    return iteration

@@ -1,0 +1,57 @@
+"""results.tsv at the top of the work tree: it grows by its new rows, as long as it is what was written last."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from gitexp.disk import write_file
+from gitexp.git import Repository
+from gitexp.model import Ledger
+from gitexp.pending import Place
+from gitexp.rows import RESULTS, results_tsv, rows, told
+
+
+def forget(place: Place) -> None:
+    """All of it is written again the next time."""
+    _note(place).unlink(missing_ok=True)
+
+
+def _note(place: Place) -> Path:
+    return place.directory / "results.json"
+
+
+def write(repo: Repository, place: Place, ledger: Ledger) -> None:
+    """Make it say what the ledger does; in any doubt about what is there all of it is written again."""
+    file, note = repo.top / RESULTS, _note(place)
+    since = _rows_there(file, note, ledger)
+    forget(place)  # a process that dies while it writes leaves a part of a row
+    if since is None:
+        write_file(file, results_tsv(ledger).encode())
+    else:
+        with open(file, "ab") as out:
+            out.write(rows(ledger, map(told, ledger.iterations[since:])).encode())
+    last = ledger.iterations[-1].commit
+    facts = {"rows": len(ledger.iterations), "last": last, "looks": _looks(ledger), "file": _signature(file)}
+    write_file(note, json.dumps(facts).encode())
+
+
+def _rows_there(file: Path, note: Path, ledger: Ledger) -> int | None:
+    """How many rows of this ledger the file holds, if it is as it was written, and older rows have not changed."""
+    try:
+        facts = json.loads(note.read_bytes())
+        same = facts["file"] == _signature(file) and facts["looks"] == _looks(ledger)
+        there = int(facts["rows"])
+        return there if same and ledger.iterations[there - 1].commit == facts["last"] else None
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+
+
+def _looks(ledger: Ledger) -> int:
+    return sum(remark.score is not None for remark in ledger.remarks)
+
+
+def _signature(file: Path) -> list[int]:
+    found = os.lstat(file)
+    return [found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns]
