@@ -278,6 +278,8 @@ def settle(ledger: Ledger, made: Sequence[Sequence[Sample]]) -> Settled:
     for sample in (sample for samples in made for sample in samples):
         if sample.score is not None:
             scores.setdefault(sample.iteration, {}).setdefault(sample.seed, sample.score)
+    if all(len(runs) < 2 for runs in scores.values()):  # one run by itself tells nothing of the noise
+        return Settled(last, settled.noise)
     incumbent = identity(ledger.columns.numbers[settled.last]) if settled.last >= 0 else ""
     for at in range(settled.last + 1, last + 1):
         iteration = identity(ledger.columns.numbers[at])

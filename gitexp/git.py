@@ -27,6 +27,7 @@ LOCAL_VARIABLES = (
     "GIT_IMPLICIT_WORK_TREE GIT_INDEX_FILE GIT_INTERNAL_SUPER_PREFIX GIT_LITERAL_PATHSPECS GIT_NO_REPLACE_OBJECTS "
     "GIT_OBJECT_DIRECTORY GIT_PREFIX GIT_REPLACE_REF_BASE GIT_SHALLOW_FILE GIT_WORK_TREE"
 ).split()
+CHUNK = 1 << 18  # bytes that are read of a long history at once
 _IN_PROGRESS = {
     "MERGE_HEAD": "merge",
     "CHERRY_PICK_HEAD": "cherry-pick",
@@ -245,10 +246,10 @@ class Repository:
     def _stream(self, listing: int) -> Iterator[Commit]:
         printing = start(self.driver, "cat-file", "--batch", "--buffer", stdin=listing)
         assert printing.stdout
-        with _ended(printing), printing.stdout:
-            while head := printing.stdout.readline():
-                oid, _, size = head.split()  # a missing one raises
-                yield to_commit(Object(oid.decode("ascii"), "commit", block(printing.stdout, int(size))))
+        with _ended(printing), printing.stdout, open(printing.stdout.fileno(), "rb", CHUNK, closefd=False) as stream:
+            while head := stream.readline():
+                oid, kind, size = head.decode("ascii").split()  # a missing one raises
+                yield to_commit(Object(oid, kind, block(stream, int(size))))
 
     def commits(self, oids: Sequence[str]) -> list[Commit]:
         """Commits by object id, a few of them. Raises for one that is not here."""
@@ -364,13 +365,13 @@ def _ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
 def to_commit(found: Object) -> Commit:
     """A commit as git stores it: lines with a key each, an empty line, the message."""
     head, _, message = found.data.partition(b"\n\n")
-    lines = head.decode("utf-8", "replace").split("\n")
-    parents = tuple(line[7:] for line in lines if line.startswith("parent "))
-    encoding = next((line[9:] for line in lines if line.startswith("encoding ")), "")
-    if encoding:
+    keys, _, _ = head.partition(b"\nauthor ")
+    tree, *parents = [each.partition(b" ")[2].decode("ascii") for each in keys.split(b"\n")]
+    if b"\nencoding " in head:
+        encoding = head.partition(b"\nencoding ")[2].partition(b"\n")[0]
         with suppress(LookupError, ValueError):
-            message = message.decode(encoding).encode()
-    return Commit(found.oid, lines[0][5:], parents, message)
+            message = message.decode(encoding.decode("ascii")).encode()
+    return Commit(found.oid, tree, tuple(parents), message)
 
 
 def _object(answer: IO[bytes]) -> Object | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from shlex import quote
 
-from gitexp import cache, records, trailers
+from gitexp import cache, canonical, records, trailers
 from gitexp.columns import Columns, Row
 from gitexp.decide import settle
 from gitexp.errors import GitexpError
@@ -15,7 +15,6 @@ from gitexp.pending import Place
 from gitexp.rows import told
 from gitexp.stored import FEW, Stored
 from gitexp.text import from_bytes, printable
-from gitexp.trailers import Message
 
 NONE = Notes()
 
@@ -157,17 +156,17 @@ class _Scan:
     def take(self, commit: Commit) -> Iteration | None:
         """The iteration that it is, if it is one."""
         self.tree = self.tree or commit.tree
-        message = trailers.read(commit.message)
-        iteration = _own(records.from_message(message, commit.oid), commit)
         self.before(commit.tree)
+        said, displaced = _said(commit)
+        iteration = said if isinstance(said, Iteration) else None
         if self.revert:
             self._take_reverted(iteration)
-        if iteration:
+        if said:
             self.sealed = self.sealed or commit.oid
-            self.displaced += [iteration.id] if message.displaced else []
-        elif remark := _remark(message, commit):
-            self.remarks.append(remark)
-            self.sealed = self.sealed or commit.oid
+        if isinstance(said, Remark):
+            self.remarks.append(said)
+        elif said:
+            self.displaced += [said.id] if displaced else []
         elif _is_revert(commit):
             self.revert = commit
         else:
@@ -238,16 +237,22 @@ def _why_none(repo: Repository) -> str:
     return "it was not made by gitexp init, or was rebased since (an iteration names its parent commit)"
 
 
-def _own(iteration: Iteration | None, commit: Commit) -> Iteration | None:
-    """The iteration, if this commit is the one that was sealed: not a copy of it elsewhere, and not amended since."""
-    if iteration and commit.parents[:1] == (iteration.base,) and commit.tree == iteration.tree:
-        return iteration
-    return None
+def _said(commit: Commit) -> tuple[Iteration | Remark | None, bool]:
+    """What was sealed in this commit, and whether its trailers are displaced.
 
-
-def _remark(message: Message, commit: Commit) -> Remark | None:
-    remark = records.remark_from(message, commit.oid)
-    return remark if remark and commit.parents[:1] == (remark.base,) else None
+    Nothing was in a copy of one that was sealed elsewhere, nor in one that was amended since.
+    """
+    if b"\nExp-" not in commit.message:
+        return None, False
+    iteration, displaced = canonical.read(commit.message, commit.oid), False
+    if iteration is None:
+        message = trailers.read(commit.message)
+        iteration, displaced = records.from_message(message, commit.oid), message.displaced
+        if iteration is None:
+            remark = records.remark_from(message, commit.oid)
+            return (remark if remark and commit.parents[:1] == (remark.base,) else None), False
+    own = commit.parents[:1] == (iteration.base,) and commit.tree == iteration.tree
+    return (iteration, displaced) if own else (None, False)
 
 
 def _is_revert(commit: Commit) -> bool:

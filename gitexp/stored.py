@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import overload
 
-from gitexp import records, trailers
+from gitexp import canonical, records, trailers
 from gitexp.columns import Columns
 from gitexp.errors import GitexpError
 from gitexp.git import Commit, Repository
@@ -87,7 +87,9 @@ class Stored(Sequence[Iteration]):
 
 
 def _iteration(commit: Commit) -> Iteration:
-    iteration = records.from_message(trailers.read(commit.message), commit.oid)
+    iteration = canonical.read(commit.message, commit.oid) or records.from_message(
+        trailers.read(commit.message), commit.oid
+    )
     if iteration is None:
         raise GitexpError(f"{commit.oid} is no iteration any more.", "gitexp render --full")
     return iteration

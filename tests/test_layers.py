@@ -21,6 +21,7 @@ LEVELS = [
         "objects",
         "hook",
         "rows",
+        "canonical",
         "export",
         "plot",
         "picture",

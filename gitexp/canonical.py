@@ -1,0 +1,85 @@
+"""Most messages of iterations, read by one regular expression: a history of 100,000 is read in seconds.
+
+It knows the form in which :mod:`gitexp.records` writes a KEEP or a DISCARD without notes, and nothing else: ``None``
+means that :mod:`gitexp.trailers` has to look. A test holds the two to the same answer.
+"""
+
+from __future__ import annotations
+
+import re
+
+from gitexp.model import Iteration, Measurement, Notes, Sample, Status
+from gitexp.text import from_bytes
+
+_NUMBER = r"-?[0-9]{1,17}(?:\.[0-9]{1,25})?(?:e[+-]?[0-9]{1,2})?"  # always finite
+_TEXT = r'[^\s"](?:[^\n]*\S)?'  # as it stands: neither quoted nor with spaces around it
+_MESSAGE = re.compile(
+    rf"""exp[0-9]{{3,9}}\ (?:KEEP|DISCARD)(?:\ [^:\s]+)?:\ (?P<description>[^\n]*)\n\n
+    Exp-Id:\ (?P<id>exp[0-9]{{3,9}})\n
+    Exp-Run:\ (?P<run>\w+)\n
+    Exp-Base:\ (?P<base>\w+)\n
+    Exp-Tree:\ (?P<tree>\w+)\n
+    Exp-Status:\ (?P<status>KEEP|DISCARD)\n
+    Exp-Score:\ (?P<score>{_NUMBER})\n
+    (?P<metrics>(?:Exp-Metric:\ [^\s"=][^\s=]*={_NUMBER}\n)*)
+    (?:Exp-Test:\ (?P<test>{_NUMBER})\n)?
+    (?:Exp-Memory-MB:\ (?P<memory>{_NUMBER})\n)?
+    Exp-Seconds:\ {_NUMBER}\n
+    Exp-Seed:\ [0-9]+\n
+    (?P<samples>(?:Exp-Sample:\ \w+\ seed=[0-9]+\ seconds={_NUMBER}\ score={_NUMBER}\n)+)
+    (?:Exp-Curve:\ (?P<curve>[0-9]+={_NUMBER}(?:\ [0-9]+={_NUMBER})*)\n)?
+    (?:Exp-Device:\ (?P<device>{_TEXT})\n)?
+    (?:Exp-Data:\ (?P<data>{_TEXT})\n)?
+    (?:Exp-Delta:\ (?P<delta>{_NUMBER})\n)?
+    (?P<changes>(?:Exp-Change:\ {_TEXT}\n)*)
+    (?P<params>(?:Exp-Param:\ [^\s"=]+={_TEXT}\n)*)
+    (?:Exp-Patch:\ (?P<patch>\w+)\n)?
+    Exp-Reason:\ (?P<reason>{_TEXT})\n""",
+    re.ASCII | re.VERBOSE,
+)
+_SAMPLE = re.compile(r"Exp-Sample: (\S+) seed=(\S+) seconds=(\S+) score=(\S+)\n")
+_METRIC = re.compile(r"Exp-Metric: ([^=]+)=(.*)\n")
+_TENTH = re.compile(r"(\S+)=(\S+)")
+_CHANGE = re.compile(r"Exp-Change: (.*)\n")
+_PARAM = re.compile(r"Exp-Param: ([^=]+)=(.*)\n")
+_NO_NOTES = Notes()
+
+
+def read(message: bytes, commit: str) -> Iteration | None:
+    """The iteration that a message in the common form records; ``None`` for any other message."""
+    found = _MESSAGE.fullmatch(from_bytes(message))
+    if found is None:
+        return None
+    field = found.group
+    score, test, memory, delta = [
+        None if text is None else float(text) for text in field("score", "test", "memory", "delta")
+    ]
+    metrics, curve, changes, params = field("metrics", "curve", "changes", "params")
+    measurement = Measurement(
+        samples=tuple(
+            [Sample(of, int(seed), float(t), float(s)) for of, seed, t, s in _SAMPLE.findall(field("samples"))]
+        ),
+        score=score,
+        metrics=tuple([(name, float(value)) for name, value in _METRIC.findall(metrics)]) if metrics else (),
+        test=test,
+        memory_mb=memory,
+        device=field("device") or "",
+        data=field("data") or "",
+        curve=tuple([(int(tenth), float(loss)) for tenth, loss in _TENTH.findall(curve)]) if curve else (),
+    )
+    return Iteration(
+        id=field("id"),
+        run=field("run"),
+        base=field("base"),
+        tree=field("tree"),
+        status=Status(field("status")),
+        description=field("description"),
+        reason=field("reason"),
+        measurement=measurement,
+        notes=_NO_NOTES,
+        changes=tuple(_CHANGE.findall(changes)) if changes else (),
+        patch=field("patch") or "",
+        params=tuple(_PARAM.findall(params)) if params else (),
+        delta=delta,
+        commit=commit,
+    )
