@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import IO
 
 from gitexp import processes
+from gitexp.guardian import guarded
 from gitexp.output import CappedLog, Lines
-from gitexp.processes import MARK, Guard, Leavings, end_group, signal_group
+from gitexp.processes import MARK, Leavings, end_group, signal_group
 
 LINGER = 0.5  # seconds to go on reading after the command has ended, while something else holds its output open
 TICK = 0.05  # seconds between two looks at a silent run
@@ -64,15 +65,14 @@ def run(
     lines = Lines(tail.append, on_line)
     timed_out = False
     with ExitStack() as ending:
-        guard = Guard(mark)
-        ending.callback(guard.dismiss)
+        watch = ending.enter_context(guarded(mark))
         leavings = Leavings(mark)
         ending.callback(leavings.end)
         process = _start(command, cwd, env, stdin=stdin)
         assert process.stdout
         ending.callback(end_group, process)
         ending.enter_context(process.stdout)
-        guard.watch(process.pid)
+        watch(process.pid)
         on_start(process.pid, leavings)
         kept = ending.enter_context(CappedLog(log))
         for chunk in _chunks(process, started + timeout):
@@ -93,12 +93,11 @@ def attend(command: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> int:
     """
     mark = env.get(MARK, "")
     with ExitStack() as ending:
-        guard = Guard(mark)
-        ending.callback(guard.dismiss)
+        watch = ending.enter_context(guarded(mark))
         ending.callback(Leavings(mark).end)
         process = _start(command, cwd, env, STDERR)
         ending.callback(end_group, process)
-        guard.watch(process.pid)
+        watch(process.pid)
         return process.wait()
 
 

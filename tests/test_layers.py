@@ -6,11 +6,11 @@ import ast
 from pathlib import Path
 
 LEVELS = [
-    ["errors", "resources", "text", "version", "__init__"],
+    ["errors", "processes", "resources", "text", "version", "__init__"],
     ["driver"],
     ["filters"],
     ["noise", "columns"],
-    ["model", "git", "observer", "output", "processes", "watch", "changes", "disk", "curve", "extras", "values"],
+    ["model", "git", "observer", "output", "guardian", "watch", "changes", "disk", "curve", "extras", "values"],
     [
         "trailers",
         "summary",

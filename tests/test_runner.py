@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import re
 import select
@@ -10,13 +11,16 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from shlex import quote
+from typing import IO
 
 import psutil
 import pytest
 
-from gitexp import processes, runner
+from gitexp import guardian, processes, runner
 from gitexp.output import LINE_LIMIT, LOG_HEAD, LOG_TAIL
 from gitexp.runner import TAIL_LINES, Execution, NotStarted, run
 
@@ -172,11 +176,15 @@ def test_one_that_never_stops_printing_is_ended(sh: Run) -> None:
 
 
 def no_children() -> bool:
-    """No process of ours is left, not even one that ended and waits to be asked for its exit code.
+    """No process of ours is left but the guard, not even one that ended and waits to be asked for its exit code.
 
     Those of git that other tests' repositories keep open are none of ours.
     """
-    return all(child.name() == "git" for child in psutil.Process().children())
+    return all(child.name() == "git" or child.pid == guard() for child in psutil.Process().children())
+
+
+def guard() -> int:
+    return guardian._guardians[os.getpid()].pid
 
 
 def test_no_zombie_is_left(sh: Run) -> None:
@@ -242,24 +250,83 @@ def test_a_log_that_cannot_be_written_leaves_nothing_running(sh: Run, held: Call
     assert no_children()
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent died")
-def test_the_death_of_its_parent_takes_it_along(held: Callable[[], bool], tmp_path: Path) -> None:
-    code = f"""
+RUNS = """
+import os, sys
 from pathlib import Path
+from gitexp import guardian, processes
 from gitexp.runner import run
-here = Path({str(tmp_path)!r})
-script = 'exec 9>held; echo started; exec sleep 60'
-run(["/bin/sh", "-c", script], cwd=here, env={{"PATH": "/usr/bin:/bin"}}, timeout=60, log=here / "log", on_line=print)
+here = Path(sys.argv[1])
+env = {"PATH": "/usr/bin:/bin", processes.MARK: "r1"}
+for script in sys.argv[2:]:
+    run(["/bin/sh", "-c", script], cwd=here, env=env, timeout=60, log=here / "log", on_line=print)
+    print(guardian._guardians[os.getpid()].pid)
 """
-    parent = subprocess.Popen([sys.executable, "-u", "-c", code], stdout=subprocess.PIPE)
+
+
+def runs(tmp_path: Path, *scripts: str) -> subprocess.Popen[bytes]:
+    """One run after another in a process of their own, which prints its guard's pid after each."""
+    return subprocess.Popen([sys.executable, "-u", "-c", RUNS, str(tmp_path), *scripts], stdout=subprocess.PIPE)
+
+
+@pytest.mark.slow
+def test_the_death_of_its_parent_takes_it_along_with_its_daemons(held: Callable[[], bool], tmp_path: Path) -> None:
+    daemon = f"{quote(sys.executable)} -c {quote(DAEMON.format(then='time.sleep(60)'))}"
+    parent = runs(tmp_path, "true", f"exec 9>held; {daemon}; echo started; exec sleep 60")
     assert parent.stdout
+    guard = int(parent.stdout.readline())
     assert parent.stdout.readline() == b"started\n"
     assert held(0.1)
     parent.kill()
-    parent.wait()
-    parent.stdout.close()
+    parent.communicate()
     assert not held()
+    wait_until_gone(guard)
+
+
+@pytest.mark.slow
+def test_one_guard_serves_all_runs_of_a_process_and_ends_with_it(tmp_path: Path) -> None:
+    out, _ = runs(tmp_path, "true", "true", "true").communicate()
+    (guard,) = set(out.split())
+    wait_until_gone(int(guard))
+
+
+def test_a_guard_that_was_killed_is_replaced(sh: Run) -> None:
+    sh("true")
+    first = guard()
+    sh("true")
+    assert guard() == first
+    os.kill(first, signal.SIGKILL)
+    os.waitid(os.P_PID, first, os.WEXITED | os.WNOWAIT)
+    assert sh("exit 3").exit_code == 3
+    assert guard() != first
+    assert no_children()
+
+
+def test_the_guard_holds_no_lock(sh: Run, tmp_path: Path) -> None:
+    guardian._guardians.pop(os.getpid()).dismiss()
+    with open(tmp_path / "lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        sh("true")
+    with open(tmp_path / "lock") as file:
+        until = time.monotonic() + PATIENCE
+        while not lockable(file) and time.monotonic() < until:
+            time.sleep(0.001)  # the guard may not have come to it
+        assert lockable(file)
+    assert not is_gone(guard())
+
+
+def lockable(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def wait_until_gone(pid: int) -> None:
+    until = time.monotonic() + PATIENCE
+    while not is_gone(pid) and time.monotonic() < until:
+        time.sleep(0.005)
+    assert is_gone(pid)
 
 
 DAEMON = """
@@ -308,12 +375,47 @@ def command_of(pid: int) -> str:
         return ""
 
 
-def test_children_that_were_there_before_the_run_are_left_alone(sh: Run) -> None:
-    mine = subprocess.Popen(["sleep", "60"])
+@pytest.mark.parametrize(
+    "then",
+    ["time.sleep(60)", "[os.fork() for _ in range(4)]; time.sleep(60)"],
+    ids=["plain", "sixteen of them"],
+)
+def test_where_orphans_are_not_adopted_a_daemon_is_known_by_its_mark(
+    sh: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, then: str
+) -> None:
+    monkeypatch.setattr(processes, "_adopt_orphans", lambda adopt: False)
+    mine = subprocess.Popen(["sleep", "60"], env={"PATH": os.environ["PATH"], processes.MARK: "r2"})
+    assert sh(python=DAEMON.format(then=then), env={processes.MARK: "r1"}).exit_code == 0
+    assert is_gone(int((tmp_path / "pid").read_text()))
+    assert mine.poll() is None
+    end(mine)
+    assert no_children()
+
+
+@pytest.mark.parametrize("own_session", [False, True])
+def test_children_that_were_there_before_the_run_are_left_alone(sh: Run, own_session: bool) -> None:
+    mine = subprocess.Popen(["sleep", "60"], start_new_session=own_session)
     sh("true")
     assert mine.poll() is None
-    mine.kill()
-    mine.wait()
+    end(mine)
+
+
+def test_what_gitexp_starts_for_itself_during_a_run_is_left_alone(sh: Run, tmp_path: Path) -> None:
+    mine: list[subprocess.Popen[bytes]] = []
+
+    def start(pid: int, leavings: processes.Leavings) -> None:
+        mine.append(subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE))
+        leavings.end_all_but(pid)
+
+    assert sh(python=DAEMON.format(then="time.sleep(60)"), on_start=start).exit_code == 0
+    assert is_gone(int((tmp_path / "pid").read_text()))
+    assert mine[0].communicate(b"still here") == (b"still here", None)
+    assert no_children()
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
 
 
 def test_a_run_that_lost_its_gitexp_is_found_by_its_mark_and_by_its_leader(tmp_path: Path) -> None:
