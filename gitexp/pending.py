@@ -130,7 +130,10 @@ class Place:
 
     def fresh_run_dir(self) -> Path:
         """An empty folder for a run, whatever the one before left in it."""
-        remove_folder(self.run_dir)
+        try:
+            self.run_dir.rmdir()  # most runs leave nothing, and this is quick
+        except OSError:
+            remove_folder(self.run_dir)
         self.run_dir.mkdir(parents=True, exist_ok=True)
         return self.run_dir
 
