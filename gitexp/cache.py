@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from gitexp.columns import Columns
-from gitexp.disk import write_file
+from gitexp.disk import remove_folder, write_file
 from gitexp.git import Repository
 from gitexp.model import Ledger, Notes, Remark
 from gitexp.noise import Noise, Settled
@@ -30,12 +30,12 @@ Data = bytes | array  # type: ignore[type-arg]
 def load(repo: Repository, place: Place) -> Ledger | None:
     """The ledger as it was kept; ``None`` when there is none, or in any doubt."""
     folder = place.directory / "cache"
+    if not folder.exists():
+        return None
     try:
         page = _page(folder)
         ledger = _ledger(repo, place, page, {name: _column(folder, name, page) for name in page["columns"]})
         return ledger if len(ledger.iterations) == page["count"] and ledger.contract else None
-    except FileNotFoundError:
-        return None
     except (OSError, ValueError, TypeError, LookupError, AttributeError):
         forget(place)
         return None
@@ -44,7 +44,7 @@ def load(repo: Repository, place: Place) -> Ledger | None:
 def forget(place: Place) -> None:
     """The next command reads all of the history."""
     with suppress(OSError):
-        (place.directory / "cache" / "page.json").unlink(missing_ok=True)
+        remove_folder(place.directory / "cache")
 
 
 def _page(folder: Path) -> dict[str, Any]:

@@ -25,7 +25,7 @@ def git(folder: Path, *args: str, stdin: bytes | None = None) -> str:
 
 def make(folder: Path, iterations: int, files: int = 10) -> Path:
     """A repository with ``files`` tracked files, and on ``exp/train`` an experiment of so many iterations."""
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     git(folder, "init", "--quiet")
     git(folder, "config", "user.name", "Ada Lovelace")
     git(folder, "config", "user.email", "ada@example.org")

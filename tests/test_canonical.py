@@ -1,0 +1,91 @@
+"""The short way of reading a message never says anything else than the long one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+from test_records import CRASH, HASH, PURE, SLOW_DATA, iterations
+
+from gitexp import canonical, trailers
+from gitexp.model import Iteration, Measurement, Notes, Sample, Status
+from gitexp.records import from_message, to_message
+
+USUAL = Iteration(
+    id="exp004",
+    run="a" * 32,
+    base="b" * 40,
+    tree="d" * 40,
+    status=Status.KEEP,
+    description="depth 8 -> 4: é",
+    reason="better than exp000 by 0.1",
+    measurement=Measurement(
+        (Sample("exp004", 0, 8.1, 1.8), Sample("exp000", 1, 8.25, -2e-05)),
+        1.8,
+        (("num_steps", 953.0), ("mfu_percent", 39.8)),
+        test=1.9,
+        memory_mb=812.5,
+        device="cpu",
+        data="tiny shakespeare",
+        curve=((1, 2.5), (2, 2.25)),
+    ),
+    changes=("constant DEPTH", "function forward"),
+    patch="e" * 40,
+    params=(("DEPTH", "4 = 2 + 2"),),
+    delta=-0.1,
+    commit="c" * 40,
+)
+
+
+def long_way(message: bytes) -> Iteration | None:
+    return from_message(trailers.read(message), "c" * 40)
+
+
+def test_the_usual_message_is_read_the_short_way() -> None:
+    plain = replace(
+        USUAL, measurement=Measurement((Sample("exp004", 0, 8.1, 1.8),), 1.8), changes=(), patch="", params=()
+    )
+    for iteration in (USUAL, plain, replace(USUAL, status=Status.DISCARD)):
+        assert canonical.read(to_message(iteration), "c" * 40) == iteration == long_way(to_message(iteration))
+
+
+def test_what_is_not_usual_is_left_to_the_long_way() -> None:
+    for unusual in (
+        replace(USUAL, notes=Notes(next=("a",))),
+        replace(USUAL, body="more"),
+        replace(USUAL, reason=" \x85quoted"),
+        replace(USUAL, measurement=replace(USUAL.measurement, spoiled=("it slept",))),
+        CRASH,
+    ):
+        assert canonical.read(to_message(unusual), "c" * 40) in (None, long_way(to_message(unusual)))
+    assert canonical.read(to_message(replace(USUAL, notes=Notes(next=("a",)))), "c" * 40) is None
+
+
+@SLOW_DATA
+@given(iterations(), HASH)
+def test_both_ways_read_the_same(iteration: Iteration, run: str) -> None:
+    bare = replace(iteration, notes=Notes(), body="", contract=None, run=run)
+    for each in (iteration, bare):
+        message = to_message(each)
+        assert canonical.read(message, "c" * 40) in (None, long_way(message))
+
+
+@PURE
+@given(st.data())
+def test_both_ways_read_the_same_of_what_somebody_changed(data: st.DataObject) -> None:
+    lines = to_message(USUAL).split(b"\n")
+    at, other = (data.draw(st.integers(0, len(lines) - 1)) for _ in range(2))
+    new = data.draw(
+        st.sampled_from([lines[other], b"", b" x", b"x\r", b"Exp-Score: 1e999", b"Exp-Id: exp1", b'Exp-Run: "a"'])
+    )
+    change = data.draw(st.sampled_from(["replace", "insert", "delete", "swap", "byte"]))
+    if change == "byte":
+        where = data.draw(st.integers(0, max(0, len(lines[at]) - 1)))
+        lines[at] = lines[at][:where] + bytes([data.draw(st.integers(0, 255))]) + lines[at][where + 1 :]
+    elif change == "swap":
+        lines[at], lines[other] = lines[other], lines[at]
+    else:
+        lines[at : at + (change != "insert")] = [] if change == "delete" else [new]
+    message = b"\n".join(lines)
+    assert canonical.read(message, "c" * 40) in (None, long_way(message))
