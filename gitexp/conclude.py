@@ -15,6 +15,7 @@ from gitexp.observer import Observer
 from gitexp.pending import Candidate, Place
 from gitexp.runner import TAIL_LINES
 from gitexp.seal import hand_back, record, saved_ref, seal, signals_wait
+from gitexp.treewatch import changes
 from gitexp.worktree import covers, pathspec, untracked_below
 
 
@@ -119,7 +120,7 @@ def _warn_of_leavings(repo: Repository, contract: Contract, observer: Observer) 
         observer.say(
             f"New in an editable folder: {', '.join(new[:5])}. The next step seals it, unless .gitignore names it."
         )
-    if changed := [change.path for change in repo.changes() if not covers(contract.edit, change.path)]:
+    if changed := [c.path for c in changes(repo, but=contract.edit) if not covers(contract.edit, c.path)]:
         paths = " ".join(map(pathspec, changed))
         observer.say(
             f"The run changed {', '.join(changed[:5])}, which git tracks: the next step will be refused. "

@@ -24,6 +24,7 @@ from gitexp.proposal import Proposal, Proposer, retold
 from gitexp.recovery import recover
 from gitexp.step import step
 from gitexp.text import duration, one_line
+from gitexp.treewatch import watching
 from gitexp.worktree import edits
 
 STOP = "STOP"  # a file of this name at the top of the work tree ends the loop
@@ -91,7 +92,7 @@ def loop(
     place = Place.of(repo, name)
     if (repo.top / STOP).exists():
         raise GitexpError(f"There is a file {repo.top / STOP}: it ends every loop.", f"rm {repo.top / STOP}")
-    with lock(place.loop_lock, f"The loop of {place.branch}", "loop"):
+    with lock(place.loop_lock, f"The loop of {place.branch}", "loop"), watching(repo):
         rounds = _Rounds(time.monotonic(), [])
         _wait_for_others(place, observer, interrupted)
         left = _take_up(repo, place, observer)

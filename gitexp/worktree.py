@@ -13,6 +13,7 @@ from gitexp.git import Change, Repository
 from gitexp.model import Contract, Frozen
 from gitexp.objects import EXECUTABLE, SYMLINK, Entry, entries, file_entry
 from gitexp.rows import RESULTS
+from gitexp.treewatch import changes
 from gitexp.views import NOTEBOOK
 
 VIEWS = (RESULTS, NOTEBOOK)
@@ -38,10 +39,10 @@ def edits(repo: Repository, editable: Iterable[str]) -> dict[str, Entry | None]:
     editable = tuple(editable)
     folders = _folders(repo, editable)
     _check_watched(repo, folders)
-    changed = repo.changes()
-    _check_outside(repo, changed, editable)
     # Editable files are compared by content, whatever git's index believes of them; in folders git finds the changes.
     files = [path for path in editable if path not in folders]
+    changed = changes(repo, but=files)
+    _check_outside(repo, changed, editable)
     paths = dict.fromkeys([*files, *(change.path for change in changed), *untracked_below(repo, editable)])
     old = entries(repo, "HEAD^{tree}", paths) if paths else {}
     new = {path: file_entry(repo, path, old.get(path)) for path in paths}
@@ -50,7 +51,7 @@ def edits(repo: Repository, editable: Iterable[str]) -> dict[str, Entry | None]:
 
 def edited(repo: Repository, editable: Iterable[str]) -> list[str]:
     """The paths that do not hold what HEAD does: tracked ones anywhere, and new ones in the editable folders."""
-    return list(dict.fromkeys([*(change.path for change in repo.changes()), *untracked_below(repo, editable)]))
+    return list(dict.fromkeys([*(change.path for change in changes(repo)), *untracked_below(repo, editable)]))
 
 
 def untracked_below(repo: Repository, editable: Iterable[str]) -> list[str]:

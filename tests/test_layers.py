@@ -6,7 +6,7 @@ import ast
 from pathlib import Path
 
 LEVELS = [
-    ["errors", "processes", "resources", "text", "version", "__init__"],
+    ["errors", "processes", "inotify", "resources", "text", "version", "__init__"],
     ["driver"],
     ["filters"],
     ["noise", "columns"],
@@ -31,6 +31,7 @@ LEVELS = [
         "yaml_source",
         "space",
         "hunks",
+        "treewatch",
     ],
     ["views", "json_source", "tpe", "prune", "decide", "breaker", "records", "pending", "outcome", "digest", "forge"],
     ["stored", "table"],
