@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gitexp import breaker, history, hook, locks, records
+from gitexp import breaker, history, hook, locks, packing, records
 from gitexp.conclude import Outcome, conclude, keep_result, whereabouts
 from gitexp.curve import Pruner
 from gitexp.decide import check_rule
@@ -47,6 +47,7 @@ def step(repo: Repository, name: str, proposed: Proposal | Proposer, observer: O
         open_pending(repo, place, candidate)
         outcome = _run_and_seal(repo, place, ledger, candidate, observer, proposal.pruner)
         notify(repo, place, ledger.contract, outcome, observer)
+        packing.pack(repo)
         return outcome
 
 

@@ -19,6 +19,7 @@ LEVELS = [
         "diagnosis",
         "runner",
         "objects",
+        "packing",
         "hook",
         "rows",
         "canonical",
