@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitexp import breaker, history, notebook
+from gitexp import breaker, history, rendering
 from gitexp.decide import decide
 from gitexp.diagnosis import Diagnosis, diagnose
 from gitexp.errors import GitexpError
@@ -104,9 +104,9 @@ def finish(repo: Repository, place: Place, candidate: Candidate, observer: Obser
     """After the branch moved: what was absorbed of EXPERIMENT.md is sealed now, and the views show it."""
     ledger = history.load(repo, place.name)
     try:
-        notebook.sealed(repo, place, ledger, candidate.notebook)
+        rendering.sealed(repo, place, ledger, candidate.notebook)
         if repo.branch() == place.branch:
-            notebook.write_views(repo, place, ledger)
+            rendering.write_views(repo, place, ledger)
     except (GitexpError, OSError) as error:  # the verdict stands, whatever is in the way of the views
         observer.say(f"The views were not written: {error}. Later: gitexp render")
     place.forget_evidence()

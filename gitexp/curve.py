@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from statistics import fmean
 
 MOST = 1000  # points of a curve that are kept: evenly thinned, the last one always among them
 LINE_LIMIT = 10_000  # characters
@@ -61,7 +60,7 @@ class Tenths:
         share = point.share if point.share is not None else (point.seconds or 0.0) / self._budget
         ended = None
         if share > self._tenth / 10 and self._losses:
-            ended = (self._tenth, float(f"{fmean(self._losses):.6g}"))
+            ended = (self._tenth, float(f"{math.fsum(self._losses) / len(self._losses):.6g}"))
             self.means.append(ended)
             self._losses = []
         self._tenth = min(10, max(self._tenth, math.ceil(share * 10)))

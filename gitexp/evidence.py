@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gitexp.curve import Point
+from gitexp.curve import Point, read
 from gitexp.git import Repository
 from gitexp.model import Iteration, Ledger, Status
 from gitexp.pending import Place
@@ -36,7 +36,7 @@ def gather(repo: Repository, ledger: Ledger) -> Evidence:
     looked_at = chosen(ledger, DETAILED)
     diffs = _diffs(repo, [iteration.commit for iteration in looked_at])
     tails = {i.id: [line[:LINE] for line in place.log_tail(i.id, TAIL)] for i in looked_at}
-    curves = {i.id: thinned(place.curve(i.id) or _sealed(i), DOTS) for i in chosen(ledger, CURVES)}
+    curves = {i.id: thinned(read(place.curve_file(i.id)) or _sealed(i), DOTS) for i in chosen(ledger, CURVES)}
     return Evidence(
         diffs={i.id: _cut(diffs[i.commit]) for i in looked_at},
         tails={identity: lines for identity, lines in tails.items() if lines},

@@ -11,21 +11,22 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from shlex import quote
 
-from gitexp import history, hook, locks, notebook
+from gitexp import history, hook, locks, notebook, rendering
 from gitexp.audit import audit
 from gitexp.blocks import check_blocks
 from gitexp.copies import Origin, check_copies, origin
 from gitexp.errors import GitexpError
 from gitexp.finding import Finding
 from gitexp.git import Repository
+from gitexp.markdown import experiment_md
 from gitexp.model import Iteration, Ledger, Notes
 from gitexp.paths import check_paths
 from gitexp.pending import Place
-from gitexp.recovery import pending
 from gitexp.retrial import retry
 from gitexp.rows import RESULTS, results_tsv
+from gitexp.state import pending
 from gitexp.stretch import Kind, Sealed, Stretch, of_experiment, of_range
-from gitexp.views import NOTEBOOK, experiment_md
+from gitexp.views import NOTEBOOK
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +212,7 @@ def _check_work_tree(repo: Repository, place: Place, ledger: Ledger) -> Iterator
     path = repo.hook_path(hook.NAME)
     if path.is_file() and hook.blob(repo, path) != ledger.contract.hook:
         yield Finding("hook", f"{path} is not the hook that the baseline was measured with.", "gitexp hook")
-    edits = notebook.unsealed(repo, place, ledger.name)
+    edits = rendering.unsealed(repo, place, ledger.name)
     wanted = {RESULTS: results_tsv(ledger), NOTEBOOK: experiment_md(ledger, edits if edits != Notes() else None)}
     for name, text in wanted.items():
         if (repo.top / name).exists() and notebook.read(repo.top / name) != text:

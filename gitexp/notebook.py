@@ -1,23 +1,17 @@
-"""EXPERIMENT.md read back: what people wrote in it since it was computed, and writing both views to disk."""
+"""EXPERIMENT.md read back: what people wrote in it since it was computed."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-from gitexp import history, table
-from gitexp.disk import write_file
-from gitexp.errors import GitexpError
 from gitexp.git import Repository
-from gitexp.model import Ledger, Notes
-from gitexp.pending import Place
-from gitexp.rows import RESULTS
+from gitexp.model import Notes
 from gitexp.text import from_bytes
-from gitexp.views import NOTEBOOK, experiment_md
+from gitexp.views import NOTEBOOK
 
 PEOPLES = ("Current goal", "Hypothesis", "Constraints", "Next to try")
 COMPUTED = ("Baseline", "Results so far", "What was learned", "Notes")
@@ -39,70 +33,6 @@ def owner(text: str) -> str | None:
     """The experiment that a notebook says it is of."""
     title = _title(text)
     return title[1] if title else None
-
-
-def unsealed(repo: Repository, place: Place, name: str) -> Notes:
-    """What people wrote in EXPERIMENT.md since it was computed. Raises when those are edits for another experiment."""
-    text = current(repo)
-    other = owner(text)
-    others = _computed(repo, Place.of(repo, other)) if other and other != name else ""
-    if not others:
-        return absorb(text, _computed(repo, place))
-    if text != others:
-        raise GitexpError(
-            f"{NOTEBOOK} holds edits for the experiment {other}, not for {name}.",
-            f"git switch exp/{other}   # and seal them with a step there, or remove {NOTEBOOK}",
-        )
-    return Notes()
-
-
-def sealed(repo: Repository, place: Place, ledger: Ledger, notebook: str) -> None:
-    """An iteration carries what ``notebook`` said: what EXPERIMENT.md says beyond that is new."""
-    if _computed(repo, place) != experiment_md(ledger):  # else its views are written already, and say more
-        write_file(place.rendered, notebook.encode())
-        place.forget_rendering()
-
-
-def write_views(repo: Repository, place: Place, ledger: Ledger) -> None:
-    """Write results.tsv and EXPERIMENT.md at the top of the work tree; people's unsealed text stays in it."""
-    edits = unsealed(repo, place, ledger.name)
-    _exclude(repo)
-    computed = experiment_md(ledger)
-    place.write_rendering(current(repo), computed)
-    table.write(repo, place, ledger)
-    write_file(repo.top / NOTEBOOK, (experiment_md(ledger, edits) if edits != Notes() else computed).encode())
-    write_file(place.rendered, computed.encode())
-    place.forget_rendering()
-
-
-def _computed(repo: Repository, place: Place) -> str:
-    """What EXPERIMENT.md is an edit of; empty when that is not known."""
-    if written := place.read_rendering():  # somebody died while writing it: before it was replaced, or after?
-        before, after = (_shared(current(repo), text) for text in written)
-        if after > before:
-            return written[1]
-    text = read(place.rendered)
-    if not text and owner(current(repo)) == place.name:  # a power cut emptied it
-        with suppress(GitexpError):
-            return experiment_md(history.load(repo, place.name))
-    return text
-
-
-def _shared(text: str, other: str) -> int:
-    """How many lines two texts have in common."""
-    return sum((Counter(text.split("\n")) & Counter(other.split("\n"))).values())
-
-
-def _exclude(repo: Repository) -> None:
-    """Keep the views out of ``git status`` and of everybody's ``git add .``, without touching a tracked file."""
-    file = repo.common_dir / "info" / "exclude"
-    file.parent.mkdir(exist_ok=True)
-    old = file.read_bytes() if file.exists() else b""
-    missing = [line for line in (f"/{RESULTS}", f"/{NOTEBOOK}") if line.encode() not in old.splitlines()]
-    if missing:
-        end = b"" if old.endswith(b"\n") or not old else b"\n"
-        with file.open("ab") as out:
-            out.write(end + "".join(f"{line}\n" for line in ("# computed by gitexp", *missing)).encode())
 
 
 def read(file: Path) -> str:

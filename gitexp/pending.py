@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from gitexp.curve import Point, read
 from gitexp.disk import holder_of, lock, remove_folder, write_file
 from gitexp.git import Repository
 from gitexp.model import BRANCH_PREFIX, Contract, Direction, Frozen, Measurement, Notes, Sample
@@ -100,11 +99,8 @@ class Place:
         return self.directory / "logs" / f"{iteration}.log"
 
     def curve_file(self, iteration: str) -> Path:
+        """A run's loss over time, for :func:`gitexp.curve.read`."""
         return self.directory / "logs" / f"{iteration}.curve.jsonl"
-
-    def curve(self, iteration: str) -> list[Point]:
-        """A run's loss over time; empty where it is not known here."""
-        return read(self.curve_file(iteration))
 
     def log_tail(self, iteration: str, lines: int) -> list[str]:
         """The end of what a run printed; empty where its log is not on this machine."""

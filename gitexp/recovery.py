@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
-from urllib.parse import unquote
 
 from gitexp import history
 from gitexp.borrow import give_back
@@ -15,51 +12,13 @@ from gitexp.disk import sweep
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
 from gitexp.locks import clear_stale
-from gitexp.model import Iteration, Ledger, Measurement, score_text
+from gitexp.model import Iteration, Ledger, score_text
 from gitexp.notify import notify
 from gitexp.observer import Observer
 from gitexp.pending import Candidate, Place
 from gitexp.processes import end_run
 from gitexp.seal import drop_ref, give_up, hand_back, keep, open_pending
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """A step that is under way, or was when its gitexp died."""
-
-    id: str  # empty when its edit was not taken yet, or its journal is lost
-    holder: str  # who is at it; empty when nobody is
-    process: int  # of the holder
-    measured: Measurement | None  # when the run was over
-
-    @property
-    def state(self) -> str:
-        if self.holder:
-            return "running"
-        return "measured" if self.measured else "interrupted"
-
-    def __str__(self) -> str:
-        what = self.holder or "interrupted in its run"
-        if self.state == "measured":
-            score = score_text(self.measured.score if self.measured else None) or "a crash"
-            what = f"measured ({score}), not sealed yet"
-        way_out = "" if self.holder else "; clear it up with: gitexp recover"
-        return ": ".join(filter(None, (self.id, what))) + way_out
-
-
-def pending(repo: Repository, place: Place) -> Pending | None:
-    """What is under way in an experiment, or was left by a gitexp that died."""
-    (holder, process), candidate = place.holder(), place.read_journal()
-    if candidate or holder or place.mover() or place.read_borrowed() or repo.ref(place.ref):
-        return Pending(candidate.id if candidate else "", holder, process, place.read_result())
-    return None
-
-
-def places(repo: Repository) -> Iterator[Place]:
-    """The experiments of this repository that have files here."""
-    folder = repo.common_dir / "gitexp"
-    for directory in sorted(folder.iterdir()) if folder.is_dir() else ():
-        yield Place.of(repo, unquote(directory.name))
+from gitexp.state import places
 
 
 def recover(repo: Repository, place: Place, observer: Observer) -> Iteration | None:

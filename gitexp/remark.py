@@ -9,10 +9,10 @@ from gitexp import history, locks, records
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
 from gitexp.model import Ledger, Remark
-from gitexp.notebook import write_views
 from gitexp.observer import Observer
 from gitexp.pending import Place
 from gitexp.recovery import recover
+from gitexp.rendering import write_views
 from gitexp.seal import signals_wait
 from gitexp.snapshot import tree_of
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
-from statistics import fmean
 
 from gitexp.borrow import borrowed
 from gitexp.curve import Pruner
@@ -99,11 +99,12 @@ def _joined(evidence: Measurement | None, more: Measurement, candidate: str) -> 
     if more.score is None:
         return replace(more, samples=samples, spoiled=spoiled)
     own = [sample.score for sample in samples if sample.iteration == candidate and sample.score is not None]
+    mean = math.fsum(own) / len(own)  # statistics.fmean, less the 2 ms that its import takes
     weight, new = len(own) - 1, dict(more.metrics)
     metrics = tuple((n, (v * weight + new[n]) / (weight + 1)) for n, v in evidence.metrics if n in new)
     memory = max((m for m in (evidence.memory_mb, more.memory_mb) if m is not None), default=None)
     return replace(
-        evidence, samples=samples, spoiled=spoiled, score=float(f"{fmean(own):.12g}"), metrics=metrics, memory_mb=memory
+        evidence, samples=samples, spoiled=spoiled, score=float(f"{mean:.12g}"), metrics=metrics, memory_mb=memory
     )
 
 

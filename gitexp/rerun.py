@@ -11,8 +11,8 @@ from gitexp.model import Contract, Ledger, Measurement, Sample
 from gitexp.objects import differing
 from gitexp.observer import Observer
 from gitexp.pending import Place
-from gitexp.recovery import pending
 from gitexp.replicates import check_comparable, usual_speed
+from gitexp.state import pending
 from gitexp.step import check_contract
 from gitexp.worktree import VIEWS, covers, untracked_below
 

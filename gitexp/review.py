@@ -11,13 +11,14 @@ from shlex import quote
 from gitexp import digest
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
+from gitexp.markdown import experiment_md
 from gitexp.model import BRANCH_PREFIX, Ledger
 from gitexp.objects import REGULAR, Entry, entries, write_tree
 from gitexp.pick import ConflictError, Picked, check_unused, choose, move, replay
 from gitexp.rows import RESULTS, results_tsv
 from gitexp.scratch import scratch
 from gitexp.snapshot import tree_of
-from gitexp.views import NOTEBOOK, RECORDS, experiment_md
+from gitexp.views import NOTEBOOK, RECORDS
 from gitexp.worktree import pathspec
 
 PREFIX = "review/"

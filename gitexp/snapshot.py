@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Mapping
 
-from gitexp import notebook
+from gitexp import notebook, rendering
 from gitexp.changes import changed, code_lines, summarise
 from gitexp.git import Repository
 from gitexp.model import Contract, Notes
@@ -43,7 +43,7 @@ def snapshot(
         changes=changes,
         description=description,
         body=body,
-        notes=notes.beside(notebook.unsealed(repo, place, place.name)),
+        notes=notes.beside(rendering.unsealed(repo, place, place.name)),
         notebook=notebook.current(repo),
         work_tree=str(repo.top),
         params=params,

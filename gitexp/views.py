@@ -1,117 +1,11 @@
-"""results.tsv and EXPERIMENT.md, computed from the ledger: the same ledger gives the same bytes, anywhere."""
+"""The views' names, and what stands in them."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
-from functools import cache
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
-
-from gitexp.model import Iteration, Ledger, Notes, Status, headline, score_text, signed
-from gitexp.resources import data_dir
-from gitexp.rows import RESULTS
-from gitexp.text import one_line, plural, printable
+from gitexp.model import Status
 
 NOTEBOOK = "EXPERIMENT.md"
 RECORDS = "experiments"  # where a review keeps both: at the top level they would be in the next experiment's way
 SHOWN = 20  # rows of each list in EXPERIMENT.md, which stays readable at any length of history
 NOTES_SHOWN = 50
 LEARNED = {Status.KEEP: "Helped", Status.DISCARD: "Did not help", Status.CRASH: "Crashed"}
-
-
-def experiment_md(ledger: Ledger, unsealed: Notes | None = None) -> str:
-    """EXPERIMENT.md; ``unsealed`` are people's edits that no iteration carries yet, and that must not be lost."""
-    notes = (unsealed or Notes()).over(ledger.notes)
-    text = _template().render(
-        name=ledger.name,
-        goal=_prose(notes.goal or ""),
-        baseline=_baseline(ledger),
-        hypothesis=_prose(notes.hypothesis or ""),
-        constraints=_bullets(notes.constraints or ()),
-        next=_bullets(notes.next or ()),
-        results=_results(ledger),
-        learned=_learned(ledger),
-        notes="\n\n".join((*_notes(ledger), *filter(None, [_prose(notes.note or "")]))),
-    )
-    return re.sub(r"\n{3,}", "\n\n", printable(text).rstrip() + "\n")  # empty sections leave no gaps
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(
-        loader=FileSystemLoader(data_dir("templates")),
-        undefined=StrictUndefined,
-        keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701  Markdown for people, not HTML for browsers
-    )
-    return environment.get_template(NOTEBOOK + ".j2")
-
-
-def _prose(text: str) -> str:
-    """A person's text: a line of it that starts with ``#`` (or the escape of one) must not read as a heading."""
-    lines = printable(text).strip().split("\n")
-    return "\n".join("\\" + line if line.lstrip("\\").startswith("#") else line for line in lines)
-
-
-def _bullets(items: Iterable[str]) -> str:
-    """A list; the further lines of an item are indented, so that each item can be told from the next."""
-    return "\n".join("- " + printable(item).strip().replace("\n", "\n  ") for item in items)
-
-
-def _baseline(ledger: Ledger) -> str:
-    contract, baseline = ledger.contract, ledger.baseline
-    edit = ", ".join(f"`{path}`" for path in contract.edit)
-    frozen = ", ".join(f"`{frozen.path}`" for frozen in contract.freeze)
-    lines = [
-        f"{_line(baseline)}",
-        "",
-        f"- metric: {contract.metric} ({contract.direction.value}), rule `{contract.rule}`, seed {contract.seed}",
-        f"- budget: {contract.budget:g} s of training with `{contract.script}`, ended after {contract.timeout:g} s",
-        f"- may change: {edit}" + (f"; frozen: {frozen}" if frozen else ""),
-    ]
-    if baseline.measurement.device:
-        lines.append(f"- device: {baseline.measurement.device}")
-    return "\n".join(map(one_line, lines))
-
-
-def _line(iteration: Iteration) -> str:
-    return one_line(headline(iteration))
-
-
-def _results(ledger: Ledger) -> str:
-    counts = ledger.tally()
-    incumbent = ledger.incumbent
-    lines = [f"{plural(len(ledger.iterations), 'iteration')}: {counts}. Incumbent: {_line(incumbent)}", ""]
-    shown = ledger.iterations[-SHOWN:]
-    if len(shown) < len(ledger.iterations):
-        lines += [f"The last {SHOWN} (all of them are in {RESULTS}):", ""]
-    return "\n".join(lines + [f"- {_line(iteration)}" for iteration in shown])
-
-
-def _learned(ledger: Ledger) -> str:
-    parts: list[str] = []
-    for status, title in LEARNED.items():
-        told = [each for each in ledger.last(status, SHOWN) if not each[0].contract]
-        if told:
-            parts.append("\n".join([f"{title}:", "", *(_lesson(*each) for each in told)]))
-    return "\n\n".join(parts)
-
-
-def _lesson(iteration: Iteration, delta: float | None) -> str:
-    if iteration.status is Status.CRASH:
-        return f"- {iteration.id} {one_line(iteration.description)}: {one_line(iteration.reason)}"
-    return f"- {iteration.id} {one_line(iteration.description)}: {signed(delta)}"
-
-
-def _notes(ledger: Ledger) -> Iterator[str]:
-    for iteration in ledger.noted(NOTES_SHOWN):
-        yield f"{iteration.id}: {_prose(iteration.notes.note or '')}"
-    looks = 0
-    for remark in ledger.remarks:
-        if remark.kind == "breaker":
-            yield f"{remark.of}: the circuit breaker was reset: {_prose(remark.text)}"
-        else:
-            looks += 1
-            again = f", look {looks} at it" if looks > 1 else ""
-            yield f"{remark.of}: {score_text(remark.score)} on the held-out split{again}"

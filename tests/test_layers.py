@@ -35,7 +35,7 @@ LEVELS = [
         "treewatch",
     ],
     ["views", "json_source", "tpe", "prune", "decide", "breaker", "records", "pending", "outcome", "digest", "forge"],
-    ["stored", "table"],
+    ["stored", "table", "markdown"],
     ["cache"],
     [
         "history",
@@ -49,10 +49,12 @@ LEVELS = [
         "conflict",
         "evidence",
         "optional_hook",
+        "notebook",
+        "state",
     ],
     [
         "seal",
-        "notebook",
+        "rendering",
         "measure",
         "proposal",
         "gate",

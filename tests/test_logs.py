@@ -38,7 +38,7 @@ def curved(folder: Path, gitexp: Gitexp) -> Path:
 
 
 def test_the_curve_of_a_run_is_what_it_printed(curved: Path) -> None:
-    curve = place_of(curved).curve("exp000")
+    curve = read(place_of(curved).curve_file("exp000"))
     assert [(point.step, point.loss) for point in curve] == [(0, 3.0), (1, 2.9), (2, 2.8)]
     assert all(point.seconds is not None and 0 <= point.seconds < 60 for point in curve)
 
@@ -46,7 +46,7 @@ def test_the_curve_of_a_run_is_what_it_printed(curved: Path) -> None:
 def test_or_what_it_wrote_thinned(curved: Path, gitexp: Gitexp) -> None:
     (curved / "train.py").write_text(CURVED.replace("WRITES", "True"))
     gitexp("step", "-m", "writes its curve")
-    curve = place_of(curved).curve("exp001")
+    curve = read(place_of(curved).curve_file("exp001"))
     assert MOST / 2 < len(curve) <= MOST + 1
     assert (curve[0].step, curve[-1].step) == (0, 4999)
     assert curve[1].rate == 0.5
@@ -54,7 +54,7 @@ def test_or_what_it_wrote_thinned(curved: Path, gitexp: Gitexp) -> None:
 
 
 def test_a_run_without_a_loss_has_no_curve(experiment: Path) -> None:
-    assert place_of(experiment).curve("exp000") == []
+    assert read(place_of(experiment).curve_file("exp000")) == []
     assert not place_of(experiment).curve_file("exp000").exists()
 
 
@@ -78,7 +78,7 @@ def test_logs_travel_when_asked_and_a_plain_clone_has_none(
     assert "its log is not on this machine" in gitexp("show", "exp000").stdout
     assert gitexp("logs", "fetch").stdout == "2 files of train came from origin.\n"
     assert "val_bpb: 2.04" in gitexp("show", "exp000").stdout
-    assert place_of(tmp_path / "clone").curve("exp000") == place_of(curved).curve("exp000")
+    assert read(place_of(tmp_path / "clone").curve_file("exp000")) == read(place_of(curved).curve_file("exp000"))
     assert gitexp("logs", "fetch").stdout == "0 files of train came from origin.\n"
     gitexp("hook", "--install")
     set_lr(tmp_path / "clone", 0.2)

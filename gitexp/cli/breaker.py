@@ -7,8 +7,8 @@ import click
 from gitexp import history
 from gitexp.breaker import reset as reset_after
 from gitexp.breaker import tripped
+from gitexp.cli.experiment import experiment_option, open_ledger
 from gitexp.cli.progress import Terminal
-from gitexp.cli.read import experiment_option, open_ledger
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
 from gitexp.model import Ledger, Remark

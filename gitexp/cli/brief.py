@@ -4,7 +4,7 @@ import click
 
 from gitexp.brief import MAX_CHARS
 from gitexp.brief import brief as tell
-from gitexp.cli.read import experiment_option, open_ledger
+from gitexp.cli.experiment import experiment_option, open_ledger
 from gitexp.text import printable
 
 

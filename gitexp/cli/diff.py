@@ -5,7 +5,7 @@ import sys
 import click
 
 from gitexp import history
-from gitexp.cli.read import experiment_option, open_ledger
+from gitexp.cli.experiment import experiment_option, open_ledger
 from gitexp.cli.table import columns
 from gitexp.errors import GitexpError
 from gitexp.export import dumps, iteration_json

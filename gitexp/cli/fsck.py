@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from gitexp.cli.read import experiment_option
+from gitexp.cli.experiment import experiment_option
 from gitexp.errors import GitexpError
 from gitexp.export import dumps
 from gitexp.fsck import check, check_range

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from gitexp import history
-from gitexp.cli.read import experiment_option, open_ledger
+from gitexp.cli.experiment import experiment_option, open_ledger
 from gitexp.cli.table import Row, columns, rows, table, tsv
 from gitexp.errors import GitexpError
 from gitexp.export import dumps, iteration_json

@@ -3,7 +3,7 @@ from __future__ import annotations
 import click
 
 from gitexp import logs as stored
-from gitexp.cli.read import experiment_option, open_experiment
+from gitexp.cli.experiment import experiment_option, open_experiment
 from gitexp.text import plural
 
 

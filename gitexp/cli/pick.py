@@ -4,8 +4,8 @@ from functools import partial
 
 import click
 
+from gitexp.cli.experiment import experiment_option, open_ledger
 from gitexp.cli.progress import Terminal
-from gitexp.cli.read import experiment_option, open_ledger
 from gitexp.model import headline
 from gitexp.pick import Outcome, Picked
 from gitexp.pick import pick as take

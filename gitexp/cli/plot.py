@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from gitexp.cli.read import experiment_option, open_ledger
+from gitexp.cli.experiment import experiment_option, open_ledger
 from gitexp.picture import save
 from gitexp.plot import running_best
 

@@ -5,7 +5,7 @@ from shlex import quote
 import click
 
 from gitexp import digest, forge
-from gitexp.cli.read import experiment_option, open_ledger
+from gitexp.cli.experiment import experiment_option, open_ledger
 from gitexp.driver import GitCommandError
 from gitexp.errors import GitexpError
 from gitexp.forge import Remote

@@ -6,32 +6,19 @@ import click
 
 from gitexp import history
 from gitexp.breaker import tripped
+from gitexp.cli.experiment import experiment_option, open_ledger
 from gitexp.errors import GitexpError
 from gitexp.export import dumps, iteration_json
 from gitexp.git import Repository
 from gitexp.model import BRANCH_PREFIX, Ledger, Status, score_text
 from gitexp.notebook import current, owner
 from gitexp.pending import Place
-from gitexp.recovery import Pending, pending, places
 from gitexp.rows import RESULTS
+from gitexp.state import Pending, pending, places
 from gitexp.text import from_bytes, one_line, printable
 from gitexp.views import NOTEBOOK
 
 LOG_LINES = 20
-experiment_option = click.option(
-    "-e", "--experiment", "name", metavar="NAME", help="Another experiment than the one checked out."
-)
-
-
-def open_experiment(name: str | None) -> tuple[Repository, str]:
-    """The repository here, and the experiment that is asked for, or checked out."""
-    repo = Repository.discover(Path.cwd())
-    return repo, name.removeprefix(BRANCH_PREFIX) if name else history.current_name(repo)
-
-
-def open_ledger(name: str | None) -> tuple[Repository, Ledger]:
-    repo, wanted = open_experiment(name)
-    return repo, history.load(repo, wanted)
 
 
 @click.command()

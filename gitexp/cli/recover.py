@@ -4,15 +4,15 @@ from pathlib import Path
 
 import click
 
+from gitexp.cli.experiment import experiment_option
 from gitexp.cli.progress import Terminal
-from gitexp.cli.read import experiment_option
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
 from gitexp.model import BRANCH_PREFIX
 from gitexp.pending import Place
 from gitexp.recovery import abort as give_back
-from gitexp.recovery import pending, places
 from gitexp.recovery import recover as clear_up
+from gitexp.state import pending, places
 
 
 @click.command()

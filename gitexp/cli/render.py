@@ -5,13 +5,14 @@ from pathlib import Path
 import click
 
 from gitexp import cache, history, table
-from gitexp.cli.read import experiment_option, open_experiment
+from gitexp.cli.experiment import experiment_option, open_experiment
 from gitexp.disk import write_file
 from gitexp.errors import GitexpError
-from gitexp.notebook import write_views
+from gitexp.markdown import experiment_md
 from gitexp.pending import Place
+from gitexp.rendering import write_views
 from gitexp.rows import RESULTS, results_tsv
-from gitexp.views import NOTEBOOK, experiment_md
+from gitexp.views import NOTEBOOK
 
 
 @click.command()

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from gitexp import history, page
-from gitexp.cli.read import experiment_option, open_ledger
+from gitexp.cli.experiment import experiment_option, open_ledger
 from gitexp.git import Repository
 from gitexp.model import Ledger
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import click
 
+from gitexp.cli.experiment import experiment_option, open_ledger
 from gitexp.cli.progress import Terminal
-from gitexp.cli.read import experiment_option, open_ledger
 from gitexp.export import dumps
 from gitexp.model import score_text
 from gitexp.text import one_line, plural

@@ -7,7 +7,7 @@ import time
 import click
 
 from gitexp import live
-from gitexp.cli.read import experiment_option, open_experiment
+from gitexp.cli.experiment import experiment_option, open_experiment
 from gitexp.cli.table import rows, table
 from gitexp.live import Live, Running
 from gitexp.model import score_text

@@ -5,7 +5,7 @@ from dataclasses import replace
 import click
 
 from gitexp import history
-from gitexp.cli.read import experiment_option, open_ledger
+from gitexp.cli.experiment import experiment_option, open_ledger
 from gitexp.cli.table import COLORS
 from gitexp.diagnosis import diagnose
 from gitexp.model import Iteration, Ledger, Status, score_text
