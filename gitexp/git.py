@@ -28,6 +28,7 @@ LOCAL_VARIABLES = (
     "GIT_OBJECT_DIRECTORY GIT_PREFIX GIT_REPLACE_REF_BASE GIT_SHALLOW_FILE GIT_WORK_TREE"
 ).split()
 CHUNK = 1 << 18  # bytes that are read of a long history at once
+_REFTABLE = "refs/heads/.invalid"  # what HEAD's file names where git keeps its refs in another form
 _IN_PROGRESS = {
     "MERGE_HEAD": "merge",
     "CHERRY_PICK_HEAD": "cherry-pick",
@@ -75,16 +76,20 @@ def check_version(driver: Git) -> None:
 
 def _whereabouts(driver: Git, start_at: Path) -> list[str]:
     """The git directory, the one that work trees share, and the top of the work tree, if there is one."""
-    asked = ("--absolute-git-dir", "--git-common-dir")
+    asked = ("--show-object-format", "--absolute-git-dir", "--git-common-dir")
     try:
         out = run(driver, "rev-parse", *asked, "--show-toplevel")
     except GitCommandError as error:
+        check_version(driver)
         if "not a git repository" in error.sentence:
             raise GitexpError(f"{start_at} is not inside a git repository.", "git init") from None
         if "work tree" not in error.sentence:
             raise
         out = run(driver, "rev-parse", *asked)
-    return os.fsdecode(out).rstrip("\n").split("\n")
+    form, *where = os.fsdecode(out).rstrip("\n").split("\n")
+    if form not in ("sha1", "sha256"):  # a git older than 2.25 does not know the option, and repeats it
+        check_version(driver)
+    return where
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +114,6 @@ class Repository:
         for name in ("GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX"):
             os.environ.pop(name, None)
         driver = open_git(start_at)
-        check_version(driver)
         git_dir, common_dir, *top = _whereabouts(driver, start_at)
         root = Path(top[0]) if top else None
         common = Path(os.path.normpath(start_at / common_dir))
@@ -186,15 +190,10 @@ class Repository:
 
     def branch(self) -> str | None:
         """The checked-out branch; ``None`` when HEAD is detached."""
-        file = self.git_dir / "HEAD"
-        text = "" if file.is_symlink() else from_bytes(file.read_bytes())
-        found = re.fullmatch(r"ref: refs/heads/(?!\.invalid)(.+)\s*", text)  # .invalid: refs are in another format
-        if found:
-            return found[1]
-        try:
+        # The file saves a process, and names also a branch that git cannot read; git knows where there is more to it.
+        head: str | None = _named_in(self.git_dir / "HEAD")
+        if not head or head == _REFTABLE or _named_in(self.common_dir / head):
             head = self.lookup("symbolic-ref", "--quiet", "HEAD")  # --short is ambiguous beside a tag of that name
-        except GitCommandError:  # git does not name a branch that it cannot read
-            head = from_bytes((self.git_dir / "HEAD").read_bytes()).removeprefix("ref: ").strip()
         return head.removeprefix("refs/heads/") if head else None
 
     def operation(self) -> str | None:
@@ -380,6 +379,12 @@ def _object(answer: IO[bytes]) -> Object | None:
         return None
     oid, kind, size = words
     return Object(oid, kind, block(answer, int(size)))
+
+
+def _named_in(file: Path) -> str:
+    """The ref that a symbolic ref's file names; empty where it holds an object id, or is not there."""
+    text = os.fsdecode(file.read_bytes()) if file.is_file() else ""
+    return text.removeprefix("ref:").strip() if text.startswith("ref:") else ""
 
 
 def _split(stream: IO[bytes]) -> Iterator[bytes]:

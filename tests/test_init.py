@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -258,9 +259,13 @@ def test_a_git_that_is_too_old(folder: Path, gitexp: Gitexp, tmp_path: Path, mon
     fake.parent.mkdir()
     fake.write_text('#!/bin/sh\n[ "$1" = version ] && echo git version 2.11.0\n')
     fake.chmod(0o755)
+    real = shutil.which("git")
     monkeypatch.setenv("PATH", str(fake.parent), prepend=os.pathsep)
-    result = gitexp("log", code=1)
-    assert "this is git version 2.11.0" in result.stderr
+    assert "this is git version 2.11.0" in gitexp("log", code=1).stderr
+    # The last one that is too old: an option that it does not know is no failure, but said back.
+    older = '[ "$1" = version ] && echo git version 2.24.4 && exit\nshift 2\necho --show-object-format\n'
+    fake.write_text(f'#!/bin/sh\n{older}exec {real} rev-parse "$@"\n')
+    assert "gitexp needs git 2.25 or newer; this is git version 2.24.4." in gitexp("log", code=1).stderr
 
 
 def test_no_git_at_all(folder: Path, gitexp: Gitexp, monkeypatch: pytest.MonkeyPatch) -> None:

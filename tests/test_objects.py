@@ -380,6 +380,9 @@ def test_the_branch_and_the_operation(repo: Repository) -> None:
     assert repo.operation() is None
     git("checkout", "-q", "--detach", cwd=repo.top)
     assert repo.branch() is None
+    git("symbolic-ref", "refs/heads/alias", "refs/heads/main", cwd=repo.top)
+    git("symbolic-ref", "HEAD", "refs/heads/alias", cwd=repo.top)
+    assert repo.branch() == git("symbolic-ref", "--short", "HEAD", cwd=repo.top).strip() == "main"
     git("bisect", "start", cwd=repo.top)
     assert repo.operation() == "bisect"
 
