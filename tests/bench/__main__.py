@@ -1,49 +1,90 @@
-"""python -m tests.bench [NAME...]: what gitexp itself costs, each row beside its baseline. Nothing asserts on it."""
+"""What gitexp itself costs, each row beside its baseline: python -m tests.bench [NAME...]. Nothing asserts on it."""
 
 from __future__ import annotations
 
 import json
-import time
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from textwrap import fill
 
 import click
 
-from tests.bench.harness import Result, close, measure, rows
+from . import growth, table
+from .harness import Row, measure
+from .places import close
+from .processes import FailedError, MissingError
+from .rows import LARGE, LONG, Settings, rows
 
-NAMES = [row.name for row in rows()]
+GROWTH = "growth"
+DVC = Path(tempfile.gettempdir()) / "gitexp-bench-dvc"
+ROWS = rows(Settings(DVC))
+A_FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
-@click.command()
-@click.argument("names", nargs=-1, type=click.Choice(NAMES))
+@click.command(epilog="\b\n" + fill("Rows: " + ", ".join(row.name for row in ROWS), 78, break_on_hyphens=False))
+@click.argument("names", nargs=-1, metavar="[NAME]...", type=click.Choice([*(row.name for row in ROWS), GROWTH]))
 @click.option("--rounds", default=7, show_default=True, help="Measurements of each side, alternating.")
 @click.option("--json", "json_", is_flag=True, help="One JSON object a row.")
-def main(names: tuple[str, ...], rounds: int, json_: bool) -> None:
-    """Measure the rows NAMES, or all."""
-    if not json_:
-        click.echo(
-            "| what | against | ratio (lowest to highest) | aim | milliseconds |\n| --- | --- | --- | --- | --- |"
-        )
+@click.option("--readme", is_flag=True, help="Also put what is measured into README's table.")
+@click.option("--steps", default=10_000, show_default=True, help="disk: how many steps to take.")
+@click.option("--dvc-env", type=A_FOLDER, default=DVC, show_default=True, help="loop-dvc: dvc's environment.")
+@click.option("--longest", default=LONG, show_default=True, help="growth: iterations of the longest history.")
+@click.option("--largest", default=LARGE, show_default=True, help="growth: files of the largest repository.")
+@click.option("--plot", type=A_FOLDER, help="growth: a folder for its picture, as PNG and SVG.")
+def main(
+    names: tuple[str, ...],
+    rounds: int,
+    json_: bool,
+    readme: bool,
+    steps: int,
+    dvc_env: Path,
+    longest: int,
+    largest: int,
+    plot: Path | None,
+) -> None:
+    """Measure the rows NAMES, or all of them; or, with growth, each cost by the length of history and by files."""
+    chosen = [row for row in rows(Settings(dvc_env, steps)) if row.name in names or not names]
     try:
-        for row in rows():
-            if not names or row.name in names:
-                result = measure(row, rounds)
-                click.echo(_json(result) if json_ else _line(result))
+        if chosen:
+            measured = _measured(chosen, rounds, json_)
+            if readme:
+                table.write_readme(ROWS, measured)
+        if GROWTH in names:
+            _growth(growth.grown(longest, largest, rounds), json_, plot)
+    except FailedError as error:
+        raise click.ClickException(str(error)) from None
     finally:
         close()
 
 
-def _json(result: Result) -> str:
-    row = result.row
-    facts = {"name": row.name, "what": row.what, "against": row.against, "aim": row.aim, "at": time.time()}
-    figures = {key: getattr(result, key) for key in ("ratio", "low", "high", "seconds", "baseline")}
-    return json.dumps(facts | figures)
+def _measured(chosen: list[Row], rounds: int, json_: bool) -> list[str]:
+    """The lines of the table, each printed as soon as it is known; below them what else there is to say."""
+    lines, notes = [], []
+    _print(not json_, table.HEAD)
+    for row in chosen:
+        try:
+            result = measure(row, rounds)
+            lines.append(table.line(result))
+            _print(json_, table.as_json(result))
+            notes += [f"{row.name}: {result.note}"] if result.note else []
+        except MissingError as error:
+            lines.append(table.missing(row, str(error)))
+            _print(json_, json.dumps({"name": row.name, "missing": str(error)}))
+        _print(not json_, lines[-1])
+    _print(not json_ and bool(notes), "\n" + "\n".join(notes))
+    return lines
 
 
-def _line(result: Result) -> str:
-    row = result.row
-    return (
-        f"| {row.what} | {row.against} | {result.ratio:.2f} ({result.low:.2f} to {result.high:.2f}) | {row.aim:g} | "
-        f"{result.seconds * 1000:.1f} against {result.baseline * 1000:.1f} |"
-    )
+def _growth(curves: list[growth.Curve], json_: bool, plot: Path | None) -> None:
+    click.echo("\n".join(json.dumps(asdict(curve)) for curve in curves) if json_ else growth.markdown(curves))
+    for file in growth.draw(curves, plot) if plot else ():
+        click.echo(file, err=True)
+
+
+def _print(wanted: bool, text: str) -> None:
+    if wanted:
+        click.echo(text)
 
 
 if __name__ == "__main__":

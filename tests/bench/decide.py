@@ -44,7 +44,7 @@ class World:
     def effects(self, random: np.random.Generator, number: int) -> list[float]:
         good = self.effect * (random.exponential(size=number) if self.drawn else 1)
         bad = np.where(random.random(number) < 0.5, 0, -random.exponential(size=number))
-        return np.where(random.random(number) < self.share, good, bad).tolist()
+        return list(np.where(random.random(number) < self.share, good, bad).tolist())
 
 
 class SpentError(Exception):
@@ -66,7 +66,7 @@ class Trial:
     def incumbent(self, seed: int) -> float:
         if not self.noise:
             raise SpentError
-        return self.quality + self.seeds[seed] + self.noise.pop()
+        return float(self.quality + self.seeds[seed] + self.noise.pop())
 
     def candidate(self, seed: int) -> float:
         return self.incumbent(seed) + self.effects[self.candidates]

@@ -1,10 +1,14 @@
-"""Experiments of any length, made by ``git fast-import`` in seconds, as ``gitexp`` would have sealed them."""
+"""Experiments of any length, made by ``git fast-import`` in seconds, as ``gitexp`` would have sealed them.
+
+They are one pack without a commit-graph, as a clone is. One that grew here step by step has loose objects and several
+packs until they are packed; what steps leave behind is measured by taking some (the row ``disk``).
+"""
 
 from __future__ import annotations
 
 import hashlib
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +19,8 @@ from gitexp.records import revert_message, to_message
 WHO = "Ada Lovelace <ada@example.org>"
 SINCE = 1_700_000_000  # seconds; a commit a second from there on
 KEPT_EVERY = 5  # of five iterations one is kept, as in the published tables
-BRANCH = "exp/train"
+NAME = "train"
+BRANCH = f"exp/{NAME}"
 
 
 def git(folder: Path, *args: str, stdin: bytes | None = None) -> str:
@@ -33,13 +38,23 @@ def make(folder: Path, iterations: int, files: int = 10) -> Path:
     hook.write_text("#!/bin/sh\necho device: cpu\necho val_bpb: 3\n")
     hook.chmod(0o755)
     stream = _Stream(files, git(folder, "hash-object", "--stdin", stdin=hook.read_bytes()))
-    git(folder, "fast-import", "--quiet", "--force", stdin=b"".join(stream.commits(iterations)))
+    _fast_import(folder, stream.commits(iterations))
     if git(folder, "rev-parse", BRANCH) != stream.tip:
         raise AssertionError("the history is not the one that was computed")
     git(folder, "symbolic-ref", "HEAD", f"refs/heads/{BRANCH}")
     git(folder, "read-tree", "-mu", "HEAD")
     git(folder, "update-index", "--refresh", "-q")
     return folder
+
+
+def _fast_import(folder: Path, commands: Iterable[bytes]) -> None:
+    """Written as they are made: a million iterations are gigabytes."""
+    with subprocess.Popen(["git", "fast-import", "--quiet", "--force"], cwd=folder, stdin=subprocess.PIPE) as importing:
+        assert importing.stdin
+        importing.stdin.writelines(commands)
+        importing.stdin.close()
+        if importing.wait():
+            raise subprocess.CalledProcessError(importing.returncode, importing.args)
 
 
 class _Stream:
@@ -57,42 +72,41 @@ class _Stream:
         best = 2.0
         for number in range(iterations):
             kept = number % KEPT_EVERY == 0
-            best -= 0.001 if kept and number else 0.0
-            new = code.replace(b"LR = ", b"LR = %d" % number, 1).partition(b"\n")[2]
-            new = b"LR = %d\n" % (number + 1) + new
-            score = best if kept else best + 0.5 + number % 7 / 100
-            message = to_message(self._iteration(number, Status.KEEP if kept else Status.DISCARD, score, new))
-            yield self._commit(message, new)
+            score = best - 0.001 * (number > 0) if kept else best + 0.5 + number % 7 / 100
+            new = b"LR = %d\n" % (number + 1) + code.partition(b"\n")[2]
+            iteration = self._iteration(number, kept, score, score - best, new)
+            yield self._commit(to_message(iteration), new)
             if kept:
-                code = new
+                code, best = new, score
             else:
-                sealed = self._iteration(number, Status.DISCARD, score, new, self._parent)
-                yield self._commit(revert_message(sealed, self.tip), code)
+                yield self._commit(revert_message(iteration, self.tip), code)
 
-    def _iteration(self, number: int, status: Status, score: float, code: bytes, base: str = "") -> Iteration:
+    def _iteration(self, number: int, kept: bool, score: float, delta: float, code: bytes) -> Iteration:
         identity = f"exp{number:03d}"
-        measurement = Measurement(
+        iteration = Iteration(
+            identity,
+            f"{number:032x}",
+            self.tip,
+            self._tree(code),
+            Status.KEEP if kept else Status.DISCARD,
+            f"LR {number} -> {number + 1}",
+            f"{'better' if kept else 'worse'} by {abs(delta):.6f}",
+            self._measurement(identity, score),
+            changes=("constant LR",),
+            patch=hashlib.sha1(code, usedforsecurity=False).hexdigest(),
+            delta=delta if number else None,
+        )
+        if number:
+            return iteration
+        return replace(iteration, contract=self._contract(), notes=Notes(goal="lowest val_bpb"))
+
+    def _measurement(self, identity: str, score: float) -> Measurement:
+        return Measurement(
             (Sample(identity, 0, 300.0, score),),
             score,
             (("num_steps", 953.0), ("tokens_per_second", 81234.0)),
             memory_mb=812.5,
             device="cpu",
-        )
-        iteration = Iteration(
-            identity,
-            f"{number:032x}",
-            base or self.tip,
-            self._tree(code),
-            status,
-            f"LR {number} -> {number + 1}",
-            "worse than the incumbent by 0.5 (1 run against 1)" if status is Status.DISCARD else "better",
-            measurement,
-            changes=("constant LR",),
-            patch=hashlib.sha1(code, usedforsecurity=False).hexdigest(),
-            delta=None if number == 0 else 0.5,
-        )
-        return (
-            iteration if number else replace(iteration, contract=self._contract(), notes=Notes(goal="lowest val_bpb"))
         )
 
     def _contract(self) -> Contract:
@@ -107,7 +121,7 @@ class _Stream:
         out = [f"commit refs/heads/{BRANCH}\nauthor {when}\ncommitter {when}\n".encode(), _data(message)]
         for path, content in ({"train.py": code} | (others or {})).items():
             out += [f"M 100644 inline {path}\n".encode(), _data(content)]
-        self._parent, self.tip = self.tip, _id("commit", head + message)
+        self.tip = _id("commit", head + message)
         return b"".join(out)
 
     def _tree(self, code: bytes) -> str:

@@ -1,13 +1,18 @@
-"""DISCARDs in one process, as a sweep takes them; prints the seconds of each: python -m tests.bench.steps FOLDER N."""
+"""DISCARDs in one process, as a sweep takes them: prints the milliseconds of each, the first one's first, as JSON.
+
+python tests/bench/steps.py FOLDER COUNT   # as a file, so that the gitexp that is imported is the installed one
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
 from pathlib import Path
 
 from gitexp.git import Repository
+from gitexp.model import Status
 from gitexp.proposal import Proposal
 from gitexp.step import step
 
@@ -20,17 +25,19 @@ class Silent:
     def run_ends(self, completed: bool) -> None: ...
 
 
-def main(folder: str, count: int) -> float:
+def main(folder: str, count: int) -> list[float]:
     os.chdir(folder)
     repo, observer = Repository.discover(Path.cwd()), Silent()
     times = []
-    for number in range(count + 1):
+    for number in range(count):
         Path("train.py").write_text(f"LR = {time.time_ns()}\n")
         started = time.perf_counter()
-        step(repo, "train", Proposal(f"idea {number}"), observer)
-        times.append(time.perf_counter() - started)
-    return sum(times[1:]) / count  # the first one fills caches
+        outcome = step(repo, "train", Proposal(f"idea {number}"), observer)
+        times.append(1000 * (time.perf_counter() - started))
+        if outcome.iteration.status is not Status.DISCARD:
+            sys.exit(f"{outcome.iteration.id} is {outcome.iteration.status.value}; it was to be a DISCARD.")
+    return times
 
 
 if __name__ == "__main__":
-    print(main(sys.argv[1], int(sys.argv[2])))
+    print(json.dumps(main(sys.argv[1], int(sys.argv[2]))))

@@ -18,6 +18,7 @@ import os
 import platform
 import statistics
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.bench import runs
@@ -45,7 +46,7 @@ def compare(machine: Machine, options: argparse.Namespace) -> list[Figures]:
         searched[rate] = runs.train_torch(machine, python, rate)["val_bpb"]
         print(f"  PyTorch with AdamW at {rate:g}: val_bpb {searched[rate]:.4f}", flush=True)
     best = min(searched, key=lambda rate: searched[rate])
-    sides = {
+    sides: dict[str, Callable[[], Figures]] = {
         "template": lambda: runs.train_template(machine),
         f"torch, {best:g}": lambda: runs.train_torch(machine, python, best),
         "stock BLAS": lambda: runs.train_template(machine, runs.STOCK_BLAS),
