@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from bench import growth, harness, histories, peers, table
+from bench import __main__ as main
+from bench import growth, harness, histories, peers, processes, table
 from bench.rows import Settings, rows
 from conftest import Gitexp, git
 
@@ -109,6 +110,26 @@ def test_growth_is_told_by_size() -> None:
 def test_growth_is_drawn(tmp_path: Path) -> None:
     """matplotlib takes its time to start."""
     assert all(file.stat().st_size for file in growth.draw(MEASURED, tmp_path))
+
+
+def test_one_row_that_is_not_to_be_had_or_fails_stops_no_other(capsys: pytest.CaptureFixture[str]) -> None:
+    def row(name: str, error: Exception | None = None) -> harness.Row:
+        def run() -> float:
+            if error:
+                raise error
+            return 2.0
+
+        return harness.Row(name, name, "it", 1.0, run, lambda: 1.0)
+
+    missing, failing = row("dvc", processes.MissingError("no dvc here")), row("bad", processes.FailedError("exit 3"))
+    lines = main.measured([missing, failing, row("good")], 2, json_=False)
+    told = capsys.readouterr()
+    assert lines == [
+        "| dvc | it | | 1 | no dvc here |",
+        "| good | it | 2.00 (2.00 to 2.00) | 1 | 2.00 against 1.00 ms |",
+    ]
+    assert told.out.splitlines()[2:] == lines
+    assert told.err == "bad: exit 3\n"
 
 
 def test_the_command_names_its_rows() -> None:

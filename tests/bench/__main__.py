@@ -46,33 +46,40 @@ def main(
     """Measure the rows NAMES, or all of them; or, with growth, each cost by the length of history and by files."""
     chosen = [row for row in rows(Settings(dvc_env, steps)) if row.name in names or not names]
     try:
-        if chosen:
-            measured = _measured(chosen, rounds, json_)
-            if readme:
-                table.write_readme(ROWS, measured)
+        lines = measured(chosen, rounds, json_) if chosen else []
+        if readme:
+            table.write_readme(ROWS, lines)
         if GROWTH in names:
             _growth(growth.grown(longest, largest, rounds), json_, plot)
+        if len(lines) < len(chosen):
+            raise FailedError("Not all rows could be measured.")
     except FailedError as error:
         raise click.ClickException(str(error)) from None
     finally:
         close()
 
 
-def _measured(chosen: list[Row], rounds: int, json_: bool) -> list[str]:
-    """The lines of the table, each printed as soon as it is known; below them what else there is to say."""
+def measured(chosen: list[Row], rounds: int, json_: bool) -> list[str]:
+    """The lines of the table, each printed as soon as it is known; below them what else there is to say.
+
+    A row that failed says so on standard error, and has no line.
+    """
     lines, notes = [], []
-    _print(not json_, table.HEAD)
+    if not json_:
+        click.echo(table.HEAD)
     for row in chosen:
         try:
             result = measure(row, rounds)
             lines.append(table.line(result))
-            _print(json_, table.as_json(result))
+            click.echo(table.as_json(result) if json_ else lines[-1])
             notes += [f"{row.name}: {result.note}"] if result.note else []
         except MissingError as error:
             lines.append(table.missing(row, str(error)))
-            _print(json_, json.dumps({"name": row.name, "missing": str(error)}))
-        _print(not json_, lines[-1])
-    _print(not json_ and bool(notes), "\n" + "\n".join(notes))
+            click.echo(json.dumps({"name": row.name, "missing": str(error)}) if json_ else lines[-1])
+        except FailedError as error:
+            click.echo(f"{row.name}: {error}", err=True)
+    if notes and not json_:
+        click.echo("\n" + "\n".join(notes))
     return lines
 
 
@@ -80,11 +87,6 @@ def _growth(curves: list[growth.Curve], json_: bool, plot: Path | None) -> None:
     click.echo("\n".join(json.dumps(asdict(curve)) for curve in curves) if json_ else growth.markdown(curves))
     for file in growth.draw(curves, plot) if plot else ():
         click.echo(file, err=True)
-
-
-def _print(wanted: bool, text: str) -> None:
-    if wanted:
-        click.echo(text)
 
 
 if __name__ == "__main__":

@@ -27,8 +27,8 @@ def longest(steps: int) -> float:
 
 def described(steps: int) -> str:
     counted = dict(line.split(": ") for line in git(_place(), "count-objects", "-v").splitlines())
-    size = sum(file.stat().st_size for file in (_place() / ".git").rglob("*") if file.is_file())
+    size = sum(512 * file.stat().st_blocks for file in (_place() / ".git").rglob("*"))
     return (
         f"After {steps:,} steps of {median(_taken(steps)):.1f} ms (median): {int(counted['count']):,} loose objects, "
-        f"{counted['packs']} packs, {size / 1e6:.1f} MB in .git."
+        f"{counted['packs']} packs, {size / 1e6:.1f} MB of disk in .git."
     )

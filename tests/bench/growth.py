@@ -18,7 +18,7 @@ from .rows import MIDDLE, SHORT, SMALL, rebuild
 
 FEW = 5  # steps of one measurement: more would lengthen a short history
 LABELS = {"iterations": f"iterations in the history ({SMALL} files)", "files": f"files ({MIDDLE:,} iterations)"}
-PEERS = ("the bash protocol", "git printing the history")
+PEERS = {"the bash protocol": "black", "git printing the history": "#888888"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +107,9 @@ def draw(measured: list[Curve], into: Path) -> list[Path]:
         for curve in (curve for curve in measured if curve.of == of):
             _line(axes, curve, names.index(curve.name))
         axes.set(xscale="log", yscale="log", xlabel=label)
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+            axis.set_minor_formatter("")
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
     left.set_ylabel("milliseconds")
@@ -120,6 +123,6 @@ def draw(measured: list[Curve], into: Path) -> list[Path]:
 
 
 def _line(axes: Any, curve: Curve, number: int) -> None:
-    looks = {"linestyle": "--", "color": "#666666"} if curve.name in PEERS else {"color": f"C{number}"}
+    looks = {"linestyle": "--", "color": PEERS[curve.name]} if curve.name in PEERS else {"color": f"C{number}"}
     sizes, values = zip(*curve.points, strict=True)
     axes.plot(sizes, values, marker="os^vDPX*"[number], markersize=6, label=curve.name, **looks)
