@@ -59,9 +59,10 @@ def parsed(command: str) -> click.Context:
     while isinstance(found, click.Group) and words and (below := found.get_command(click.Context(found), words[0])):
         found, words = below, words[1:]
     assert found is not cli, f"{command}: no such command"
-    return found.make_context(
-        found.name, [word for word in words if word != "-h"] or [], resilient_parsing="-h" in words
-    )
+    # A command remembers the help option of its first context: that has to be a child of the group's.
+    group = click.Context(cli, **cli.context_settings)
+    words, asked = [word for word in words if word != "-h"], "-h" in words
+    return found.make_context(found.name, words, parent=group, resilient_parsing=asked)
 
 
 # -- the texts -------------------------------------------------------------------------------------------------------

@@ -12,10 +12,10 @@ from conftest import Gitexp, Once, git, set_lr
 
 from gitexp import cache, history
 from gitexp.git import Repository
+from gitexp.markdown import experiment_md
 from gitexp.model import Ledger
 from gitexp.pending import Place
 from gitexp.rows import results_tsv
-from gitexp.views import experiment_md
 
 
 @pytest.fixture
