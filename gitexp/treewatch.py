@@ -31,7 +31,6 @@ from pathlib import Path
 
 from gitexp.git import Change, Repository
 from gitexp.inotify import Inotify
-from gitexp.text import from_bytes
 
 RECHECK = 10.0  # seconds after which git is asked again, whatever was seen
 LOCAL = {"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "bcachefs", "zfs", "tmpfs", "overlay"}
@@ -140,7 +139,7 @@ class TreeWatch:
 
     def _tree(self) -> str:
         """HEAD's tree: a DISCARD moves HEAD, and leaves that as it is."""
-        commit = _tip(self._repo)
+        commit = self._repo.resolve("HEAD") or ""
         if commit != self._head[0]:
             self._head = commit, self._repo.ref(f"{commit}^{{tree}}") or ""
         return self._head[1]
@@ -174,17 +173,6 @@ def _above(paths: Iterable[str]) -> set[str]:
             found.add(folder)
             folder = folder.rpartition("/")[0]
     return found
-
-
-def _tip(repo: Repository) -> str:
-    """HEAD's commit, from its files where they are as git has always kept them: that costs no process."""
-    try:
-        commit = from_bytes((repo.git_dir / "HEAD").read_bytes()).strip()
-        if commit.startswith("ref: refs/heads/"):
-            commit = from_bytes((repo.common_dir / commit[5:]).read_bytes()).strip()
-    except OSError:
-        commit = ""
-    return commit if re.fullmatch("[0-9a-f]{40,64}", commit) else repo.resolve("HEAD") or ""
 
 
 def _held(file: Path) -> tuple[int, bytes]:

@@ -65,7 +65,7 @@ def top(once: Once) -> Path:
         git("add", "link", cwd=place)
         git("commit", "-qm", "link", cwd=place)
 
-    place = once("watched", make)
+    place = once("tree-watched", make)
     git("update-index", "--refresh", cwd=place)
     return place
 
