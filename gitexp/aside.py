@@ -30,7 +30,7 @@ def set_aside(repo: Repository, place: Place, editable: Iterable[str], label: st
         if label:
             tree = write_tree(repo, tree_of(repo, "HEAD"), held)
             ref = f"refs/gitexp/saved/{label}-{tree[:8]}"
-            repo.update_refs(f"gitexp: {label} set aside", f"update {ref} {tree}")
+            repo.update_refs("gitexp: set aside", f"update {ref} {tree}")
         if staged:
             stage(repo, staged)
         swap(repo, held, wanted)

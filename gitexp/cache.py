@@ -24,6 +24,7 @@ from gitexp.stored import Stored
 
 FORMAT = 1  # raised when what is kept, or what is made of a commit, changes
 COMMITS = "commits"
+OFTEN = 16  # iterations after which they are kept: to read so many again takes a command two milliseconds
 Data = bytes | array  # type: ignore[type-arg]
 
 
@@ -70,7 +71,7 @@ def _column(folder: Path, name: str, page: dict[str, Any]) -> bytes:
 def _ledger(repo: Repository, place: Place, page: dict[str, Any], data: dict[str, bytes]) -> Ledger:
     commits = data.pop(COMMITS)
     columns = Columns(**{name: _typed(name, data[name]) for name in _names()})  # type: ignore[arg-type]
-    iterations = Stored(repo, columns, commits, page["width"], {})
+    iterations = Stored(repo, columns, commits, page["width"], {}, kept=page["count"])
     contract = iterations[0].contract
     if contract is None:
         raise ValueError("contract")
@@ -105,14 +106,20 @@ def _notes(data: dict[str, Any]) -> Notes:
 
 
 def save(place: Place, ledger: Ledger) -> None:
-    """Keep a ledger whose iterations are stored; only what is new is written. Without it commands are only slower."""
-    with suppress(OSError):
-        _save(place.directory / "cache", ledger)
+    """Keep a ledger whose iterations are stored, now and then: what is not kept is read again.
 
-
-def _save(folder: Path, ledger: Ledger) -> None:
+    Only what is new is written. Where it cannot be, commands are only slower.
+    """
     iterations = ledger.iterations
     assert isinstance(iterations, Stored)
+    if len(iterations) < iterations.kept + OFTEN and iterations.kept:
+        return
+    with suppress(OSError):
+        _save(place.directory / "cache", ledger, iterations)
+        iterations.kept = len(iterations)
+
+
+def _save(folder: Path, ledger: Ledger, iterations: Stored) -> None:
     data: dict[str, Data] = {name: getattr(ledger.columns, name) for name in _names()}
     data[COMMITS] = iterations.commits
     old = _kept_before(folder, iterations)

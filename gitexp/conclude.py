@@ -10,6 +10,7 @@ from gitexp.decide import decide
 from gitexp.diagnosis import Diagnosis, diagnose
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
+from gitexp.markdown import experiment_md
 from gitexp.model import Contract, Iteration, Ledger, Measurement, Status, Verdict, score_text
 from gitexp.observer import Observer
 from gitexp.pending import Candidate, Place
@@ -104,9 +105,10 @@ def finish(repo: Repository, place: Place, candidate: Candidate, observer: Obser
     """After the branch moved: what was absorbed of EXPERIMENT.md is sealed now, and the views show it."""
     ledger = history.load(repo, place.name)
     try:
-        rendering.sealed(repo, place, ledger, candidate.notebook)
+        computed = experiment_md(ledger)
+        rendering.sealed(repo, place, computed, candidate.notebook)
         if repo.branch() == place.branch:
-            rendering.write_views(repo, place, ledger)
+            rendering.write_views(repo, place, ledger, computed)
     except (GitexpError, OSError) as error:  # the verdict stands, whatever is in the way of the views
         observer.say(f"The views were not written: {error}. Later: gitexp render")
     place.forget_evidence()

@@ -28,6 +28,7 @@ LOCAL_VARIABLES = (
     "GIT_OBJECT_DIRECTORY GIT_PREFIX GIT_REPLACE_REF_BASE GIT_SHALLOW_FILE GIT_WORK_TREE"
 ).split()
 CHUNK = 1 << 18  # bytes that are read of a long history at once
+_OLD = ("update-ref", "unknown command: start")  # before git 2.27: a transaction is a process
 _REFTABLE = "refs/heads/.invalid"  # what HEAD's file names where git keeps its refs in another form
 _IN_PROGRESS = {
     "MERGE_HEAD": "merge",
@@ -348,8 +349,21 @@ class Repository:
         return f"{known.rsplit(' ', 2)[0]} {int(time.time())} {time.strftime('%z')}"
 
     def update_refs(self, reason: str, *commands: str) -> None:
-        """One ref transaction; ``commands`` are those of ``git update-ref --stdin``, old values included."""
-        self.run("update-ref", "-m", reason, "--stdin", stdin=os.fsencode("".join(c + "\n" for c in commands)))
+        """One ref transaction; ``commands`` are those of ``git update-ref --stdin``, old values included.
+
+        ``reason`` is for git's reflog. There is a process for each: let there be few.
+        """
+        words, lines = ("update-ref", "-m", reason, "--stdin"), "".join(f"{command}\n" for command in commands)
+        if _OLD in self._settings:
+            self.run(*words, stdin=os.fsencode(lines))
+            return
+        try:
+            self.ask(*words).ask(os.fsencode(f"start\n{lines}commit\n"), _committed)
+        except GitCommandError as error:
+            if _OLD[1] not in error.sentence:
+                raise
+            self._settings[_OLD] = ""
+            self.update_refs(reason, *commands)
 
 
 @contextmanager
@@ -371,6 +385,11 @@ def to_commit(found: Object) -> Commit:
         with suppress(LookupError, ValueError):
             message = message.decode(encoding.decode("ascii")).encode()
     return Commit(found.oid, tree, tuple(parents), message)
+
+
+def _committed(answer: IO[bytes]) -> None:
+    while line(answer) != "commit: ok":
+        pass
 
 
 def _object(answer: IO[bytes]) -> Object | None:

@@ -31,7 +31,7 @@ def seal_remark(repo: Repository, place: Place, ledger: Ledger, said: Remark, ob
     said = replace(said, base=ledger.tip)
     commit = repo.commit_tree(tree_of(repo, ledger.tip), ledger.tip, records.remark_message(said))
     with signals_wait(), place.moving():
-        repo.update_refs(f"gitexp: {said.kind} {said.of}", f"update refs/heads/{place.branch} {commit} {ledger.tip}")
+        repo.update_refs(f"gitexp: {said.kind}", f"update refs/heads/{place.branch} {commit} {ledger.tip}")
     if repo.root and repo.branch() == place.branch:
         try:
             write_views(repo, place, history.load(repo, place.name))

@@ -32,18 +32,21 @@ def unsealed(repo: Repository, place: Place, name: str) -> Notes:
     return Notes()
 
 
-def sealed(repo: Repository, place: Place, ledger: Ledger, notebook: str) -> None:
+def sealed(repo: Repository, place: Place, computed: str, notebook: str) -> None:
     """An iteration carries what ``notebook`` said: what EXPERIMENT.md says beyond that is new."""
-    if _computed(repo, place) != experiment_md(ledger):  # else its views are written already, and say more
+    if _computed(repo, place) != computed:  # else its views are written already, and say more
         write_file(place.rendered, notebook.encode())
         place.forget_rendering()
 
 
-def write_views(repo: Repository, place: Place, ledger: Ledger) -> None:
-    """Write results.tsv and EXPERIMENT.md at the top of the work tree; people's unsealed text stays in it."""
+def write_views(repo: Repository, place: Place, ledger: Ledger, computed: str = "") -> None:
+    """Write results.tsv and EXPERIMENT.md at the top of the work tree; people's unsealed text stays in it.
+
+    ``computed`` is EXPERIMENT.md where it is made already.
+    """
     edits = unsealed(repo, place, ledger.name)
     _exclude(repo)
-    computed = experiment_md(ledger)
+    computed = computed or experiment_md(ledger)
     place.write_rendering(current(repo), computed)
     table.write(repo, place, ledger)
     write_file(repo.top / NOTEBOOK, (experiment_md(ledger, edits) if edits != Notes() else computed).encode())

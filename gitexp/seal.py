@@ -80,7 +80,7 @@ def seal(repo: Repository, place: Place, candidate: Candidate, iteration: Iterat
 def _move(repo: Repository, place: Place, candidate: Candidate, iteration: Iteration, tip: str) -> None:
     """Move the branch and forget the candidate: the commit point."""
     with place.moving():
-        repo.update_refs(f"gitexp: {iteration.id} {iteration.status.value}", *_moves(place, candidate, iteration, tip))
+        repo.update_refs(f"gitexp: {iteration.status.value}", *_moves(place, candidate, iteration, tip))
 
 
 def _moves(place: Place, candidate: Candidate, iteration: Iteration, tip: str) -> tuple[str, str]:
@@ -127,7 +127,7 @@ def keep(repo: Repository, place: Place, candidate: Candidate) -> tuple[str, ...
     left = tuple(path for path, entry in candidate.changes.items() if file_entry(repo, path, entry) != entry)
     if left:
         with place.moving():
-            repo.update_refs(f"gitexp: {candidate.id} saved", f"update {saved_ref(candidate)} {candidate.tree}")
+            repo.update_refs("gitexp: saved", f"update {saved_ref(candidate)} {candidate.tree}")
     return left
 
 
@@ -139,7 +139,7 @@ def open_pending(repo: Repository, place: Place, candidate: Candidate) -> None:
     """From here the edit is safe: its bytes are objects, kept alive by a ref that only one step can create."""
     place.write_journal(candidate)
     with place.moving():
-        repo.update_refs(f"gitexp: {candidate.id} pending", f"create {place.ref} {candidate.tree}")
+        repo.update_refs("gitexp: pending", f"create {place.ref} {candidate.tree}")
 
 
 def give_up(repo: Repository, place: Place) -> None:

@@ -26,12 +26,14 @@ class Stored(Sequence[Iteration]):
         width: int,
         known: dict[str, Iteration],
         told: Sequence[str] = (),
+        kept: int = 0,
     ) -> None:
         self.columns = columns
         self.commits = commits
         self.width = width
         self._repo = repo
         self._known = known  # by commit: what was read already
+        self.kept = kept  # how many of them are kept on disk
         self.told = told  # what results.tsv says of each, where all were just read
 
     def plus(self, columns: Columns, iterations: Sequence[Iteration]) -> Stored:
@@ -40,7 +42,7 @@ class Stored(Sequence[Iteration]):
             self._known.clear()
         self._known.update({iteration.commit: iteration for iteration in iterations})
         more = b"".join(bytes.fromhex(iteration.commit) for iteration in iterations)
-        return Stored(self._repo, columns, self.commits + more, self.width, self._known)
+        return Stored(self._repo, columns, self.commits + more, self.width, self._known, kept=self.kept)
 
     def commit(self, at: int) -> str:
         return self.commits[at * self.width : (at + 1) * self.width].hex()
