@@ -51,13 +51,17 @@ def write_file(path: Path, data: bytes) -> None:
 
     Without fsync, as git does: on a busy disk one takes seconds, and a step makes several.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = part_of(path)
     try:
-        part.write_bytes(data)
+        try:
+            part.write_bytes(data)
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part.write_bytes(data)
         os.replace(part, path)
-    finally:
+    except BaseException:
         part.unlink(missing_ok=True)
+        raise
 
 
 def remove_folder(folder: Path) -> None:

@@ -53,22 +53,6 @@ def run(driver: Git, *args: str, stdin: bytes | None = None, env: Mapping[str, s
     return out
 
 
-def pipe(driver: Git, source: tuple[str, ...], sink: tuple[str, ...]) -> bytes:
-    """What the git command ``sink`` prints of what ``source`` prints; they run side by side."""
-    first = start(driver, *source)
-    assert first.stdout
-    assert first.stderr
-    second = start(driver, *sink, stdin=first.stdout.fileno())
-    first.stdout.close()
-    out, err = second.communicate()
-    with first.stderr:
-        said = first.stderr.read()
-    for process, args, words in ((first, source, said), (second, sink, err)):
-        if process.wait():
-            raise GitCommandError(args, process.returncode, words)
-    return out
-
-
 def start(
     driver: Git,
     *args: str,

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
+from typing import IO
 
 from git import Git
 
 from gitexp.driver import Batch, line, run
 
+_END = b"that was the diff\n"  # said back by git; in a diff a line of words starts with a sign
 REMEMBERED = 16  # files that are written again and again: those of the incumbent
 LARGE = 1 << 20  # bytes; a file that is larger is read again each time
 
 
 class Filters:
-    """One process hashes all files. It and what is remembered are given up when an attributes file changes."""
+    """One process hashes all files, and one compares them. They and what is remembered are given up when an attributes
+    file changes."""
 
     def __init__(self, driver: Git, top: Path, common_dir: Path) -> None:
         self._driver, self._top = driver, top
         self._everywhere = str(common_dir / "info" / "attributes")
         self._hashing = Batch(driver, "hash-object", "-w", "--stdin-paths")
+        form = ("-p", "--full-index", "--binary", "--no-ext-diff", "--no-textconv")
+        self._diffing = Batch(driver, "diff-tree", "--stdin", *form)
         self._attributes: dict[str, object] = {}  # by attributes file, its signature when it was last looked at
         self._smudged: dict[tuple[str, str], bytes] = {}
 
@@ -43,14 +49,30 @@ class Filters:
             self._smudged[path, blob] = data
         return data
 
+    def diff(self, old: str, new: str, paths: Iterable[str]) -> bytes:
+        """The diff between two trees, which differ at ``paths``."""
+        for path in paths:
+            self._look_at_attributes(path)
+        return self._diffing.ask(f"{old} {new}\n".encode() + _END, _diff)
+
     def _look_at_attributes(self, path: str) -> None:
         """Which filters a path has is read from files; git reads them once in a process."""
         files = [self._everywhere, *(str(self._top / folder / ".gitattributes") for folder in Path(path).parents)]
         now = {file: _signature(file) for file in files}
         if any(file in self._attributes and self._attributes[file] != seen for file, seen in now.items()):
             self._hashing.close()
+            self._diffing.close()
             self._smudged.clear()
         self._attributes.update(now)
+
+
+def _diff(answer: IO[bytes]) -> bytes:
+    lines = []
+    while (said := answer.readline()) != _END:
+        if not said:
+            raise EOFError
+        lines.append(said)
+    return b"".join(lines[1:])  # the first names the trees
 
 
 def _signature(file: str) -> tuple[int, ...] | None:

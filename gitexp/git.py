@@ -7,7 +7,7 @@ import re
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import IO
 
 from git import Git
 
-from gitexp.driver import Batch, GitCommandError, block, line, open_git, pipe, run, start
+from gitexp.driver import Batch, GitCommandError, block, line, open_git, run, start
 from gitexp.errors import GitexpError
 from gitexp.filters import Filters
 from gitexp.text import from_bytes
@@ -298,11 +298,18 @@ class Repository:
         """A tree of lines as ``git ls-tree -z`` prints them."""
         return self.ask("mktree", "-z", "--batch").ask(listing + b"\0", line)
 
-    def patch_id(self, old: str, new: str) -> str:
-        """The same for the same edit, wherever in the files it is made and on whatever commit."""
-        form = ("-p", "--full-index", "--binary", "--no-ext-diff", "--no-textconv")
-        out = pipe(self.driver, ("diff-tree", *form, old, new), ("patch-id", "--stable"))
-        return os.fsdecode(out).partition(" ")[0]
+    @contextmanager
+    def patch_id(self, old: str, new: str, paths: Iterable[str]) -> Iterator[Callable[[], str]]:
+        """The patch id of an edit of ``paths``, from one tree to another, while the caller does something else.
+
+        It is the same for the same edit, wherever in the files it is made and on whatever commit.
+        """
+        process = start(self.driver, "patch-id", "--stable", stdin=subprocess.PIPE)
+        assert process.stdin
+        with _ended(process):
+            process.stdin.write(self.filters.diff(old, new, paths))
+            process.stdin.close()
+            yield lambda: _answer(process).partition(" ")[0]
 
     def patch_ids(self, commits: bytes, context: int = 3) -> dict[str, str]:
         """By commit id, the patch id of its change; ``commits`` are lines for ``git diff-tree --stdin``."""
@@ -372,6 +379,9 @@ def _ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
         yield
     finally:
         process.terminate()
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            with suppress(BrokenPipeError):  # what it was not told any more
+                pipe.close() if pipe else None
         process.wait()
 
 
@@ -385,6 +395,15 @@ def to_commit(found: Object) -> Commit:
         with suppress(LookupError, ValueError):
             message = message.decode(encoding.decode("ascii")).encode()
     return Commit(found.oid, tree, tuple(parents), message)
+
+
+def _answer(process: subprocess.Popen[bytes]) -> str:
+    """What a process prints that has been told everything."""
+    assert process.stdout
+    out = os.fsdecode(process.stdout.read())
+    if process.wait():
+        raise GitCommandError(("patch-id",), process.returncode, b"")
+    return out
 
 
 def _committed(answer: IO[bytes]) -> None:

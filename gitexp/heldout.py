@@ -14,7 +14,6 @@ from gitexp.pending import Place
 from gitexp.recovery import recover
 from gitexp.remark import seal_remark
 from gitexp.replicates import check_comparable
-from gitexp.snapshot import tree_of
 from gitexp.step import check_contract
 from gitexp.worktree import check_ready, edits
 
@@ -43,7 +42,7 @@ def look(repo: Repository, name: str, identity: str, observer: Observer) -> Rema
 
 
 def _measure(repo: Repository, place: Place, ledger: Ledger, chosen: Iteration, observer: Observer) -> Measurement:
-    held, files = differing(repo, tree_of(repo, ledger.tip), chosen.tree, ledger.contract.edit)
+    held, files = differing(repo, ledger.tree, chosen.tree, ledger.contract.edit)
     run = Run(chosen.id, ledger.contract.seed, f"test-{chosen.run}", f"{chosen.id}.test", files, test=True)
     with borrowed(repo, place, held, files):
         measured = measure(repo, place, ledger.contract, run, observer)

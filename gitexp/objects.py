@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from gitexp.git import Repository
 
@@ -152,14 +153,19 @@ def _names(repo: Repository, tree: str) -> dict[str, _Name] | None:
     found = repo.object(f"{tree}^{{tree}}")
     if found is None:
         return None
+    return dict(_parsed(found.data, len(found.oid) // 2))
+
+
+@lru_cache(maxsize=32)  # the incumbent's are looked at again and again
+def _parsed(data: bytes, width: int) -> Mapping[str, _Name]:
     names: dict[str, _Name] = {}
-    at, width = 0, len(found.oid) // 2
-    while at < len(found.data):
-        space = found.data.index(b" ", at)
-        end = found.data.index(b"\0", space)
-        mode, name = found.data[at:space].decode("ascii").zfill(6), os.fsdecode(found.data[space + 1 : end])
+    at = 0
+    while at < len(data):
+        space = data.index(b" ", at)
+        end = data.index(b"\0", space)
+        mode, name = data[at:space].decode("ascii").zfill(6), os.fsdecode(data[space + 1 : end])
         at = end + 1 + width
-        names[name] = _Name(mode, found.data[end + 1 : at].hex(), name)
+        names[name] = _Name(mode, data[end + 1 : at].hex(), name)
     return names
 
 

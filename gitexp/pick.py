@@ -224,7 +224,9 @@ def _present(repo: Repository, ledger: Ledger, start: str) -> dict[str, str]:
 
 
 def _patch(repo: Repository, iteration: Iteration) -> str:
-    return repo.patch_id(iteration.base, iteration.commit) if iteration.contract else iteration.patch
+    if not iteration.contract:
+        return iteration.patch
+    return repo.patch_ids(f"{iteration.commit}\n".encode()).get(iteration.commit, "")
 
 
 def _edits(repo: Repository, since: str, ledger: Ledger) -> dict[str, str]:

@@ -14,7 +14,6 @@ from gitexp.pending import Place
 from gitexp.recovery import recover
 from gitexp.rendering import write_views
 from gitexp.seal import signals_wait
-from gitexp.snapshot import tree_of
 
 
 def remark(repo: Repository, name: str, make: Callable[[Ledger], Remark], observer: Observer) -> Remark:
@@ -29,7 +28,7 @@ def remark(repo: Repository, name: str, make: Callable[[Ledger], Remark], observ
 
 def seal_remark(repo: Repository, place: Place, ledger: Ledger, said: Remark, observer: Observer) -> Remark:
     said = replace(said, base=ledger.tip)
-    commit = repo.commit_tree(tree_of(repo, ledger.tip), ledger.tip, records.remark_message(said))
+    commit = repo.commit_tree(ledger.tree, ledger.tip, records.remark_message(said))
     with signals_wait(), place.moving():
         repo.update_refs(f"gitexp: {said.kind}", f"update refs/heads/{place.branch} {commit} {ledger.tip}")
     if repo.root and repo.branch() == place.branch:

@@ -35,7 +35,8 @@ def unsealed(repo: Repository, place: Place, name: str) -> Notes:
 def sealed(repo: Repository, place: Place, computed: str, notebook: str) -> None:
     """An iteration carries what ``notebook`` said: what EXPERIMENT.md says beyond that is new."""
     if _computed(repo, place) != computed:  # else its views are written already, and say more
-        write_file(place.rendered, notebook.encode())
+        if read(place.rendered) != notebook:
+            write_file(place.rendered, notebook.encode())
         place.forget_rendering()
 
 

@@ -34,6 +34,7 @@ def snapshot(
     base_tree = tree_of(repo, base)
     changes = edits(repo, paths)
     tree = write_tree(repo, base_tree, changes)
+    things, patch = ((), "") if contract else _edit(repo, base_tree, tree, changes)
     return Candidate(
         id=identity,
         run=uuid.uuid4().hex,
@@ -48,14 +49,17 @@ def snapshot(
         work_tree=str(repo.top),
         params=params,
         contract=contract,
-        things=() if contract else _things(repo, base, changes),
-        patch="" if contract else repo.patch_id(base_tree, tree),
+        things=things,
+        patch=patch,
     )
 
 
-def _things(repo: Repository, base: str, changes: Mapping[str, Entry | None]) -> tuple[str, ...]:
-    """What the edit changes, by syntax."""
-    return changed(_contents(repo, base, changes))
+def _edit(
+    repo: Repository, base_tree: str, tree: str, changes: Mapping[str, Entry | None]
+) -> tuple[tuple[str, ...], str]:
+    """What the edit changes, by syntax, and its patch id."""
+    with repo.patch_id(base_tree, tree, changes) as patch:
+        return changed(_contents(repo, base_tree, changes)), patch()
 
 
 def shorter(repo: Repository, candidate: Candidate) -> int:
