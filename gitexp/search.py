@@ -21,18 +21,18 @@ LISTED = (ONE_AT_A_TIME, GRID)  # their settings are known beforehand, and come 
 DRAWS = 1000  # of a setting that was not tried yet
 
 
-def next_setting(space: Space, kind: str, ledger: Ledger, skipped: Iterable[Setting] = ()) -> Setting | None:
-    """What is to be tried next, but for what was ``skipped``; ``None`` when nothing is left."""
+def next_setting(space: Space, kind: str, ledger: Ledger, tried: Iterable[Setting]) -> Setting | None:
+    """What is to be tried next, but for what was ``tried``; ``None`` when nothing is left."""
     if kind in LISTED:
-        return next(remaining(space, kind, ledger, skipped), None)
-    is_new = _is_new(space, ledger, skipped)
+        return next(remaining(space, kind, tried), None)
+    is_new = _is_new(space, tried)
     suggested = suggest(space, ledger, _seed(ledger), is_new) if kind == TPE else None
     return suggested or _drawn(space, ledger, is_new)
 
 
-def remaining(space: Space, kind: str, ledger: Ledger, skipped: Iterable[Setting] = ()) -> Iterator[Setting]:
+def remaining(space: Space, kind: str, tried: Iterable[Setting]) -> Iterator[Setting]:
     """What is left of a search that comes to an end, in order, should the incumbent stay."""
-    return filter(_is_new(space, ledger, skipped), _one_by_one(space) if kind == ONE_AT_A_TIME else _product(space))
+    return filter(_is_new(space, tried), _one_by_one(space) if kind == ONE_AT_A_TIME else _product(space))
 
 
 def _one_by_one(space: Space) -> Iterator[Setting]:
@@ -44,11 +44,11 @@ def _product(space: Space) -> Iterator[Setting]:
     return (dict(zip(names, values, strict=True)) for values in product(*(d.values for d in space.dimensions)))
 
 
-def _is_new(space: Space, ledger: Ledger, skipped: Iterable[Setting]) -> Callable[[Setting], bool]:
+def _is_new(space: Space, tried: Iterable[Setting]) -> Callable[[Setting], bool]:
     """Whether a setting was not tried: by a sweep, nor by an incumbent that had these values of its own."""
-    tried = {_key(setting) for setting in (*(dict(i.params) for i in ledger.iterations), *skipped)}
+    known = {_key(setting) for setting in tried}
     held = [_key(setting) for setting in space.held.values()]
-    return lambda setting: (key := _key(setting)) not in tried and not any(key <= other for other in held)
+    return lambda setting: (key := _key(setting)) not in known and not any(key <= other for other in held)
 
 
 def _key(setting: Setting) -> frozenset[tuple[str, object]]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from statistics import fmean
 
 from gitexp import constants, editable
 from gitexp.constants import Located
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
-from gitexp.model import Iteration, Ledger, Status
+from gitexp.model import Ledger, Status
 from gitexp.pending import Place
 from gitexp.proposal import Proposal
 from gitexp.prune import check_prunable, median_pruner
@@ -31,7 +32,7 @@ class Sweep:
 
 def open_sweep(repo: Repository, ledger: Ledger, asked: Iterable[str], kind: str, prune: bool) -> Sweep:
     """The sweep that is asked for, in words like ``DEPTH=2,4``. Raises for what the incumbent's files cannot take."""
-    files = _files(repo, ledger)
+    files = editable.sources(repo, ledger.incumbent.tree, ledger.contract.edit)
     dimensions = tuple(_fitted(files, parse(words)) for words in asked)
     names = [dimension.name for dimension in dimensions]
     if twice := [name for name in names if names.count(name) > 1]:
@@ -61,40 +62,78 @@ class Setter:
 
 @dataclass(slots=True)
 class Settings:
-    """The settings of a sweep, one after another: a :class:`gitexp.loop.Source`."""
+    """The settings of a sweep, one after another: a :class:`gitexp.loop.Source`. Each iteration is looked at once."""
 
     repo: Repository
     sweep: Sweep
     can_be_made_again: bool = True
     _skipped: list[Params] = field(default_factory=list)  # what was refused in this run
     _last: Params = ()
+    _trees: Trees = field(init=False)
+    _tried: dict[str, Setting] = field(default_factory=dict)  # by commit
+
+    def __post_init__(self) -> None:
+        self._trees = Trees(self.repo)
 
     def next(self, ledger: Ledger, refusal: GitexpError | None) -> Setter | None:
         if refusal:
             self._skipped.append(self._last)
-        setter = _propose(self.repo, ledger, self.sweep, self._skipped)
+        setter = self._propose(ledger)
         self._last = setter.proposal.params if setter else ()
         return setter
 
+    def left(self, ledger: Ledger) -> list[tuple[str, Setting]]:
+        """The messages and settings that are known beforehand, should the incumbent stay."""
+        space = self._space(ledger, self._files(ledger))
+        settings = remaining(space, self.sweep.kind, self._known(ledger)) if self.sweep.kind in LISTED else ()
+        return [(space.message(setting), setting) for setting in settings]
 
-def _propose(repo: Repository, ledger: Ledger, sweep: Sweep, skipped: Iterable[Params]) -> Setter | None:
-    """What makes the next edit; ``None`` when nothing is left."""
-    files = _files(repo, ledger)
-    space = _space(repo, ledger, sweep, files)
-    setting = next_setting(space, sweep.kind, ledger, map(dict, skipped))
-    if setting is None:
-        return None
-    found = {name: constants.find(files, name) for name in setting}
-    written = {name: constants.literal(found[name], value) for name, value in setting.items()}
-    pruner = median_pruner(ledger) if sweep.prune else None
-    return Setter(repo, tuple(files), Proposal(space.message(written), params=tuple(written.items()), pruner=pruner))
+    def _propose(self, ledger: Ledger) -> Setter | None:
+        """What makes the next edit; ``None`` when nothing is left."""
+        files = self._files(ledger)
+        space = self._space(ledger, files)
+        setting = next_setting(space, self.sweep.kind, ledger, self._known(ledger))
+        if setting is None:
+            return None
+        found = {name: constants.find(files, name) for name in setting}
+        written = {name: constants.literal(found[name], value) for name, value in setting.items()}
+        pruner = median_pruner(ledger) if self.sweep.prune else None
+        proposal = Proposal(space.message(written), params=tuple(written.items()), pruner=pruner)
+        return Setter(self.repo, tuple(files), proposal)
+
+    def _files(self, ledger: Ledger) -> Mapping[str, bytes]:
+        return self._trees.files(ledger.incumbent.tree, ledger.contract.edit)
+
+    def _space(self, ledger: Ledger, files: Mapping[str, bytes]) -> Space:
+        found = tuple(constants.find(files, dimension.name) for dimension in self.sweep.dimensions)
+        places = tuple((located.path, located.name) for located in found)
+        kept = ledger.last(Status.KEEP, len(ledger.iterations))
+        held = {iteration.id: self._trees.values(iteration.tree, places) for iteration, _ in kept}
+        return Space(self.sweep.dimensions, held)
+
+    def _known(self, ledger: Ledger) -> list[Setting]:
+        """What iterations set, and what was refused."""
+        looked = len(self._tried)
+        commits = list(self._tried)
+        if looked > len(ledger.iterations) or (looked and ledger.iterations[looked - 1].commit != commits[-1]):
+            self._tried.clear()
+        more = ledger.iterations[len(self._tried) :]
+        self._tried |= {iteration.commit: dict(iteration.params) for iteration in more}
+        return [*filter(None, self._tried.values()), *map(dict, self._skipped)]
 
 
-def planned(repo: Repository, ledger: Ledger, sweep: Sweep) -> list[tuple[str, Setting]]:
-    """The messages and settings that are known beforehand, should the incumbent stay."""
-    space = _space(repo, ledger, sweep, _files(repo, ledger))
-    settings = remaining(space, sweep.kind, ledger) if sweep.kind in LISTED else ()
-    return [(space.message(setting), setting) for setting in settings]
+class Trees:
+    """What is in the editable files of a tree, and what their constants are: each tree is read once."""
+
+    def __init__(self, repo: Repository) -> None:
+        self.files = cache(partial(editable.sources, repo))
+        self.values = cache(self._values)
+
+    def _values(self, tree: str, places: tuple[tuple[str, str], ...]) -> Setting:
+        """``places`` are the constants' paths and names; one that the tree does not have is left out."""
+        files = self.files(tree, tuple(dict.fromkeys(path for path, _ in places)))
+        there = [(name, _found(files, name)) for _, name in places]
+        return {name: one.constant.source for name, one in there if one}
 
 
 def seconds_per_step(ledger: Ledger) -> float:
@@ -134,20 +173,3 @@ def _fitted_range(located: Located, range_: Range) -> Range:
             f"gitexp sweep {located.name}=1..8   # or write it as a float first: {constant.source}.0",
         )
     return replace(range_, name=located.name)
-
-
-def _files(repo: Repository, ledger: Ledger) -> dict[str, bytes]:
-    return editable.sources(repo, ledger.incumbent.tree, ledger.contract.edit)
-
-
-def _space(repo: Repository, ledger: Ledger, sweep: Sweep, files: Mapping[str, bytes]) -> Space:
-    found = [constants.find(files, dimension.name) for dimension in sweep.dimensions]
-    kept = [iteration for iteration in ledger.iterations if iteration.status is Status.KEEP]
-    return Space(sweep.dimensions, {iteration.id: _values(repo, iteration, found) for iteration in kept})
-
-
-def _values(repo: Repository, iteration: Iteration, found: Iterable[Located]) -> Setting:
-    """What the constants are in an iteration; one that it did not have is left out."""
-    files = editable.sources(repo, iteration.tree, {located.path for located in found})
-    there = [(located.name, _found(files, located.name)) for located in found]
-    return {name: one.constant.source for name, one in there if one}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pytest
@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_records import BASELINE, CONTRACT, CRASH
 
+from gitexp import search
 from gitexp.errors import GitexpError
 from gitexp.model import Direction, Ledger, Measurement, Notes, Sample, Status
-from gitexp.search import GRID, ONE_AT_A_TIME, RANDOM, TPE, next_setting, remaining
+from gitexp.search import GRID, ONE_AT_A_TIME, RANDOM, TPE
 from gitexp.space import Choices, Range, Setting, Space, parse
 
 PURE = settings(max_examples=100, deadline=None, derandomize=True, database=None)
@@ -30,6 +31,18 @@ def ledger(*tried: tuple[Mapping[str, str], float | None], name: str = "train") 
             replace(CRASH, id=identity, status=status, measurement=measured, params=tuple(setting.items()))
         )
     return Ledger(name, "c" * 40, CONTRACT, tuple(iterations), Notes())
+
+
+def tried(known: Ledger) -> list[Setting]:
+    return [dict(iteration.params) for iteration in known.iterations if iteration.params]
+
+
+def next_setting(space: Space, kind: str, known: Ledger) -> Setting | None:
+    return search.next_setting(space, kind, known, tried(known))
+
+
+def remaining(space: Space, kind: str, known: Ledger, skipped: Sequence[Setting] = ()) -> list[Setting]:
+    return list(search.remaining(space, kind, [*tried(known), *skipped]))
 
 
 def space(*asked: str, **held: str) -> Space:
@@ -137,15 +150,15 @@ def test_one_at_a_time_tries_each_value_but_the_incumbents() -> None:
 def test_what_an_earlier_incumbent_had_or_a_sweep_tried_is_not_tried_again() -> None:
     searched = Space((parse("DEPTH=2,4,8,16"),), {"exp000": {"DEPTH": "2"}, "exp002": {"DEPTH": "8"}})
     known = ledger(({"DEPTH": "4.0"}, None), ({"DEPTH": "8"}, 2.0))
-    assert list(remaining(searched, ONE_AT_A_TIME, known)) == [{"DEPTH": "16"}]
-    assert list(remaining(searched, ONE_AT_A_TIME, known, [{"DEPTH": "16"}])) == []
+    assert remaining(searched, ONE_AT_A_TIME, known) == [{"DEPTH": "16"}]
+    assert remaining(searched, ONE_AT_A_TIME, known, [{"DEPTH": "16"}]) == []
 
 
 def test_a_setting_of_several_constants_is_none_of_one() -> None:
     searched = space("DEPTH=4", "LR=0.3", DEPTH="2", LR="0.1")
     known = ledger(({"DEPTH": "4", "LR": "0.3"}, 3.0))
     assert next_setting(searched, ONE_AT_A_TIME, known) == {"DEPTH": "4"}
-    assert list(remaining(searched, GRID, known)) == []
+    assert remaining(searched, GRID, known) == []
 
 
 # -- grid --------------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from gitexp.git import Repository
 from gitexp.loop import Limits
 from gitexp.model import Ledger
 from gitexp.search import KINDS, LISTED, ONE_AT_A_TIME
-from gitexp.sweep import Settings, Sweep, open_sweep, planned, seconds_per_step
+from gitexp.sweep import Settings, Sweep, open_sweep, seconds_per_step
 from gitexp.text import duration, printable
 
 
@@ -68,7 +68,7 @@ def sweep(
 
 
 def _print_plan(repo: Repository, ledger: Ledger, opened: Sweep, steps: int | None, json_: bool) -> None:
-    plan = planned(repo, ledger, opened)[:steps]
+    plan = Settings(repo, opened).left(ledger)[:steps]
     count = len(plan) if opened.kind in LISTED else steps or 0
     each = seconds_per_step(ledger)
     if json_:
