@@ -1,7 +1,7 @@
 """Faults from outside the product: a command line that dies, or is failed, at its k-th git call, file write or fork.
 
-Python's audit events are the fault points, so the product's code has none; what must hold afterwards is checked with
-plain git commands, which share no code with the product.
+Audit events of Python, and what the kept processes of git are told, are the fault points, so the product has none;
+what must hold afterwards is checked with plain git commands, which share no code with the product.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import click
 from conftest import git
 
 from gitexp.cli import COMMANDS, cli, main
+from gitexp.driver import Batch
 
 for _name in COMMANDS:  # what is imported here is no fault point there
     cli.get_command(click.Context(cli), _name)
@@ -77,15 +79,20 @@ def _child(folder: Path, args: tuple[str, ...], at: int, fault: Fault, output: P
         sys.dont_write_bytecode = True
         count, seen, me = os.open(points, os.O_WRONLY | os.O_APPEND), 0, os.getpid()
 
-        def hook(event: str, arguments: tuple[object, ...]) -> None:
+        def point() -> None:
             nonlocal seen
-            if os.getpid() == me and _changes_something(event, arguments):
+            if os.getpid() == me:
                 seen += 1
                 os.write(count, b".")
                 if seen == at:
                     fault()
 
+        def hook(event: str, arguments: tuple[object, ...]) -> None:
+            if _changes_something(event, arguments):
+                point()
+
         sys.addaudithook(hook)
+        _strike_beside_kept_processes(point)
         main()
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else 0
@@ -95,6 +102,22 @@ def _child(folder: Path, args: tuple[str, ...], at: int, fault: Fault, output: P
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def _strike_beside_kept_processes(point: Callable[[], None]) -> None:
+    """Before and after what a git process that is kept open is told to change."""
+    ask = Batch.ask
+
+    def struck(self: Batch, question: bytes, read: Callable[[IO[bytes]], object]) -> object:
+        changes = self._args[0] in ("update-ref", "hash-object", "mktree")
+        if changes:
+            point()
+        answer = ask(self, question, read)
+        if changes:
+            point()
+        return answer
+
+    Batch.ask = struck  # type: ignore[assignment,method-assign]
 
 
 def _changes_something(event: str, arguments: tuple[object, ...]) -> bool:
@@ -193,8 +216,8 @@ def check(folder: Path, old_tip: str, candidate: str, expected: str) -> bool:
 
 
 def _check_clean(folder: Path) -> None:
-    rubbish = [p for p in folder.rglob("*") if p.name.endswith((".lock", ".part")) and p.name != "gitexp.lock"]
-    assert not rubbish
+    rubbish = [p for p in folder.rglob("*") if p.name.endswith((".lock", ".part")) and not p.name.startswith("gitexp")]
+    assert not rubbish, rubbish
     assert git("for-each-ref", "refs/gitexp", cwd=folder) == ""
     left = {p.name for p in (folder / ".git/gitexp/train").iterdir()}
     assert left <= {"lock", "EXPERIMENT.md", "run", "logs", "evidence.json", "cache", "results.json"}, left
