@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gitexp import trailers
-from gitexp.git import Commit
+from gitexp.commits import Commit
 from gitexp.model import BRANCH_PREFIX, Iteration, Ledger, Status, score_text
 from gitexp.text import one_line
 

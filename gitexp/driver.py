@@ -9,8 +9,8 @@ from __future__ import annotations
 import io
 import os
 import subprocess
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TypeVar
 
@@ -69,6 +69,19 @@ def start(
     return process
 
 
+@contextmanager
+def ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """See that a process is gone in the end, whatever it still had to say."""
+    try:
+        yield
+    finally:
+        process.terminate()
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            with suppress(BrokenPipeError):  # what it was not told any more
+                pipe.close() if pipe else None
+        process.wait()
+
+
 class Batch:
     """A git process that answers one question after another: a write and a read each, not a process each.
 
@@ -108,11 +121,8 @@ class Batch:
     def close(self) -> None:
         process, self._process = self._process, None
         if process:
-            process.terminate()
-            for pipe in (process.stdin, process.stdout):
-                with suppress(BrokenPipeError):  # what it was not told any more
-                    pipe.close() if pipe else None
-            process.wait()
+            with ended(process):
+                pass
 
     def __del__(self) -> None:
         self.close()

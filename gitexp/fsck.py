@@ -14,6 +14,7 @@ from shlex import quote
 from gitexp import history, hook, locks, notebook, rendering
 from gitexp.audit import audit
 from gitexp.blocks import check_blocks
+from gitexp.commits import listed
 from gitexp.copies import Origin, check_copies, origin
 from gitexp.errors import GitexpError
 from gitexp.finding import Finding
@@ -155,7 +156,7 @@ def _check_founding(repo: Repository, baseline: Sealed) -> Iterator[Finding]:
     if baseline.iteration and baseline.iteration.number:
         yield Finding("contract", f"{baseline.name} brings a contract of its own amid an experiment.", look)
         return
-    below = [Sealed.of(commit) for commit in repo.log("--first-parent", "-2", baseline.parent)]
+    below = [Sealed.of(commit) for commit in listed(repo, "--first-parent", "-2", baseline.parent)]
     sealed = below[0] if below[0].is_own else next((one for one in below[1:] if one.oid == below[0].reverts), None)
     if sealed is None or not sealed.is_own:
         return

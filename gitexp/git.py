@@ -7,15 +7,15 @@ import re
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
 from git import Git
 
-from gitexp.driver import Batch, GitCommandError, block, line, open_git, run, start
+from gitexp.driver import Batch, GitCommandError, block, ended, line, open_git, run, start
 from gitexp.errors import GitexpError
 from gitexp.filters import Filters
 from gitexp.text import from_bytes
@@ -27,7 +27,6 @@ LOCAL_VARIABLES = (
     "GIT_IMPLICIT_WORK_TREE GIT_INDEX_FILE GIT_INTERNAL_SUPER_PREFIX GIT_LITERAL_PATHSPECS GIT_NO_REPLACE_OBJECTS "
     "GIT_OBJECT_DIRECTORY GIT_PREFIX GIT_REPLACE_REF_BASE GIT_SHALLOW_FILE GIT_WORK_TREE"
 ).split()
-CHUNK = 1 << 18  # bytes that are read of a long history at once
 _OLD = ("update-ref", "unknown command: start")  # before git 2.27: a transaction is a process
 _REFTABLE = "refs/heads/.invalid"  # what HEAD's file names where git keeps its refs in another form
 _IN_PROGRESS = {
@@ -39,14 +38,6 @@ _IN_PROGRESS = {
     "rebase-apply": "rebase",
     "BISECT_LOG": "bisect",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Commit:
-    oid: str
-    tree: str
-    parents: tuple[str, ...]
-    message: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +164,7 @@ class Repository:
 
     def object(self, name: str) -> Object | None:
         """What git finds under a name: a revision, or an object id. A name that ends in ``^{tree}`` finds a tree."""
-        return None if "\n" in name else self.ask("cat-file", "--batch").ask(os.fsencode(name + "\n"), _object)
+        return None if "\n" in name else self.ask("cat-file", "--batch").ask(os.fsencode(name + "\n"), to_object)
 
     def resolve(self, revision: str) -> str | None:
         """The commit id of ``revision``, if there is such a commit."""
@@ -226,57 +217,6 @@ class Repository:
         folder = self.setting("rev-parse", "--git-path", "hooks") or "hooks"
         return Path(os.path.join(self.root or self.git_dir, folder, name))
 
-    def first_parent_log(self, tip: str) -> Iterator[Commit]:
-        """The commits from ``tip`` back along first parents, streamed: the caller may stop anywhere."""
-        listing = start(self.driver, "rev-list", "--first-parent", tip, "--")
-        assert listing.stdout
-        with _ended(listing), listing.stdout:
-            yield from self._stream(listing.stdout.fileno())
-            if listing.wait():
-                assert listing.stderr
-                raise GitCommandError(("rev-list",), listing.returncode, listing.stderr.read())
-
-    def stream(self, oids: Iterable[str]) -> Iterator[Commit]:
-        """Commits by object id, any number of them."""
-        with tempfile.TemporaryFile() as file:
-            file.writelines(f"{oid}\n".encode() for oid in oids)
-            file.seek(0)
-            yield from self._stream(file.fileno())
-
-    def _stream(self, listing: int) -> Iterator[Commit]:
-        printing = start(self.driver, "cat-file", "--batch", "--buffer", stdin=listing)
-        assert printing.stdout
-        with _ended(printing), printing.stdout, open(printing.stdout.fileno(), "rb", CHUNK, closefd=False) as stream:
-            while head := stream.readline():
-                oid, kind, size = head.decode("ascii").split()  # a missing one raises
-                yield to_commit(Object(oid, kind, block(stream, int(size))))
-
-    def commits(self, oids: Sequence[str]) -> list[Commit]:
-        """Commits by object id, a few of them. Raises for one that is not here."""
-        if not oids:
-            return []
-        question = "".join(f"{oid}\n" for oid in oids).encode()
-        found = self.ask("cat-file", "--batch").ask(question, lambda answer: [_object(answer) for _ in oids])
-        if None in found:
-            raise GitexpError(
-                f"The commit {oids[found.index(None)]} is missing.", "git fsck   # then fetch it from a clone"
-            )
-        return [to_commit(each) for each in found if each]
-
-    def log(self, *which: str) -> Iterator[Commit]:
-        """The commits that ``which`` names, in the words of git log, newest first, streamed."""
-        args = ("log", "-z", "--no-use-mailmap", "--no-show-signature", "--no-color", "--encoding=UTF-8")
-        process = start(self.driver, *args, "--format=%H %T %P%n%B", *which, "--")
-        assert process.stdout
-        assert process.stderr
-        with _ended(process), process.stdout, process.stderr:
-            for record in _split(process.stdout):
-                head, _, message = record.partition(b"\n")
-                oid, tree, *parents = head.decode("ascii").split(" ")
-                yield Commit(oid, tree, tuple(filter(None, parents)), message)
-            if process.wait():
-                raise GitCommandError(args, process.returncode, process.stderr.read())
-
     def changes(self) -> list[Change]:
         """Every tracked path that differs from HEAD, in the index or in the work tree."""
         out = self.run(
@@ -306,7 +246,7 @@ class Repository:
         """
         process = start(self.driver, "patch-id", "--stable", stdin=subprocess.PIPE)
         assert process.stdin
-        with _ended(process):
+        with ended(process):
             process.stdin.write(self.filters.diff(old, new, paths))
             process.stdin.close()
             yield lambda: _answer(process).partition(" ")[0]
@@ -373,30 +313,6 @@ class Repository:
             self.update_refs(reason, *commands)
 
 
-@contextmanager
-def _ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        process.terminate()
-        for pipe in (process.stdin, process.stdout, process.stderr):
-            with suppress(BrokenPipeError):  # what it was not told any more
-                pipe.close() if pipe else None
-        process.wait()
-
-
-def to_commit(found: Object) -> Commit:
-    """A commit as git stores it: lines with a key each, an empty line, the message."""
-    head, _, message = found.data.partition(b"\n\n")
-    keys, _, _ = head.partition(b"\nauthor ")
-    tree, *parents = [each.partition(b" ")[2].decode("ascii") for each in keys.split(b"\n")]
-    if b"\nencoding " in head:
-        encoding = head.partition(b"\nencoding ")[2].partition(b"\n")[0]
-        with suppress(LookupError, ValueError):
-            message = message.decode(encoding.decode("ascii")).encode()
-    return Commit(found.oid, tree, tuple(parents), message)
-
-
 def _answer(process: subprocess.Popen[bytes]) -> str:
     """What a process prints that has been told everything."""
     assert process.stdout
@@ -411,7 +327,7 @@ def _committed(answer: IO[bytes]) -> None:
         pass
 
 
-def _object(answer: IO[bytes]) -> Object | None:
+def to_object(answer: IO[bytes]) -> Object | None:
     words = line(answer).rsplit(" ", 2)
     if len(words) < 3 or not words[2].isdecimal():  # "NAME missing", "NAME ambiguous"
         return None
@@ -423,16 +339,6 @@ def _named_in(file: Path) -> str:
     """The ref that a symbolic ref's file names; empty where it holds an object id, or is not there."""
     text = os.fsdecode(file.read_bytes()) if file.is_file() else ""
     return text.removeprefix("ref:").strip() if text.startswith("ref:") else ""
-
-
-def _split(stream: IO[bytes]) -> Iterator[bytes]:
-    """The NUL-terminated records of a stream."""
-    rest = b""
-    while chunk := stream.read(1 << 16):
-        *records, rest = (rest + chunk).split(b"\0")
-        yield from records
-    if rest:
-        yield rest
 
 
 def _change(record: str) -> Change:

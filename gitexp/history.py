@@ -7,9 +7,10 @@ from shlex import quote
 
 from gitexp import cache, canonical, records, trailers
 from gitexp.columns import Columns, Row
+from gitexp.commits import Commit, first_parents, to_commit
 from gitexp.decide import settle
 from gitexp.errors import GitexpError
-from gitexp.git import Commit, Repository, to_commit
+from gitexp.git import Repository
 from gitexp.model import BRANCH_PREFIX, Contract, Iteration, Ledger, Notes, Remark, Sample, Status, row
 from gitexp.pending import Place
 from gitexp.rows import told
@@ -85,8 +86,7 @@ def _check_readable(repo: Repository, branch: str) -> None:
 def read(repo: Repository, name: str, tip: str) -> Ledger:
     """As :func:`load`, from git's commits alone."""
     scan, found = _Scan(), _Found()
-    commits = repo.first_parent_log(tip)
-    for commit in commits:
+    for commit in first_parents(repo, tip):
         iteration = scan.take(commit)
         if iteration:
             found.add(iteration)

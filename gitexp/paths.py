@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from shlex import quote
 
 from gitexp.changes import code_lines
+from gitexp.commits import Commit
 from gitexp.finding import Finding
-from gitexp.git import Commit, Repository
+from gitexp.git import Repository
 from gitexp.model import Contract
 from gitexp.objects import entries
 from gitexp.stretch import Sealed, Stretch

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from shlex import quote
 
 from gitexp import digest
+from gitexp.commits import first_parents
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
 from gitexp.markdown import experiment_md
@@ -89,7 +90,7 @@ def _merge_base(repo: Repository, ledger: Ledger, base: str) -> str:
 
 def is_ours(repo: Repository, commit: str, name: str) -> bool:
     """Whether a review of this experiment that ends with ``commit`` is as gitexp made it."""
-    return digest.is_of(next(repo.first_parent_log(commit)), name)
+    return digest.is_of(next(first_parents(repo, commit)), name)
 
 
 def _seal(work: Repository, ledger: Ledger, record: str) -> str:

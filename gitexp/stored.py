@@ -7,8 +7,9 @@ from typing import overload
 
 from gitexp import canonical, records, trailers
 from gitexp.columns import Columns
+from gitexp.commits import Commit, some, stream
 from gitexp.errors import GitexpError
-from gitexp.git import Commit, Repository
+from gitexp.git import Repository
 from gitexp.model import Iteration
 
 FEW = 256  # iterations that are asked of a process that is kept open; for more a stream of their own is faster
@@ -74,7 +75,7 @@ class Stored(Sequence[Iteration]):
     def _read(self, places: Sequence[int]) -> list[Iteration]:
         wanted = [self.commit(at) for at in places]
         missing = [oid for oid in wanted if oid not in self._known]
-        self._known.update({commit.oid: _iteration(commit) for commit in self._repo.commits(missing)})
+        self._known.update({commit.oid: _iteration(commit) for commit in some(self._repo, missing)})
         found = [self._known[oid] for oid in wanted]
         if len(self._known) > REMEMBERED:
             self._known.clear()
@@ -85,7 +86,7 @@ class Stored(Sequence[Iteration]):
         if len(places) <= FEW:
             yield from self._read(places)
         else:
-            yield from map(_iteration, self._repo.stream(map(self.commit, places)))
+            yield from map(_iteration, stream(self._repo, map(self.commit, places)))
 
 
 def _iteration(commit: Commit) -> Iteration:

@@ -13,7 +13,8 @@ from enum import Enum
 from itertools import pairwise
 
 from gitexp import records, trailers
-from gitexp.git import Commit, Repository
+from gitexp.commits import Commit, first_parents, listed
+from gitexp.git import Repository
 from gitexp.model import Contract, Iteration, Remark, Status
 from gitexp.text import one_line
 from gitexp.trailers import Message
@@ -125,7 +126,7 @@ def of_experiment(repo: Repository, tip: str) -> Stretch | None:
     nearest copy of one; ``None`` when there is neither."""
     walked: list[Sealed] = []
     copied = 0
-    for commit in repo.first_parent_log(tip):
+    for commit in first_parents(repo, tip):
         walked.append(sealed := Sealed.of(commit))
         if sealed.is_baseline and sealed.is_own:
             return Stretch(Kind.EXPERIMENT, tuple(walked[::-1]))
@@ -139,7 +140,7 @@ def of_range(repo: Repository, revisions: Iterable[str], whole: bool) -> Iterato
 
     In a ``whole`` ancestry an experiment, or a review of one, may be long past: there, what follows it is other work.
     """
-    commits = [Sealed.of(commit) for commit in repo.log("--topo-order", *revisions)]
+    commits = [Sealed.of(commit) for commit in listed(repo, "--topo-order", *revisions)]
     for line in _lines(commits):
         yield from _stretches(_grounded(repo, line), whole)
 

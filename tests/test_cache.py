@@ -11,6 +11,7 @@ from bench.histories import make
 from conftest import Gitexp, Once, git, set_lr
 
 from gitexp import cache, history
+from gitexp.commits import first_parents
 from gitexp.git import Repository
 from gitexp.markdown import experiment_md
 from gitexp.model import Ledger
@@ -147,7 +148,7 @@ def test_a_message_in_another_encoding(repo: Repository) -> None:
     file = repo.top / "commit"
     file.write_bytes(head.encode() + said)
     commit = git("hash-object", "-t", "commit", "-w", str(file), cwd=repo.top).strip()
-    assert next(repo.first_parent_log(commit)).message.decode() == said.decode("latin-1")
+    assert next(first_parents(repo, commit)).message.decode() == said.decode("latin-1")
     git("update-ref", "refs/heads/exp/train", commit, cwd=repo.top)
     check(repo)
 

@@ -19,6 +19,7 @@ LEVELS = [
         "diagnosis",
         "runner",
         "objects",
+        "commits",
         "packing",
         "hook",
         "rows",

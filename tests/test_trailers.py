@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from gitexp import digest, records, trailers
+from gitexp.commits import first_parents
 from gitexp.git import Repository
 from gitexp.snapshot import tree_of
 from gitexp.text import UNSAFE, one_line
@@ -65,7 +66,7 @@ def picked(repo: Repository, messages: list[bytes], *options: str) -> list[bytes
     git("checkout", "-q", "-B", "other", start, cwd=repo.top)
     git("commit", "-q", "--allow-empty", "-m", "something else", cwd=repo.top)
     git("cherry-pick", *options, "--allow-empty", "--keep-redundant-commits", f"{start}..{tip}", cwd=repo.top)
-    copies = [commit.message for commit in repo.first_parent_log("other")]
+    copies = [commit.message for commit in first_parents(repo, "other")]
     return copies[: len(messages)][::-1]
 
 
@@ -227,7 +228,7 @@ def test_what_a_person_configured_does_not_matter(
     written = trailers.write("subject é 😀", text, pairs)
     commit = repo.commit_tree(tree_of(repo, head), head, written)
     assert git("log", "-1", "--format=%e", commit, cwd=repo.top) == "\n"  # not declared to be of another encoding
-    read = next(iter(repo.first_parent_log(commit)))
+    read = next(iter(first_parents(repo, commit)))
     assert read.message.rstrip(b"\n") == written.rstrip(b"\n")
     assert trailers.read(read.message).trailers == read_back(pairs)
 

@@ -1,0 +1,81 @@
+"""Commits: a few of them, or any number in a stream. git lists them, prints them, and is read while it does."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from io import BufferedReader, FileIO
+from typing import NoReturn
+
+from gitexp.driver import GitCommandError, ended, start
+from gitexp.errors import GitexpError
+from gitexp.git import Object, Repository, to_object
+
+CHUNK = 1 << 18  # bytes that are read of a stream at once
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    oid: str
+    tree: str
+    parents: tuple[str, ...]
+    message: bytes
+
+
+def first_parents(repo: Repository, tip: str) -> Iterator[Commit]:
+    """The commits from ``tip`` back along first parents, streamed: the caller may stop anywhere."""
+    return listed(repo, "--first-parent", tip)
+
+
+def listed(repo: Repository, *which: str) -> Iterator[Commit]:
+    """The commits that ``which`` names, in the words of git rev-list, newest first, streamed."""
+    listing = start(repo.driver, "rev-list", *which, "--")
+    assert listing.stdout
+    assert listing.stderr
+    with ended(listing):
+        yield from _printed(repo, listing.stdout.fileno())
+        if listing.wait():
+            raise GitCommandError(("rev-list",), listing.returncode, listing.stderr.read())
+
+
+def stream(repo: Repository, oids: Iterable[str]) -> Iterator[Commit]:
+    """Commits by object id, any number of them."""
+    with tempfile.TemporaryFile() as file:
+        file.writelines(f"{oid}\n".encode() for oid in oids)
+        file.seek(0)
+        yield from _printed(repo, file.fileno())
+
+
+def _printed(repo: Repository, listing: int) -> Iterator[Commit]:
+    """The commits whose ids can be read from ``listing``."""
+    printing = start(repo.driver, "cat-file", "--batch", "--buffer", stdin=listing)
+    assert printing.stdout
+    with ended(printing):
+        answers = BufferedReader(FileIO(printing.stdout.fileno(), closefd=False), CHUNK)
+        while answers.peek(1):
+            yield to_commit(to_object(answers) or _missing("a commit"))
+
+
+def some(repo: Repository, oids: Sequence[str]) -> list[Commit]:
+    """Commits by object id, a few of them."""
+    question = "".join(f"{oid}\n" for oid in oids).encode()
+    found = repo.ask("cat-file", "--batch").ask(question, lambda answer: [to_object(answer) for _ in oids])
+    return [to_commit(each or _missing(oid)) for oid, each in zip(oids, found, strict=True)]
+
+
+def _missing(oid: str) -> NoReturn:
+    raise GitexpError(f"The object {oid} of this history is missing.", "git fsck   # then fetch it from a clone")
+
+
+def to_commit(found: Object) -> Commit:
+    """A commit as git stores it: lines with a key each, an empty line, the message."""
+    head, _, message = found.data.partition(b"\n\n")
+    keys, _, _ = head.partition(b"\nauthor ")
+    tree, *parents = [each.partition(b" ")[2].decode("ascii") for each in keys.split(b"\n")]
+    if b"\nencoding " in head:
+        encoding = head.partition(b"\nencoding ")[2].partition(b"\n")[0]
+        with suppress(LookupError, ValueError):
+            message = message.decode(encoding.decode("ascii")).encode()
+    return Commit(found.oid, tree, tuple(parents), message)
