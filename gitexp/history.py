@@ -5,19 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from shlex import quote
 
-from gitexp import cache, canonical, records, trailers
-from gitexp.columns import Columns, Row
-from gitexp.commits import Commit, first_parents, to_commit
+from gitexp import cache
+from gitexp.commits import first_parents, to_commit
 from gitexp.decide import settle
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
-from gitexp.model import BRANCH_PREFIX, Contract, Iteration, Ledger, Notes, Remark, Sample, Status, row
+from gitexp.model import BRANCH_PREFIX, Iteration, Ledger, Status, row
 from gitexp.pending import Place
-from gitexp.rows import told
+from gitexp.scan import Found, Scan
 from gitexp.stored import FEW, Stored
-from gitexp.text import from_bytes, printable
-
-NONE = Notes()
 
 
 def current_name(repo: Repository) -> str:
@@ -85,7 +81,7 @@ def _check_readable(repo: Repository, branch: str) -> None:
 
 def read(repo: Repository, name: str, tip: str) -> Ledger:
     """As :func:`load`, from git's commits alone."""
-    scan, found = _Scan(), _Found()
+    scan, found = Scan(), Found()
     for commit in first_parents(repo, tip):
         iteration = scan.take(commit)
         if iteration:
@@ -100,7 +96,7 @@ def read(repo: Repository, name: str, tip: str) -> Ledger:
 
 def _gone_on(repo: Repository, known: Ledger, tip: str) -> Ledger | None:
     """The ledger at ``tip``, if that comes a few commits after the ``known`` one; in any doubt ``None``."""
-    scan, iterations, oid = _Scan(), [], tip
+    scan, iterations, oid = Scan(), [], tip
     for _ in range(FEW):
         found = repo.object(oid)
         if found is None or found.kind != "commit":
@@ -116,7 +112,7 @@ def _gone_on(repo: Repository, known: Ledger, tip: str) -> Ledger | None:
     return None
 
 
-def _with(known: Ledger, tip: str, scan: _Scan, iterations: list[Iteration]) -> Ledger:
+def _with(known: Ledger, tip: str, scan: Scan, iterations: list[Iteration]) -> Ledger:
     """The ``known`` ledger and the iterations after it, oldest first."""
     assert isinstance(known.iterations, Stored)
     scan.before(known.tree)
@@ -141,127 +137,10 @@ def _with(known: Ledger, tip: str, scan: _Scan, iterations: list[Iteration]) -> 
     return replace(ledger, settled=settle(ledger, made))
 
 
-class _Scan:
-    """Commits taken newest first, and told apart: iterations, their reverts, remarks, and those of strangers."""
-
-    def __init__(self) -> None:
-        self.tree = ""  # of the newest
-        self.sealed = ""
-        self.strangers: list[str] = []
-        self.displaced: list[str] = []
-        self.remarks: list[Remark] = []
-        self.revert: Commit | None = None  # one whose iteration must come next
-        self._undone: Commit | None = None  # one whose iteration came: the next commit must be of its tree
-
-    def take(self, commit: Commit) -> Iteration | None:
-        """The iteration that it is, if it is one."""
-        self.tree = self.tree or commit.tree
-        self.before(commit.tree)
-        said, displaced = _said(commit)
-        iteration = said if isinstance(said, Iteration) else None
-        if self.revert:
-            self._take_reverted(iteration)
-        if said:
-            self.sealed = self.sealed or commit.oid
-        if isinstance(said, Remark):
-            self.remarks.append(said)
-        elif said:
-            self.displaced += [said.id] if displaced else []
-        elif _is_revert(commit):
-            self.revert = commit
-        else:
-            self.strangers.append(_short(commit))
-        return iteration
-
-    def before(self, tree: str) -> None:
-        """Before the commits taken comes one of this tree."""
-        if self._undone and self._undone.tree != tree:
-            self.strangers.append(_short(self._undone))
-        self._undone = None
-
-    def _take_reverted(self, iteration: Iteration | None) -> None:
-        assert self.revert
-        if iteration and iteration.status is not Status.KEEP:
-            self._undone = self.revert
-            self.sealed = self.sealed or self.revert.oid
-        else:
-            self.strangers.append(_short(self.revert))
-        self.revert = None
-
-
-class _Found:
-    """The iterations of a whole history, newest first: what has to be kept of each."""
-
-    def __init__(self) -> None:
-        self._rows: list[Row] = []
-        self._commits: list[bytes] = []
-        self._told: list[str] = []
-        self._notes: list[Notes] = []
-        self._samples: list[tuple[Sample, ...]] = []
-
-    def add(self, iteration: Iteration) -> None:
-        self._rows.append(row(iteration))
-        self._commits.append(bytes.fromhex(iteration.commit))
-        self._told.append(told(iteration))
-        samples = iteration.measurement.samples
-        if iteration.status is Status.KEEP or len(samples) > 1:  # one run by itself tells nothing of the noise
-            self._samples.append(samples)
-        if iteration.notes != NONE or len(self._rows) == 1:
-            self._notes.append(iteration.notes)
-
-    def ledger(self, repo: Repository, name: str, tip: str, scan: _Scan, contract: Contract) -> Ledger:
-        notes = Notes()
-        for written in reversed(self._notes):
-            notes = written.over(notes)
-        columns = Columns().plus(reversed(self._rows))
-        width = len(self._commits[0])
-        iterations = Stored(repo, columns, b"".join(reversed(self._commits)), width, {}, self._told[::-1])
-        ledger = Ledger(
-            name,
-            tip,
-            contract,
-            iterations,
-            notes,
-            scan.sealed,
-            tuple(scan.strangers),
-            tuple(scan.displaced),
-            tuple(scan.remarks[::-1]),
-            tree=scan.tree,
-        )
-        return replace(ledger, settled=settle(ledger, self._samples[::-1]))
-
-
 def _why_none(repo: Repository) -> str:
     if repo.is_shallow():
         return "this clone is shallow, and its history ends before the baseline"
     return "it was not made by gitexp init, or was rebased since (an iteration names its parent commit)"
-
-
-def _said(commit: Commit) -> tuple[Iteration | Remark | None, bool]:
-    """What was sealed in this commit, and whether its trailers are displaced.
-
-    Nothing was in a copy of one that was sealed elsewhere, nor in one that was amended since.
-    """
-    if b"\nExp-" not in commit.message:
-        return None, False
-    iteration, displaced = canonical.read(commit.message, commit.oid), False
-    if iteration is None:
-        message = trailers.read(commit.message)
-        iteration, displaced = records.from_message(message, commit.oid), message.displaced
-        if iteration is None:
-            remark = records.remark_from(message, commit.oid)
-            return (remark if remark and commit.parents[:1] == (remark.base,) else None), False
-    own = commit.parents[:1] == (iteration.base,) and commit.tree == iteration.tree
-    return (iteration, displaced) if own else (None, False)
-
-
-def _is_revert(commit: Commit) -> bool:
-    """By git's own wording."""
-    return commit.message.startswith(b'Revert "exp') and b"\n\nThis reverts commit " in commit.message
-
-
-def _short(commit: Commit) -> str:
-    return f"{commit.oid[:10]} {printable(from_bytes(commit.message.partition(bytes([10]))[0]))}"
 
 
 def find(ledger: Ledger, identity: str) -> Iteration:

@@ -37,7 +37,7 @@ LEVELS = [
     ],
     ["views", "json_source", "tpe", "prune", "decide", "breaker", "records", "pending", "outcome", "digest", "forge"],
     ["stored", "table", "markdown"],
-    ["cache"],
+    ["cache", "scan"],
     [
         "history",
         "worktree",

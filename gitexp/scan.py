@@ -1,0 +1,132 @@
+"""Commits taken newest first, and told apart; and what has to be kept of a whole history's iterations."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gitexp import canonical, records, trailers
+from gitexp.columns import Columns, Row
+from gitexp.commits import Commit
+from gitexp.decide import settle
+from gitexp.git import Repository
+from gitexp.model import Contract, Iteration, Ledger, Notes, Remark, Sample, Status, row
+from gitexp.rows import told
+from gitexp.stored import Stored
+from gitexp.text import from_bytes, printable
+
+
+class Scan:
+    """Commits taken newest first, and told apart: iterations, their reverts, remarks, and those of strangers."""
+
+    def __init__(self) -> None:
+        self.tree = ""  # of the newest
+        self.sealed = ""
+        self.strangers: list[str] = []
+        self.displaced: list[str] = []
+        self.remarks: list[Remark] = []
+        self.revert: Commit | None = None  # one whose iteration must come next
+        self._undone: Commit | None = None  # one whose iteration came: the next commit must be of its tree
+
+    def take(self, commit: Commit) -> Iteration | None:
+        """The iteration that it is, if it is one."""
+        self.tree = self.tree or commit.tree
+        self.before(commit.tree)
+        said, displaced = _said(commit)
+        iteration = said if isinstance(said, Iteration) else None
+        if self.revert:
+            self._take_reverted(iteration)
+        if said:
+            self.sealed = self.sealed or commit.oid
+        if isinstance(said, Remark):
+            self.remarks.append(said)
+        elif said:
+            self.displaced += [said.id] if displaced else []
+        elif _is_revert(commit):
+            self.revert = commit
+        else:
+            self.strangers.append(_short(commit))
+        return iteration
+
+    def before(self, tree: str) -> None:
+        """Before the commits taken comes one of this tree."""
+        if self._undone and self._undone.tree != tree:
+            self.strangers.append(_short(self._undone))
+        self._undone = None
+
+    def _take_reverted(self, iteration: Iteration | None) -> None:
+        assert self.revert
+        if iteration and iteration.status is not Status.KEEP:
+            self._undone = self.revert
+            self.sealed = self.sealed or self.revert.oid
+        else:
+            self.strangers.append(_short(self.revert))
+        self.revert = None
+
+
+class Found:
+    """The iterations of a whole history, newest first: what has to be kept of each."""
+
+    def __init__(self) -> None:
+        self._rows: list[Row] = []
+        self._commits: list[bytes] = []
+        self._told: list[str] = []
+        self._notes: list[Notes] = []
+        self._samples: list[tuple[Sample, ...]] = []
+
+    def add(self, iteration: Iteration) -> None:
+        self._rows.append(row(iteration))
+        self._commits.append(bytes.fromhex(iteration.commit))
+        self._told.append(told(iteration))
+        samples = iteration.measurement.samples
+        if iteration.status is Status.KEEP or len(samples) > 1:  # one run by itself tells nothing of the noise
+            self._samples.append(samples)
+        if iteration.notes != Notes() or len(self._rows) == 1:
+            self._notes.append(iteration.notes)
+
+    def ledger(self, repo: Repository, name: str, tip: str, scan: Scan, contract: Contract) -> Ledger:
+        notes = Notes()
+        for written in reversed(self._notes):
+            notes = written.over(notes)
+        columns = Columns().plus(reversed(self._rows))
+        width = len(self._commits[0])
+        iterations = Stored(repo, columns, b"".join(reversed(self._commits)), width, {}, self._told[::-1])
+        ledger = Ledger(
+            name,
+            tip,
+            contract,
+            iterations,
+            notes,
+            scan.sealed,
+            tuple(scan.strangers),
+            tuple(scan.displaced),
+            tuple(scan.remarks[::-1]),
+            tree=scan.tree,
+        )
+        return replace(ledger, settled=settle(ledger, self._samples[::-1]))
+
+
+def _said(commit: Commit) -> tuple[Iteration | Remark | None, bool]:
+    """What was sealed in this commit, and whether its trailers are displaced.
+
+    Nothing was in a copy of one that was sealed elsewhere, nor in one that was amended since.
+    """
+    if b"\nExp-" not in commit.message:
+        return None, False
+    iteration, displaced = canonical.read(commit.message, commit.oid), False
+    if iteration is None:
+        message = trailers.read(commit.message)
+        iteration, displaced = records.from_message(message, commit.oid), message.displaced
+        if iteration is None:
+            remark = records.remark_from(message, commit.oid)
+            return (remark if remark and commit.parents[:1] == (remark.base,) else None), False
+    own = commit.parents[:1] == (iteration.base,) and commit.tree == iteration.tree
+    return (iteration, displaced) if own else (None, False)
+
+
+def _is_revert(commit: Commit) -> bool:
+    """By git's own wording."""
+    return commit.message.startswith(b'Revert "exp') and b"\n\nThis reverts commit " in commit.message
+
+
+def _short(commit: Commit) -> str:
+    return f"{commit.oid[:10]} {printable(from_bytes(commit.message.partition(bytes([10]))[0]))}"
