@@ -7,14 +7,14 @@ means that :mod:`gitexp.trailers` has to look. A test holds the two to the same 
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from gitexp.model import Iteration, Measurement, Notes, Sample, Status
 from gitexp.text import from_bytes
 
 _NUMBER = r"-?[0-9]{1,17}(?:\.[0-9]{1,25})?(?:e[+-]?[0-9]{1,2})?"  # always finite
 _TEXT = r'[^\s"](?:[^\n]*\S)?'  # as it stands: neither quoted nor with spaces around it
-_MESSAGE = re.compile(
-    rf"""exp[0-9]{{3,9}}\ (?:KEEP|DISCARD)(?:\ [^:\s]+)?:\ (?P<description>[^\n]*)\n\n
+_MESSAGE = rf"""exp[0-9]{{3,9}}\ (?:KEEP|DISCARD)(?:\ [^:\s]+)?:\ (?P<description>[^\n]*)\n\n
     Exp-Id:\ (?P<id>exp[0-9]{{3,9}})\n
     Exp-Run:\ (?P<run>\w+)\n
     Exp-Base:\ (?P<base>\w+)\n
@@ -34,9 +34,7 @@ _MESSAGE = re.compile(
     (?P<changes>(?:Exp-Change:\ {_TEXT}\n)*)
     (?P<params>(?:Exp-Param:\ [^\s"=]+={_TEXT}\n)*)
     (?:Exp-Patch:\ (?P<patch>\w+)\n)?
-    Exp-Reason:\ (?P<reason>{_TEXT})\n""",
-    re.ASCII | re.VERBOSE,
-)
+    Exp-Reason:\ (?P<reason>{_TEXT})\n"""
 _SAMPLE = re.compile(r"Exp-Sample: (\S+) seed=(\S+) seconds=(\S+) score=(\S+)\n")
 _METRIC = re.compile(r"Exp-Metric: ([^=]+)=(.*)\n")
 _TENTH = re.compile(r"(\S+)=(\S+)")
@@ -45,9 +43,15 @@ _PARAM = re.compile(r"Exp-Param: ([^=]+)=(.*)\n")
 _NO_NOTES = Notes()
 
 
+@cache
+def _message() -> re.Pattern[str]:
+    """Made where it pays: that takes as long as to read fifty messages the long way."""
+    return re.compile(_MESSAGE, re.ASCII | re.VERBOSE)
+
+
 def read(message: bytes, commit: str) -> Iteration | None:
     """The iteration that a message in the common form records; ``None`` for any other message."""
-    found = _MESSAGE.fullmatch(from_bytes(message))
+    found = _message().fullmatch(from_bytes(message))
     if found is None:
         return None
     field = found.group

@@ -16,16 +16,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import Enum
 from itertools import count
 
 from gitexp import guards
-from gitexp.columns import KEEP
 from gitexp.errors import GitexpError
-from gitexp.model import Again, Contract, Ledger, Measurement, Sample, Status, Verdict, identity, score_text
-from gitexp.noise import Noise, Scores, Settled
+from gitexp.model import Again, Contract, Ledger, Measurement, Status, Verdict, score_text
+from gitexp.noise import Noise, Scores
+from gitexp.pooling import with_next
 from gitexp.text import plural
 
 RULES = ("single", "margin", "confirm")
@@ -257,35 +257,9 @@ def _pooled(ledger: Ledger, scores: Mapping[str, Scores]) -> Noise:
     settled = ledger.settled
     incumbent = ledger.iterations[settled.last].id if settled.last >= 0 else ""
     for iteration in ledger.iterations[settled.last + 1 :]:
-        settled = _next_settled(settled, iteration.id, incumbent, scores)
+        settled = with_next(settled, iteration.id, incumbent, scores)
         incumbent = iteration.id if iteration.status is Status.KEEP else incumbent
     return settled.noise
-
-
-def _next_settled(settled: Settled, iteration: str, incumbent: str, scores: Mapping[str, Scores]) -> Settled:
-    runs = scores.get(iteration, {})
-    return Settled(settled.last + 1, settled.noise.with_runs(runs).with_pairs(runs, scores.get(incumbent, {})))
-
-
-def settle(ledger: Ledger, made: Sequence[Sequence[Sample]]) -> Settled:
-    """The noise of what no later step can add runs to: the last but one KEEP, and all before it.
-
-    ``made`` are the samples of the steps from the place ``ledger.settled.last`` on (from the first, if that is -1).
-    """
-    settled, statuses = ledger.settled, ledger.columns.statuses
-    last = statuses.rfind(KEEP, 0, statuses.rindex(KEEP))
-    scores: dict[str, dict[int, float]] = {}
-    for sample in (sample for samples in made for sample in samples):
-        if sample.score is not None:
-            scores.setdefault(sample.iteration, {}).setdefault(sample.seed, sample.score)
-    if all(len(runs) < 2 for runs in scores.values()):  # one run by itself tells nothing of the noise
-        return Settled(last, settled.noise)
-    incumbent = identity(ledger.columns.numbers[settled.last]) if settled.last >= 0 else ""
-    for at in range(settled.last + 1, last + 1):
-        iteration = identity(ledger.columns.numbers[at])
-        settled = _next_settled(settled, iteration, incumbent, scores)
-        incumbent = iteration if statuses[at : at + 1] == KEEP else incumbent
-    return settled
 
 
 def _reason(lead: Lead, status: Status, incumbent: str, runs: int, met: int) -> str:

@@ -7,11 +7,11 @@ from shlex import quote
 
 from gitexp import cache
 from gitexp.commits import first_parents, to_commit
-from gitexp.decide import settle
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
 from gitexp.model import BRANCH_PREFIX, Iteration, Ledger, Status, row
 from gitexp.pending import Place
+from gitexp.pooling import settle
 from gitexp.scan import Found, Scan
 from gitexp.stored import FEW, Stored
 
@@ -81,7 +81,7 @@ def _check_readable(repo: Repository, branch: str) -> None:
 
 def read(repo: Repository, name: str, tip: str) -> Ledger:
     """As :func:`load`, from git's commits alone."""
-    scan, found = Scan(), Found()
+    scan, found = Scan(many=True), Found()
     for commit in first_parents(repo, tip):
         iteration = scan.take(commit)
         if iteration:
@@ -96,7 +96,7 @@ def read(repo: Repository, name: str, tip: str) -> Ledger:
 
 def _gone_on(repo: Repository, known: Ledger, tip: str) -> Ledger | None:
     """The ledger at ``tip``, if that comes a few commits after the ``known`` one; in any doubt ``None``."""
-    scan, iterations, oid = Scan(), [], tip
+    scan, iterations, oid = Scan(many=False), [], tip
     for _ in range(FEW):
         found = repo.object(oid)
         if found is None or found.kind != "commit":

@@ -7,9 +7,9 @@ from dataclasses import replace
 from gitexp import canonical, records, trailers
 from gitexp.columns import Columns, Row
 from gitexp.commits import Commit
-from gitexp.decide import settle
 from gitexp.git import Repository
 from gitexp.model import Contract, Iteration, Ledger, Notes, Remark, Sample, Status, row
+from gitexp.pooling import settle
 from gitexp.rows import told
 from gitexp.stored import Stored
 from gitexp.text import from_bytes, printable
@@ -18,7 +18,8 @@ from gitexp.text import from_bytes, printable
 class Scan:
     """Commits taken newest first, and told apart: iterations, their reverts, remarks, and those of strangers."""
 
-    def __init__(self) -> None:
+    def __init__(self, many: bool) -> None:
+        self._many = many  # are to come: then the short way of reading them pays
         self.tree = ""  # of the newest
         self.sealed = ""
         self.strangers: list[str] = []
@@ -31,7 +32,7 @@ class Scan:
         """The iteration that it is, if it is one."""
         self.tree = self.tree or commit.tree
         self.before(commit.tree)
-        said, displaced = _said(commit)
+        said, displaced = _said(commit, self._many)
         iteration = said if isinstance(said, Iteration) else None
         if self.revert:
             self._take_reverted(iteration)
@@ -105,14 +106,14 @@ class Found:
         return replace(ledger, settled=settle(ledger, self._samples[::-1]))
 
 
-def _said(commit: Commit) -> tuple[Iteration | Remark | None, bool]:
+def _said(commit: Commit, many: bool) -> tuple[Iteration | Remark | None, bool]:
     """What was sealed in this commit, and whether its trailers are displaced.
 
     Nothing was in a copy of one that was sealed elsewhere, nor in one that was amended since.
     """
     if b"\nExp-" not in commit.message:
         return None, False
-    iteration, displaced = canonical.read(commit.message, commit.oid), False
+    iteration, displaced = canonical.read(commit.message, commit.oid) if many else None, False
     if iteration is None:
         message = trailers.read(commit.message)
         iteration, displaced = records.from_message(message, commit.oid), message.displaced

@@ -86,13 +86,15 @@ class Stored(Sequence[Iteration]):
         if len(places) <= FEW:
             yield from self._read(places)
         else:
-            yield from map(_iteration, stream(self._repo, map(self.commit, places)))
+            yield from map(_quickly, stream(self._repo, map(self.commit, places)))
+
+
+def _quickly(commit: Commit) -> Iteration:
+    return canonical.read(commit.message, commit.oid) or _iteration(commit)
 
 
 def _iteration(commit: Commit) -> Iteration:
-    iteration = canonical.read(commit.message, commit.oid) or records.from_message(
-        trailers.read(commit.message), commit.oid
-    )
+    iteration = records.from_message(trailers.read(commit.message), commit.oid)
     if iteration is None:
         raise GitexpError(f"{commit.oid} is no iteration any more.", "gitexp render --full")
     return iteration

@@ -23,6 +23,7 @@ LEVELS = [
         "packing",
         "hook",
         "rows",
+        "pooling",
         "canonical",
         "export",
         "plot",

@@ -1,4 +1,4 @@
-"""DISCARDs in one process, as a sweep takes them: prints the milliseconds of each, the first one's first, as JSON.
+"""DISCARDs in one process, watched as a loop's are: prints the milliseconds of each, the first one's first, as JSON.
 
 python tests/bench/steps.py FOLDER COUNT   # as a file, so that the gitexp that is imported is the installed one
 """
@@ -15,6 +15,7 @@ from gitexp.git import Repository
 from gitexp.model import Status
 from gitexp.proposal import Proposal
 from gitexp.step import step
+from gitexp.treewatch import watching
 
 
 class Silent:
@@ -29,13 +30,14 @@ def main(folder: str, count: int) -> list[float]:
     os.chdir(folder)
     repo, observer = Repository.discover(Path.cwd()), Silent()
     times = []
-    for number in range(count):
-        Path("train.py").write_text(f"LR = {time.time_ns()}\n")
-        started = time.perf_counter()
-        outcome = step(repo, "train", Proposal(f"idea {number}"), observer)
-        times.append(1000 * (time.perf_counter() - started))
-        if outcome.iteration.status is not Status.DISCARD:
-            sys.exit(f"{outcome.iteration.id} is {outcome.iteration.status.value}; it was to be a DISCARD.")
+    with watching(repo):
+        for number in range(count):
+            Path("train.py").write_text(f"LR = {time.time_ns()}\n")
+            started = time.perf_counter()
+            outcome = step(repo, "train", Proposal(f"idea {number}"), observer)
+            times.append(1000 * (time.perf_counter() - started))
+            if outcome.iteration.status is not Status.DISCARD:
+                sys.exit(f"{outcome.iteration.id} is {outcome.iteration.status.value}; it was to be a DISCARD.")
     return times
 
 
