@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterable, Iterator
@@ -12,17 +13,20 @@ from pathlib import Path
 
 from gitexp.errors import GitexpError
 
+PATIENCE = 100  # hundredths of a second that a lock is waited for whose holder is not known, or dead
+
 
 @contextmanager
 def lock(path: Path, what: str, purpose: str) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "a+b") as file:
-        for _ in range(20):  # somebody who only asks who holds it holds it for a moment
+        for _ in range(PATIENCE):  # who only asks who holds it holds it for a moment, as does what the dead left
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except OSError:
-                if holder := holder_of(path):
+                holder = holder_of(path)
+                if holder and _lives(holder):
                     raise GitexpError(f"{what} is in use by {holder}.", "gitexp status") from None
                 time.sleep(0.01)
         else:
@@ -32,6 +36,17 @@ def lock(path: Path, what: str, purpose: str) -> Iterator[None]:
         file.flush()
         yield
         file.truncate(0)
+
+
+def _lives(holder: str) -> bool:
+    found = re.search(r"process (\d+)", holder)
+    try:
+        os.kill(int(found[1]) if found else 0, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def holder_of(path: Path) -> str:

@@ -172,9 +172,10 @@ class Repository:
         return found.oid if found else None
 
     def ref(self, name: str) -> str | None:
-        """The object id a ref stands for, whatever kind of object it is."""
-        found = self.object(name)
-        return found.oid if found else None
+        """The object id a ref stands for, whatever kind of object it is, and whether that is here or not."""
+        if found := self.object(name):
+            return found.oid
+        return self.lookup("rev-parse", "--verify", "--quiet", name) if (self.common_dir / name).is_file() else None
 
     def unreadable(self, name: str) -> bool:
         """Whether a ref is there that git cannot read: after a power cut, say."""
@@ -278,6 +279,8 @@ class Repository:
 
     def _commit_now(self, tree: str, parent: str | None, message: bytes) -> str:
         """What commit-tree does, without a process of its own for each commit."""
+        if self.object(f"{tree}^{{tree}}") is None:
+            raise GitexpError(f"The tree {tree} is missing.", "git fsck   # then fetch it from a clone")
         lines = [f"tree {tree}", *([f"parent {parent}"] if parent else ())]
         lines += [f"{who} {self.ident(who)}" for who in ("author", "committer")]
         with tempfile.NamedTemporaryFile(prefix="gitexp-") as file:

@@ -45,13 +45,19 @@ def load(repo: Repository, name: str, at: str = "") -> Ledger:
     """
     commit, place = at or tip(repo, name), Place.of(repo, name)
     before = repo.remembered.get(name)
-    known = before if isinstance(before, Ledger) else cache.load(repo, place)
+    known = _from(repo, before) if isinstance(before, Ledger) else cache.load(repo, place)
     ledger = known if known and known.tip == commit else (_gone_on(repo, known, commit) if known else None)
     ledger = ledger or read(repo, name, commit)
-    if ledger is not before and ledger is not known:
+    if ledger is not known:
         cache.save(place, ledger)
-    repo.remembered[name] = ledger
+    repo.remembered[name] = _from(None, ledger)
     return ledger
+
+
+def _from(repo: Repository | None, ledger: Ledger) -> Ledger:
+    """The same ledger, its iterations read from ``repo``."""
+    assert isinstance(ledger.iterations, Stored)
+    return replace(ledger, iterations=ledger.iterations.of(repo))
 
 
 def tip(repo: Repository, name: str) -> str:

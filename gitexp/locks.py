@@ -81,10 +81,15 @@ def _in_use(repo: Repository) -> bool:
     return False
 
 
+_LOCKLESS = (["cat-file"], ["hash-object"], ["mktree"], ["diff-tree"])  # which gitexp keeps open while it lives
+
+
 def _works_in(process: psutil.Process, repo: Repository) -> bool:
     try:
         name = process.name()
         if not (name == "git" or name.startswith("git-")) or process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        if process.cmdline()[1:2] in _LOCKLESS:
             return False
         cwd = Path(process.cwd())
     except (psutil.Error, OSError):

@@ -21,7 +21,7 @@ class Stored(Sequence[Iteration]):
 
     def __init__(
         self,
-        repo: Repository,
+        repo: Repository | None,
         columns: Columns,
         commits: bytes,
         width: int,
@@ -37,6 +37,10 @@ class Stored(Sequence[Iteration]):
         self.kept = kept  # how many of them are kept on disk
         self.told = told  # what results.tsv says of each, where all were just read
 
+    def of(self, repo: Repository | None) -> Stored:
+        """The same, read from ``repo``. Without one they can be kept beside it, and do not keep it open."""
+        return Stored(repo, self.columns, self.commits, self.width, self._known, kept=self.kept)
+
     def plus(self, columns: Columns, iterations: Sequence[Iteration]) -> Stored:
         """These, and the iterations after them; ``columns`` are those of all."""
         if len(self._known) > REMEMBERED:
@@ -44,6 +48,11 @@ class Stored(Sequence[Iteration]):
         self._known.update({iteration.commit: iteration for iteration in iterations})
         more = b"".join(bytes.fromhex(iteration.commit) for iteration in iterations)
         return Stored(self._repo, columns, self.commits + more, self.width, self._known, kept=self.kept)
+
+    @property
+    def _read_from(self) -> Repository:
+        assert self._repo
+        return self._repo
 
     def commit(self, at: int) -> str:
         return self.commits[at * self.width : (at + 1) * self.width].hex()
@@ -75,7 +84,7 @@ class Stored(Sequence[Iteration]):
     def _read(self, places: Sequence[int]) -> list[Iteration]:
         wanted = [self.commit(at) for at in places]
         missing = [oid for oid in wanted if oid not in self._known]
-        self._known.update({commit.oid: _iteration(commit) for commit in some(self._repo, missing)})
+        self._known.update({commit.oid: _iteration(commit) for commit in some(self._read_from, missing)})
         found = [self._known[oid] for oid in wanted]
         if len(self._known) > REMEMBERED:
             self._known.clear()
@@ -86,7 +95,7 @@ class Stored(Sequence[Iteration]):
         if len(places) <= FEW:
             yield from self._read(places)
         else:
-            yield from map(_quickly, stream(self._repo, map(self.commit, places)))
+            yield from map(_quickly, stream(self._read_from, map(self.commit, places)))
 
 
 def _quickly(commit: Commit) -> Iteration:
