@@ -8,8 +8,9 @@ import re
 import shutil
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from gitexp.errors import GitexpError
 
@@ -20,22 +21,25 @@ PATIENCE = 100  # hundredths of a second that a lock is waited for whose holder 
 def lock(path: Path, what: str, purpose: str) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "a+b") as file:
-        for _ in range(PATIENCE):  # who only asks who holds it holds it for a moment, as does what the dead left
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except OSError:
-                holder = holder_of(path)
-                if holder and _lives(holder):
-                    raise GitexpError(f"{what} is in use by {holder}.", "gitexp status") from None
-                time.sleep(0.01)
-        else:
-            raise GitexpError(f"{what} is in use by another gitexp.", "gitexp status")
+        _take(file, path, what)
         file.truncate(0)
         file.write(f"gitexp {purpose} (process {os.getpid()}, since {time.strftime('%H:%M:%S')})".encode())
         file.flush()
         yield
         file.truncate(0)
+
+
+def _take(file: IO[bytes], path: Path, what: str) -> None:
+    holder = ""
+    for _ in range(PATIENCE):  # who only asks who holds it holds it for a moment, as does what the dead left running
+        with suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        holder = holder_of(path)
+        if holder and _lives(holder):
+            break
+        time.sleep(0.01)
+    raise GitexpError(f"{what} is in use by {holder or 'another gitexp'}.", "gitexp status")
 
 
 def _lives(holder: str) -> bool:

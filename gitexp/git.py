@@ -27,6 +27,7 @@ LOCAL_VARIABLES = (
     "GIT_IMPLICIT_WORK_TREE GIT_INDEX_FILE GIT_INTERNAL_SUPER_PREFIX GIT_LITERAL_PATHSPECS GIT_NO_REPLACE_OBJECTS "
     "GIT_OBJECT_DIRECTORY GIT_PREFIX GIT_REPLACE_REF_BASE GIT_SHALLOW_FILE GIT_WORK_TREE"
 ).split()
+TREES = 16  # that are remembered: the incumbent's are looked at again and again
 _OLD = ("update-ref", "unknown command: start")  # before git 2.27: a transaction is a process
 _REFTABLE = "refs/heads/.invalid"  # what HEAD's file names where git keeps its refs in another form
 _IN_PROGRESS = {
@@ -95,6 +96,7 @@ class Repository:
     filters: Filters = field(init=False, repr=False, compare=False)
     remembered: dict[str, object] = field(init=False, default_factory=dict, repr=False, compare=False)  # of histories
     _settings: dict[tuple[str, ...], str | None] = field(init=False, default_factory=dict, repr=False, compare=False)
+    _trees: dict[str, Object] = field(init=False, default_factory=dict, repr=False, compare=False)
     _batches: dict[tuple[str, ...], Batch] = field(init=False, default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -163,8 +165,19 @@ class Repository:
         return self._batches[args]
 
     def object(self, name: str) -> Object | None:
-        """What git finds under a name: a revision, or an object id. A name that ends in ``^{tree}`` finds a tree."""
+        """What git finds under a name: a revision, or an object id."""
         return None if "\n" in name else self.ask("cat-file", "--batch").ask(os.fsencode(name + "\n"), to_object)
+
+    def tree(self, name: str) -> Object | None:
+        """The tree that git finds under a name: of a commit, or its own. By its own id it is asked for once."""
+        if name in self._trees:
+            return self._trees[name]
+        found = self.object(f"{name}^{{tree}}")
+        if found and found.oid == name:
+            if len(self._trees) >= TREES:
+                self._trees.clear()
+            self._trees[name] = found
+        return found
 
     def resolve(self, revision: str) -> str | None:
         """The commit id of ``revision``, if there is such a commit."""
@@ -279,7 +292,7 @@ class Repository:
 
     def _commit_now(self, tree: str, parent: str | None, message: bytes) -> str:
         """What commit-tree does, without a process of its own for each commit."""
-        if self.object(f"{tree}^{{tree}}") is None:
+        if self.tree(tree) is None:
             raise GitexpError(f"The tree {tree} is missing.", "git fsck   # then fetch it from a clone")
         lines = [f"tree {tree}", *([f"parent {parent}"] if parent else ())]
         lines += [f"{who} {self.ident(who)}" for who in ("author", "committer")]

@@ -150,7 +150,7 @@ def _names(repo: Repository, tree: str) -> dict[str, _Name] | None:
 
     (mode SP name NUL raw-object-id)*
     """
-    found = repo.object(f"{tree}^{{tree}}")
+    found = repo.tree(tree)
     if found is None:
         return None
     return dict(_parsed(found.data, len(found.oid) // 2))

@@ -156,7 +156,8 @@ def _forget(repo: Repository, place: Place, observer: Observer) -> None:
         saved = f"refs/gitexp/saved/{tree[:12]}"
         repo.update_refs("gitexp: saved", f"update {saved} {tree}")
         observer.say(f"The journal of a step is lost; the tree it was to try is kept as {saved}.")
-    give_up(repo, place)
+        drop_ref(repo, place)
+    place.clear()
 
 
 def _end_others(repo: Repository, place: Place, observer: Observer) -> None:

@@ -23,7 +23,8 @@ def unsealed(repo: Repository, place: Place, name: str) -> Notes:
     other = owner(text)
     others = _computed(repo, Place.of(repo, other)) if other and other != name else ""
     if not others:
-        return absorb(text, _computed(repo, place))
+        computed = _computed(repo, place)
+        return Notes() if text == computed else absorb(text, computed)
     if text != others:
         raise GitexpError(
             f"{NOTEBOOK} holds edits for the experiment {other}, not for {name}.",

@@ -28,7 +28,7 @@ def gather(
 ) -> Measurement:
     """Run the candidate, and it or the incumbent again for as long as the rule asks for more.
 
-    What was measured is kept on disk run by run: should this die, the next step of the same edit takes it over.
+    What was measured is kept on disk before another run: should this die, the next step of the same edit takes it over.
     Raises, with nothing to record, when a run has no verdict (skipped, spoiled, or on another device).
     """
     evidence = place.read_evidence(candidate)
@@ -39,6 +39,7 @@ def gather(
         asked = Run(candidate.id, seed, candidate.run, first, candidate.changes, pruner=pruner)
         evidence = _run(repo, place, ledger, candidate, asked, None, observer)
     while isinstance(again := decide(ledger, evidence, candidate.simpler), Again):
+        place.write_evidence(candidate, evidence)
         observer.say(f"{candidate.id}: {again.reason}")
         label = candidate.label(len(evidence.samples) + 1)
         if again.of == candidate.id:
@@ -77,9 +78,7 @@ def _run(
 ) -> Measurement:
     measured = measure(repo, place, ledger.contract, asked, observer, usual_speed(ledger))
     check_comparable(ledger, measured)
-    evidence = _joined(evidence, measured, candidate.id)
-    place.write_evidence(candidate, evidence)
-    return evidence
+    return _joined(evidence, measured, candidate.id)
 
 
 def usual_speed(ledger: Ledger) -> float | None:

@@ -92,7 +92,7 @@ def _moves(place: Place, candidate: Candidate, iteration: Iteration, tip: str) -
 
 def before(repo: Repository, candidate: Candidate) -> dict[str, Entry | None]:
     """What the paths of the candidate held in the commit it is an edit of."""
-    old = entries(repo, candidate.base, candidate.changes)
+    old = entries(repo, candidate.base_tree, candidate.changes)
     return {path: old.get(path) for path in candidate.changes}
 
 

@@ -86,6 +86,6 @@ def _content(blobs: Mapping[str, bytes], entry: Entry | None) -> bytes:
 
 
 def tree_of(repo: Repository, commit: str) -> str:
-    tree = repo.ref(f"{commit}^{{tree}}")
+    tree = repo.tree(commit)
     assert tree
-    return tree
+    return tree.oid

@@ -83,8 +83,8 @@ class Stored(Sequence[Iteration]):
 
     def _read(self, places: Sequence[int]) -> list[Iteration]:
         wanted = [self.commit(at) for at in places]
-        missing = [oid for oid in wanted if oid not in self._known]
-        self._known.update({commit.oid: _iteration(commit) for commit in some(self._read_from, missing)})
+        if missing := [oid for oid in wanted if oid not in self._known]:
+            self._known.update({commit.oid: _iteration(commit) for commit in some(self._read_from, missing)})
         found = [self._known[oid] for oid in wanted]
         if len(self._known) > REMEMBERED:
             self._known.clear()

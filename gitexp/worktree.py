@@ -44,7 +44,7 @@ def edits(repo: Repository, editable: Iterable[str]) -> dict[str, Entry | None]:
     changed = changes(repo, but=files)
     _check_outside(repo, changed, editable)
     paths = dict.fromkeys([*files, *(change.path for change in changed), *untracked_below(repo, editable)])
-    old = entries(repo, "HEAD^{tree}", paths) if paths else {}
+    old = entries(repo, "HEAD", paths) if paths else {}
     new = {path: file_entry(repo, path, old.get(path)) for path in paths}
     return {path: entry for path, entry in new.items() if entry != old.get(path)}
 
