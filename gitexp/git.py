@@ -27,6 +27,9 @@ LOCAL_VARIABLES = (
     "GIT_IMPLICIT_WORK_TREE GIT_INDEX_FILE GIT_INTERNAL_SUPER_PREFIX GIT_LITERAL_PATHSPECS GIT_NO_REPLACE_OBJECTS "
     "GIT_OBJECT_DIRECTORY GIT_PREFIX GIT_REPLACE_REF_BASE GIT_SHALLOW_FILE GIT_WORK_TREE"
 ).split()
+_BOOLEANS = dict.fromkeys(("true", "yes", "on", "1"), True) | dict.fromkeys(("false", "no", "off", "0", ""), False)
+_PEOPLE = ("author.name", "author.email", "committer.name", "committer.email")  # else author and committer are one
+_DIFFERING = {f"GIT_{who}_{what}" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL", "DATE")}
 TREES = 16  # that are remembered: the incumbent's are looked at again and again
 _OLD = ("update-ref", "unknown command: start")  # before git 2.27: a transaction is a process
 _REFTABLE = "refs/heads/.invalid"  # what HEAD's file names where git keeps its refs in another form
@@ -96,6 +99,7 @@ class Repository:
     filters: Filters = field(init=False, repr=False, compare=False)
     remembered: dict[str, object] = field(init=False, default_factory=dict, repr=False, compare=False)  # of histories
     _settings: dict[tuple[str, ...], str | None] = field(init=False, default_factory=dict, repr=False, compare=False)
+    _configured: dict[str, str] = field(init=False, default_factory=dict, repr=False, compare=False)
     _trees: dict[str, Object] = field(init=False, default_factory=dict, repr=False, compare=False)
     _batches: dict[tuple[str, ...], Batch] = field(init=False, default_factory=dict, repr=False, compare=False)
 
@@ -220,14 +224,23 @@ class Repository:
         return self.lookup("config", "--get-regexp", r"^remote\..*\.promisor$") is not None
 
     def config(self, key: str) -> str | None:
-        return self.setting("config", "--get", key)
+        """What the configuration says last; all of it is asked for once."""
+        if not self._configured:
+            for record in os.fsdecode(self.run("config", "--list", "-z")).split("\0"):
+                name, _, value = record.partition("\n")
+                self._configured[name] = value if "\n" in record else "true"
+        return self._configured.get(key.lower())
 
     def config_bool(self, key: str, default: bool) -> bool:
-        value = self.setting("config", "--type=bool", "--get", key)
-        return default if value is None else value == "true"
+        value = self.config(key)
+        if value is not None and value.lower() not in _BOOLEANS:  # a number perhaps, or what git refuses
+            value = self.setting("config", "--type=bool", "--get", key)
+        return default if value is None else _BOOLEANS[value.lower()]
 
     def hook_path(self, name: str) -> Path:
         """Where git looks for the hook ``name``: ``core.hooksPath`` is honoured."""
+        if self.config("core.hooksPath") is None:
+            return self.common_dir / "hooks" / name
         folder = self.setting("rev-parse", "--git-path", "hooks") or "hooks"
         return Path(os.path.join(self.root or self.git_dir, folder, name))
 
@@ -304,7 +317,8 @@ class Repository:
 
     def ident(self, who: str) -> str:
         """Name, address and date of the ``author``, or the ``committer``, as git would have them now."""
-        known = self.setting("var", f"GIT_{who.upper()}_IDENT", none=128)
+        asked = who.upper() if any(self.config(key) for key in _PEOPLE) or _DIFFERING & os.environ.keys() else "AUTHOR"
+        known = self.setting("var", f"GIT_{asked}_IDENT", none=128)
         if known is None:
             raise GitexpError("git does not know who you are.", "git config user.name NAME; git config user.email MAIL")
         if f"GIT_{who.upper()}_DATE" in os.environ:
