@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import json
 import zlib
-from array import array
 from contextlib import suppress
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from gitexp.columns import Columns
+from gitexp.columns import NAMES, Buffer, Columns
 from gitexp.disk import remove_folder, write_file
 from gitexp.git import Repository
 from gitexp.model import Ledger, Notes, Remark
@@ -25,7 +24,6 @@ from gitexp.stored import Stored
 FORMAT = 1  # raised when what is kept, or what is made of a commit, changes
 COMMITS = "commits"
 OFTEN = 16  # iterations after which they are kept: to read so many again takes a command two milliseconds
-Data = bytes | array  # type: ignore[type-arg]
 
 
 def load(repo: Repository, place: Place) -> Ledger | None:
@@ -70,8 +68,8 @@ def _column(folder: Path, name: str, page: dict[str, Any]) -> bytes:
 
 def _ledger(repo: Repository, place: Place, page: dict[str, Any], data: dict[str, bytes]) -> Ledger:
     commits = data.pop(COMMITS)
-    columns = Columns(**{name: _typed(name, data[name]) for name in _names()})  # type: ignore[arg-type]
-    iterations = Stored(repo, columns, commits, page["width"], {}, kept=page["count"])
+    columns = Columns(data)
+    iterations = Stored(repo, columns, bytearray(commits), page["width"], {}, kept=page["count"])
     contract = iterations[0].contract
     if contract is None:
         raise ValueError("contract")
@@ -88,15 +86,6 @@ def _ledger(repo: Repository, place: Place, page: dict[str, Any], data: dict[str
         Settled(page["settled"][0], Noise(*page["settled"][1:])),
         page["tree"],
     )
-
-
-def _names() -> list[str]:
-    return [column.name for column in fields(Columns)]
-
-
-def _typed(name: str, data: bytes) -> Data:
-    empty = getattr(Columns(), name)
-    return data if isinstance(empty, bytes) else array(empty.typecode, data)
 
 
 def _notes(data: dict[str, Any]) -> Notes:
@@ -120,8 +109,8 @@ def save(place: Place, ledger: Ledger) -> None:
 
 
 def _save(folder: Path, ledger: Ledger, iterations: Stored) -> None:
-    data: dict[str, Data] = {name: getattr(ledger.columns, name) for name in _names()}
-    data[COMMITS] = iterations.commits
+    data: dict[str, Buffer] = {name: ledger.columns.column(name) for name in NAMES}
+    data[COMMITS] = iterations.commits[: len(iterations) * iterations.width]
     old = _kept_before(folder, iterations)
     sums = {
         name: _write(folder / name, memoryview(column).cast("B"), *old.get(name, (0, 0)))

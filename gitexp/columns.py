@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import math
 from array import array
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 KEEP = b"K"  # a status is kept as its first letter
-KEY = 20  # bytes of a patch's key
+KEY = 8  # bytes of a patch's key
 
 
 class Row(NamedTuple):
@@ -23,62 +22,85 @@ class Row(NamedTuple):
     patch: str
 
 
-def _floats() -> array[float]:
-    return array("d")
+Buffer = Any  # a bytearray, or an array: both grow in place
+_TYPES = {"numbers": "I", "scores": "d", "deltas": "d", "tests": "d"}  # of arrays; the others are bytes
+NAMES = ("statuses", "noted", "patches", *_TYPES)
 
 
-def _numbers() -> array[int]:
-    return array("I")
-
-
-@dataclass(frozen=True, slots=True)
 class Columns:
-    """Oldest first, one entry an iteration; NaN stands for none."""
+    """Oldest first, one entry an iteration; NaN stands for none.
 
-    statuses: bytes = b""
-    noted: bytes = b""
-    patches: bytes = b""  # KEY bytes each
-    numbers: array[int] = field(default_factory=_numbers)
-    scores: array[float] = field(default_factory=_floats)
-    deltas: array[float] = field(default_factory=_floats)  # less the incumbent's, as it was weighed
-    tests: array[float] = field(default_factory=_floats)
+    Those of a longer ledger share these buffers: they grow in place, and each sees its own length of them.
+    """
+
+    def __init__(self, data: Mapping[str, bytes] | None = None) -> None:
+        """``data`` are the bytes of each column; without them they are empty."""
+        self._buffers = {name: _buffer(name, data[name] if data else b"") for name in NAMES}
+        self._count = len(self._buffers["statuses"])
+
+    def __len__(self) -> int:
+        return self._count
+
+    def column(self, name: str) -> Buffer:
+        buffer, length = self._buffers[name], self._count * (KEY if name == "patches" else 1)
+        return buffer if len(buffer) == length else buffer[:length]
+
+    @property
+    def statuses(self) -> bytearray:
+        found: bytearray = self.column("statuses")
+        return found
+
+    @property
+    def numbers(self) -> array[int]:
+        found: array[int] = self.column("numbers")
+        return found
+
+    @property
+    def scores(self) -> array[float]:
+        found: array[float] = self.column("scores")
+        return found
+
+    @property
+    def deltas(self) -> array[float]:
+        """Less the incumbent's score, as it was weighed."""
+        found: array[float] = self.column("deltas")
+        return found
+
+    @property
+    def tests(self) -> array[float]:
+        found: array[float] = self.column("tests")
+        return found
 
     def plus(self, rows: Iterable[Row]) -> Columns:
         """These, and the rows after them."""
-        best = self.scores[self.statuses.rindex(KEEP)] if self.statuses else math.nan
-        statuses, noted, patches = bytearray(), bytearray(), bytearray()
-        numbers, scores, deltas, tests = _numbers(), _floats(), _floats(), _floats()
+        longer = Columns()
+        longer._buffers = buffers = {name: self.column(name) for name in NAMES}
+        best = self.scores[self.statuses.rindex(KEEP)] if self else math.nan
         for row in rows:
             score = math.nan if row.score is None else row.score
-            statuses += row.status
-            noted.append(row.noted)
-            patches += key(row.patch)
-            numbers.append(row.number)
-            scores.append(score)
-            deltas.append(score - best if row.delta is None else row.delta)
-            tests.append(math.nan if row.test is None else row.test)
+            buffers["statuses"] += row.status
+            buffers["patches"] += key(row.patch)
+            buffers["noted"].append(row.noted)
+            buffers["numbers"].append(row.number)
+            buffers["scores"].append(score)
+            buffers["deltas"].append(score - best if row.delta is None else row.delta)
+            buffers["tests"].append(math.nan if row.test is None else row.test)
             best = score if row.status == KEEP else best
-        return Columns(
-            self.statuses + statuses,
-            self.noted + noted,
-            self.patches + patches,
-            self.numbers + numbers,
-            self.scores + scores,
-            self.deltas + deltas,
-            self.tests + tests,
-        )
+        longer._count = len(buffers["statuses"])
+        return longer
 
     def last(self, status: bytes, limit: int, before: int | None = None) -> list[int]:
         """The places of the last so many with a status, oldest first."""
         return _last(self.statuses, status, limit, before)
 
     def last_noted(self, limit: int) -> list[int]:
-        return _last(self.noted, b"\x01", limit, None)
+        return _last(self.column("noted"), b"\x01", limit, None)
 
     def with_patch(self, patch: str) -> list[int]:
         """The places that may have this patch, newest first."""
-        wanted, found, end = key(patch), [], len(self.patches)
-        while (at := self.patches.rfind(wanted, 0, end)) >= 0:
+        patches = self.column("patches")
+        wanted, found, end = key(patch), [], len(patches)
+        while (at := patches.rfind(wanted, 0, end)) >= 0:
             if at % KEY == 0:
                 found.append(at // KEY)
             end = at + KEY - 1
@@ -92,7 +114,11 @@ class Columns:
         return running
 
 
-def _last(column: bytes, wanted: bytes, limit: int, before: int | None) -> list[int]:
+def _buffer(name: str, data: bytes) -> Buffer:
+    return array(_TYPES[name], data) if name in _TYPES else bytearray(data)
+
+
+def _last(column: Buffer, wanted: bytes, limit: int, before: int | None) -> list[int]:
     found: list[int] = []
     end = len(column) if before is None else before
     while len(found) < limit and (end := column.rfind(wanted, 0, end)) >= 0:
@@ -101,4 +127,5 @@ def _last(column: bytes, wanted: bytes, limit: int, before: int | None) -> list[
 
 
 def key(patch: str) -> bytes:
-    return hashlib.sha1(patch.encode(), usedforsecurity=False).digest() if patch else bytes(KEY)
+    """Two patches may have one key, though hardly ever."""
+    return hashlib.sha1(patch.encode(), usedforsecurity=False).digest()[:KEY] if patch else bytes(KEY)

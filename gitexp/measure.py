@@ -46,6 +46,7 @@ class Run:
 
 
 CURVE = "curve.jsonl"
+END = 1024  # bytes at the end of a table by which it is known again: a long one is not read for each run
 EVALUATE = "--- evaluate"  # the hook's line between the training and the frozen evaluator
 
 
@@ -246,7 +247,13 @@ class _Appended:
     def __init__(self, found: Path, scratch: Path) -> None:
         self._found = found
         self._scratch = scratch
-        self._before = found.read_bytes() if found.is_file() else b""
+        self._size, self._header, self._end = 0, b"", b""
+        if found.is_file():
+            with found.open("rb") as file:
+                self._header = file.readline()
+                self._size = os.fstat(file.fileno()).st_size
+                file.seek(max(0, self._size - END))
+                self._end = file.read(END)
 
     def written(self) -> bytes:
         """What was written to the scratch table."""
@@ -256,8 +263,10 @@ class _Appended:
         """What was written to the scratch table, or else appended to the one that was found, below its first line."""
         if written := self.written():
             return written
-        after = self._found.read_bytes() if self._found.is_file() else b""
-        header = self._before.partition(b"\n")[0]
-        if after == self._before or not after.startswith(self._before):
+        if not self._found.is_file() or self._found.stat().st_size <= self._size:
             return b""
-        return header + b"\n" + after[len(self._before) :]
+        with self._found.open("rb") as file:
+            same = file.readline().startswith(self._header)
+            file.seek(self._size - len(self._end))
+            same = same and file.read(len(self._end)) == self._end
+            return self._header.rstrip(b"\n") + b"\n" + file.read() if same else b""

@@ -277,9 +277,13 @@ class Ledger:
         """``3 KEEP, 8 DISCARD, 1 CRASH``."""
         return ", ".join(f"{self.count(status)} {status.value}" for status in Status)
 
-    def with_deltas(self, since: int = 0) -> list[tuple[Iteration, float | None]]:
-        """The iterations from the place ``since`` on, each with its delta; from the end where that is negative."""
-        return list(zip(self.iterations[since:], map(_or_none, self.columns.deltas[since:]), strict=True))
+    def with_deltas(self, since: int = 0, until: int | None = None) -> list[tuple[Iteration, float | None]]:
+        """The iterations from the place ``since`` on, and before ``until``, each with its delta.
+
+        Both are as in a slice: from the end where they are negative.
+        """
+        deltas = map(_or_none, self.columns.deltas[since:until])
+        return list(zip(self.iterations[since:until], deltas, strict=True))
 
     def deltas(self) -> list[float | None]:
         """For each iteration, its score less that of the incumbent it met, as it was weighed; ``None`` for the baseline

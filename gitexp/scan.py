@@ -90,7 +90,7 @@ class Found:
             notes = written.over(notes)
         columns = Columns().plus(reversed(self._rows))
         width = len(self._commits[0])
-        iterations = Stored(repo, columns, b"".join(reversed(self._commits)), width, {}, self._told[::-1])
+        iterations = Stored(repo, columns, bytearray().join(reversed(self._commits)), width, {}, self._told[::-1])
         ledger = Ledger(
             name,
             tip,

@@ -17,13 +17,13 @@ REMEMBERED = 4096  # iterations; what a loop looks at again and again is fewer
 
 
 class Stored(Sequence[Iteration]):
-    """Oldest first. ``commits`` are their object ids, as bytes, ``width`` each."""
+    """Oldest first. ``commits`` are their object ids, as bytes, ``width`` each; a longer one may share them."""
 
     def __init__(
         self,
         repo: Repository | None,
         columns: Columns,
-        commits: bytes,
+        commits: bytearray,
         width: int,
         known: dict[str, Iteration],
         told: Sequence[str] = (),
@@ -46,8 +46,11 @@ class Stored(Sequence[Iteration]):
         if len(self._known) > REMEMBERED:
             self._known.clear()
         self._known.update({iteration.commit: iteration for iteration in iterations})
-        more = b"".join(bytes.fromhex(iteration.commit) for iteration in iterations)
-        return Stored(self._repo, columns, self.commits + more, self.width, self._known, kept=self.kept)
+        own = len(self) * self.width
+        commits = self.commits if len(self.commits) == own else self.commits[:own]
+        for iteration in iterations:
+            commits += bytes.fromhex(iteration.commit)
+        return Stored(self._repo, columns, commits, self.width, self._known, kept=self.kept)
 
     @property
     def _read_from(self) -> Repository:
@@ -58,7 +61,7 @@ class Stored(Sequence[Iteration]):
         return self.commits[at * self.width : (at + 1) * self.width].hex()
 
     def __len__(self) -> int:
-        return len(self.columns.statuses)
+        return len(self.columns)
 
     @overload
     def __getitem__(self, at: int) -> Iteration: ...

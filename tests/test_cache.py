@@ -11,6 +11,7 @@ from bench.histories import make
 from conftest import Gitexp, Once, git, set_lr
 
 from gitexp import cache, history
+from gitexp.columns import NAMES
 from gitexp.commits import first_parents
 from gitexp.git import Repository
 from gitexp.markdown import experiment_md
@@ -32,9 +33,7 @@ def kept(repo: Repository) -> Path:
 
 
 def told(ledger: Ledger) -> tuple[object, ...]:
-    columns = [
-        bytes(getattr(ledger.columns, name)) for name in ("statuses", "numbers", "deltas", "tests", "patches", "noted")
-    ]
+    columns = [bytes(ledger.columns.column(name)) for name in NAMES]
     return (
         *(ledger.tip, ledger.tree, ledger.sealed, ledger.notes, ledger.strangers, ledger.displaced, ledger.remarks),
         *(list(ledger.iterations), columns, ledger.settled, ledger.contract, ledger.tally(), ledger.incumbent),

@@ -8,7 +8,7 @@ import click
 from gitexp import page
 from gitexp.cli.progress import Terminal
 from gitexp.cli.step import outcome_text
-from gitexp.cli.table import rows, table
+from gitexp.cli.table import table
 from gitexp.demo import BUDGET, EDITS, make, play
 from gitexp.git import Repository
 from gitexp.model import Ledger
@@ -44,7 +44,7 @@ def _summary(repo: Repository, ledger: Ledger, directory: Path) -> str:
     log = printable(from_bytes(repo.run("log", "--oneline", "--no-color", "--no-show-signature"))).rstrip()
     return f"""
 $ gitexp log
-{table(rows(ledger))}
+{table(ledger.with_deltas())}
 
 $ git log --oneline
 {log}

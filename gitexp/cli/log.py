@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
 from gitexp import history
 from gitexp.cli.experiment import experiment_option, open_ledger
-from gitexp.cli.table import Row, columns, rows, table, tsv
+from gitexp.cli.table import Row, columns, table, tsv
 from gitexp.errors import GitexpError
 from gitexp.export import dumps, iteration_json
 from gitexp.git import Repository
@@ -57,10 +58,9 @@ def log(
         return
     _, ledger = open_ledger(name)
     wanted = {status.upper() for status in statuses} or {status.value for status in Status}
-    found = [
-        row for row in rows(ledger) if row[0].status.value in wanted and _says(row, grep) and _changed(row, changed)
-    ]
-    shown = found[-(max_count or 0) :]
+    shown = _last(
+        ledger, max_count, lambda row: row[0].status.value in wanted and _says(row, grep) and _changed(row, changed)
+    )
     if form == "json":
         click.echo(dumps([iteration_json(*row) for row in shown]))
     elif form == "tsv":
@@ -69,6 +69,17 @@ def log(
         if graph:
             click.echo("\n".join(running_best(ledger, shutil.get_terminal_size((120, 24)).columns, HEIGHT)) + "\n")
         click.echo(table(shown))
+
+
+def _last(ledger: Ledger, count: int | None, is_meant: Callable[[Row], bool]) -> list[Row]:
+    """The last so many that are meant, or all; no more of a long history are read than it takes."""
+    shown: list[Row] = []
+    end, few = len(ledger.iterations), count or len(ledger.iterations)
+    while end and (count is None or len(shown) < count):
+        start = max(0, end - few)
+        shown = [*filter(is_meant, ledger.with_deltas(start, end)), *shown]
+        end, few = start, 2 * few
+    return shown[-(count or 0) :]
 
 
 def _says(row: Row, text: str | None) -> bool:

@@ -6,16 +6,12 @@ import shutil
 
 import click
 
-from gitexp.model import Iteration, Ledger, Status, score_text, signed
+from gitexp.model import Iteration, Status, score_text, signed
 from gitexp.text import one_line
 
 COLORS = {Status.KEEP: "green", Status.DISCARD: "yellow", Status.CRASH: "red"}
 HEADERS = ("id", "verdict", "score", "delta", "memory", "seconds", "description")
 Row = tuple[Iteration, "float | None"]
-
-
-def rows(ledger: Ledger) -> list[Row]:
-    return ledger.with_deltas()
 
 
 def cells(row: Row) -> list[str]:

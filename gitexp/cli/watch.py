@@ -8,7 +8,7 @@ import click
 
 from gitexp import live
 from gitexp.cli.experiment import experiment_option, open_experiment
-from gitexp.cli.table import rows, table
+from gitexp.cli.table import table
 from gitexp.live import Live, Running
 from gitexp.model import score_text
 from gitexp.plot import loss, running_best
@@ -95,4 +95,4 @@ def _running(run: Running, budget: float, width: int) -> list[str]:
 
 
 def _verdicts(now: Live, width: int) -> list[str]:
-    return table(rows(now.ledger)[-VERDICTS:], width).splitlines()
+    return table(now.ledger.with_deltas(-VERDICTS), width).splitlines()
