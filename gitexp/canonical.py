@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from typing import NamedTuple
 
-from gitexp.model import Iteration, Measurement, Notes, Sample, Status
+from gitexp.columns import KEEP, Row
+from gitexp.model import Contract, Iteration, Measurement, Notes, Sample, Status, row
+from gitexp.rows import line, told
 from gitexp.text import from_bytes
 
 _NUMBER = r"-?[0-9]{1,17}(?:\.[0-9]{1,25})?(?:e[+-]?[0-9]{1,2})?"  # always finite
@@ -41,12 +44,86 @@ _TENTH = re.compile(r"(\S+)=(\S+)")
 _CHANGE = re.compile(r"Exp-Change: (.*)\n")
 _PARAM = re.compile(r"Exp-Param: ([^=]+)=(.*)\n")
 _NO_NOTES = Notes()
+DISCARD = Status.DISCARD.letter
 
 
 @cache
 def _message() -> re.Pattern[str]:
     """Made where it pays: that takes as long as to read fifty messages the long way."""
     return re.compile(_MESSAGE, re.ASCII | re.VERBOSE)
+
+
+class Glance(NamedTuple):
+    """What a whole history is read for: what goes into the columns, and into results.tsv."""
+
+    id: str
+    base: str
+    tree: str
+    row: Row
+    told: str
+    samples: tuple[Sample, ...] = ()  # where they tell something of the noise: more than one, or the incumbent's
+    notes: Notes = _NO_NOTES
+    contract: Contract | None = None
+    iteration: Iteration | None = None  # where the message was read the long way
+
+
+def of(iteration: Iteration) -> Glance:
+    samples = iteration.measurement.samples
+    return Glance(
+        iteration.id,
+        iteration.base,
+        iteration.tree,
+        row(iteration),
+        told(iteration),
+        samples if iteration.status is Status.KEEP or len(samples) > 1 else (),
+        iteration.notes,
+        iteration.contract,
+        iteration,
+    )
+
+
+def glance(message: bytes, commit: str) -> Glance | None:
+    """At a message in the common form; ``None`` for any other message."""
+    found = _message().fullmatch(from_bytes(message))
+    if found is None:
+        return None
+    identity, base, tree, status, said, number, test, memory, delta, patch, description = found.group(
+        "id", "base", "tree", "status", "samples", "score", "test", "memory", "delta", "patch", "description"
+    )
+    samples = _SAMPLE.findall(said)
+    score, tested = float(number), None if test is None else float(test)
+    kept = status == "KEEP"
+    return Glance(
+        identity,
+        base,
+        tree,
+        Row(
+            KEEP if kept else DISCARD,
+            int(identity[3:]),
+            False,
+            score,
+            None if delta is None else float(delta),
+            tested,
+            patch or "",
+        ),
+        line(
+            identity,
+            score,
+            tested,
+            None if memory is None else float(memory),
+            status,
+            description,
+            commit,
+            sum([float(seconds) for _, _, seconds, _ in samples]),
+            len(samples),
+        ),
+        tuple(map(_sample, samples)) if kept or len(samples) > 1 else (),
+    )
+
+
+def _sample(found: tuple[str, str, str, str]) -> Sample:
+    of, seed, seconds, score = found
+    return Sample(of, int(seed), float(seconds), float(score))
 
 
 def read(message: bytes, commit: str) -> Iteration | None:
@@ -60,9 +137,7 @@ def read(message: bytes, commit: str) -> Iteration | None:
     ]
     metrics, curve, changes, params = field("metrics", "curve", "changes", "params")
     measurement = Measurement(
-        samples=tuple(
-            [Sample(of, int(seed), float(t), float(s)) for of, seed, t, s in _SAMPLE.findall(field("samples"))]
-        ),
+        samples=tuple(map(_sample, _SAMPLE.findall(field("samples")))),
         score=score,
         metrics=tuple([(name, float(value)) for name, value in _METRIC.findall(metrics)]) if metrics else (),
         test=test,

@@ -5,19 +5,17 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from io import BufferedReader, FileIO
-from typing import NoReturn
+from typing import NamedTuple
 
-from gitexp.driver import GitCommandError, ended, start
+from gitexp.driver import GitCommandError, block, ended, start
 from gitexp.errors import GitexpError
-from gitexp.git import Object, Repository, to_object
+from gitexp.git import Repository, to_object
 
 CHUNK = 1 << 18  # bytes that are read of a stream at once
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(NamedTuple):
     oid: str
     tree: str
     parents: tuple[str, ...]
@@ -54,28 +52,37 @@ def _printed(repo: Repository, listing: int) -> Iterator[Commit]:
     assert printing.stdout
     with ended(printing):
         answers = BufferedReader(FileIO(printing.stdout.fileno(), closefd=False), CHUNK)
-        while answers.peek(1):
-            yield to_commit(to_object(answers) or _missing("a commit"))
+        while head := answers.readline():
+            oid, _, *size = head.decode("ascii").split()
+            if not size:
+                raise missing(oid)
+            yield to_commit(oid, block(answers, int(size[0])))
 
 
 def some(repo: Repository, oids: Sequence[str]) -> list[Commit]:
     """Commits by object id, a few of them."""
     question = "".join(f"{oid}\n" for oid in oids).encode()
     found = repo.ask("cat-file", "--batch").ask(question, lambda answer: [to_object(answer) for _ in oids])
-    return [to_commit(each or _missing(oid)) for oid, each in zip(oids, found, strict=True)]
+    if None in found:
+        raise missing(oids[found.index(None)])
+    return [to_commit(each.oid, each.data) for each in found if each]
 
 
-def _missing(oid: str) -> NoReturn:
-    raise GitexpError(f"The object {oid} of this history is missing.", "git fsck   # then fetch it from a clone")
+def missing(oid: str) -> GitexpError:
+    return GitexpError(f"The object {oid} of this history is missing.", "git fsck   # then fetch it from a clone")
 
 
-def to_commit(found: Object) -> Commit:
+def to_commit(oid: str, data: bytes) -> Commit:
     """A commit as git stores it: lines with a key each, an empty line, the message."""
-    head, _, message = found.data.partition(b"\n\n")
-    keys, _, _ = head.partition(b"\nauthor ")
-    tree, *parents = [each.partition(b" ")[2].decode("ascii") for each in keys.split(b"\n")]
+    head, _, message = data.partition(b"\n\n")
+    at = head.index(b"\n") + 1
+    tree, parents = head[5 : at - 1].decode("ascii"), []
+    while head.startswith(b"parent ", at):
+        end = head.index(b"\n", at)
+        parents.append(head[at + 7 : end].decode("ascii"))
+        at = end + 1
     if b"\nencoding " in head:
         encoding = head.partition(b"\nencoding ")[2].partition(b"\n")[0]
         with suppress(LookupError, ValueError):
             message = message.decode(encoding.decode("ascii")).encode()
-    return Commit(found.oid, tree, tuple(parents), message)
+    return Commit(oid, tree, tuple(parents), message)

@@ -91,7 +91,7 @@ def read(repo: Repository, name: str, tip: str) -> Ledger:
     for commit in first_parents(repo, tip):
         iteration = scan.take(commit)
         if iteration:
-            found.add(iteration)
+            found.add(commit, iteration)
         if iteration and iteration.contract:
             return found.ledger(repo, name, tip, scan, iteration.contract)
     raise GitexpError(
@@ -107,9 +107,10 @@ def _gone_on(repo: Repository, known: Ledger, tip: str) -> Ledger | None:
         found = repo.object(oid)
         if found is None or found.kind != "commit":
             return None
-        commit = to_commit(found)
-        if iteration := scan.take(commit):
-            iterations.append(iteration)
+        commit = to_commit(oid, found.data)
+        iteration = scan.take(commit)
+        if iteration and iteration.iteration:
+            iterations.append(iteration.iteration)
         if not commit.parents or (iteration and iteration.contract):
             return None
         oid = commit.parents[0]

@@ -45,12 +45,36 @@ def cells(iteration: Iteration) -> dict[str, str]:
 
 
 def told(iteration: Iteration) -> str:
-    """Tab-separated: id, score, held-out score, memory, status, description, commit, seconds, samples."""
     m = iteration.measurement
-    memory = "" if m.memory_mb is None else f"{m.memory_mb:.1f}"
+    return line(
+        iteration.id,
+        m.score,
+        m.test,
+        m.memory_mb,
+        iteration.status.value,
+        iteration.description,
+        iteration.commit,
+        m.seconds,
+        len(m.samples),
+    )
+
+
+def line(
+    identity: str,
+    score: float | None,
+    test: float | None,
+    memory: float | None,
+    status: str,
+    description: str,
+    commit: str,
+    seconds: float,
+    samples: int,
+) -> str:
+    """What is told of an iteration, tab-separated."""
+    used = "" if memory is None else f"{memory:.1f}"
     return (
-        f"{iteration.id}\t{score_text(m.score)}\t{score_text(m.test)}\t{memory}\t{iteration.status.value}\t{one_line(iteration.description)}\t"
-        f"{iteration.commit[:HASH_LENGTH]}\t{m.seconds:.1f}\t{len(m.samples)}"
+        f"{identity}\t{score_text(score)}\t{score_text(test)}\t{used}\t{status}\t{one_line(description)}\t"
+        f"{commit[:HASH_LENGTH]}\t{seconds:.1f}\t{samples}"
     )
 
 

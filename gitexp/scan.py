@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gitexp import canonical, records, trailers
-from gitexp.columns import Columns, Row
+from gitexp.canonical import Glance
+from gitexp.columns import KEEP, Columns, Row
 from gitexp.commits import Commit
 from gitexp.git import Repository
-from gitexp.model import Contract, Iteration, Ledger, Notes, Remark, Sample, Status, row
+from gitexp.model import Contract, Ledger, Notes, Remark, Sample
 from gitexp.pooling import settle
-from gitexp.rows import told
 from gitexp.stored import Stored
 from gitexp.text import from_bytes, printable
 
@@ -28,12 +28,12 @@ class Scan:
         self.revert: Commit | None = None  # one whose iteration must come next
         self._undone: Commit | None = None  # one whose iteration came: the next commit must be of its tree
 
-    def take(self, commit: Commit) -> Iteration | None:
+    def take(self, commit: Commit) -> Glance | None:
         """The iteration that it is, if it is one."""
         self.tree = self.tree or commit.tree
         self.before(commit.tree)
         said, displaced = _said(commit, self._many)
-        iteration = said if isinstance(said, Iteration) else None
+        iteration = said if isinstance(said, Glance) else None
         if self.revert:
             self._take_reverted(iteration)
         if said:
@@ -54,9 +54,9 @@ class Scan:
             self.strangers.append(_short(self._undone))
         self._undone = None
 
-    def _take_reverted(self, iteration: Iteration | None) -> None:
+    def _take_reverted(self, iteration: Glance | None) -> None:
         assert self.revert
-        if iteration and iteration.status is not Status.KEEP:
+        if iteration and iteration.row.status != KEEP:
             self._undone = self.revert
             self.sealed = self.sealed or self.revert.oid
         else:
@@ -74,14 +74,13 @@ class Found:
         self._notes: list[Notes] = []
         self._samples: list[tuple[Sample, ...]] = []
 
-    def add(self, iteration: Iteration) -> None:
-        self._rows.append(row(iteration))
-        self._commits.append(bytes.fromhex(iteration.commit))
-        self._told.append(told(iteration))
-        samples = iteration.measurement.samples
-        if iteration.status is Status.KEEP or len(samples) > 1:  # one run by itself tells nothing of the noise
-            self._samples.append(samples)
-        if iteration.notes != Notes() or len(self._rows) == 1:
+    def add(self, commit: Commit, iteration: Glance) -> None:
+        self._rows.append(iteration.row)
+        self._commits.append(bytes.fromhex(commit.oid))
+        self._told.append(iteration.told)
+        if iteration.samples:
+            self._samples.append(iteration.samples)
+        if iteration.iteration or len(self._rows) == 1:  # else it has none
             self._notes.append(iteration.notes)
 
     def ledger(self, repo: Repository, name: str, tip: str, scan: Scan, contract: Contract) -> Ledger:
@@ -106,22 +105,23 @@ class Found:
         return replace(ledger, settled=settle(ledger, self._samples[::-1]))
 
 
-def _said(commit: Commit, many: bool) -> tuple[Iteration | Remark | None, bool]:
+def _said(commit: Commit, many: bool) -> tuple[Glance | Remark | None, bool]:
     """What was sealed in this commit, and whether its trailers are displaced.
 
     Nothing was in a copy of one that was sealed elsewhere, nor in one that was amended since.
     """
     if b"\nExp-" not in commit.message:
         return None, False
-    iteration, displaced = canonical.read(commit.message, commit.oid) if many else None, False
-    if iteration is None:
+    found, displaced = canonical.glance(commit.message, commit.oid) if many else None, False
+    if found is None:
         message = trailers.read(commit.message)
         iteration, displaced = records.from_message(message, commit.oid), message.displaced
         if iteration is None:
             remark = records.remark_from(message, commit.oid)
             return (remark if remark and commit.parents[:1] == (remark.base,) else None), False
-    own = commit.parents[:1] == (iteration.base,) and commit.tree == iteration.tree
-    return (iteration, displaced) if own else (None, False)
+        found = canonical.of(iteration)
+    own = commit.parents[:1] == (found.base,) and commit.tree == found.tree
+    return (found, displaced) if own else (None, False)
 
 
 def _is_revert(commit: Commit) -> bool:
