@@ -15,6 +15,7 @@ from typing import Any
 
 from gitexp.columns import NAMES, Buffer, Columns
 from gitexp.disk import remove_folder, write_file
+from gitexp.errors import GitexpError
 from gitexp.git import Repository
 from gitexp.model import Ledger, Notes, Remark
 from gitexp.noise import Noise, Settled
@@ -35,7 +36,7 @@ def load(repo: Repository, place: Place) -> Ledger | None:
         page = _page(folder)
         ledger = _ledger(repo, place, page, {name: _column(folder, name, page) for name in page["columns"]})
         return ledger if len(ledger.iterations) == page["count"] and ledger.contract else None
-    except (OSError, ValueError, TypeError, LookupError, AttributeError):
+    except (GitexpError, OSError, ValueError, TypeError, LookupError, AttributeError):
         forget(place)
         return None
 

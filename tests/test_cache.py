@@ -105,8 +105,9 @@ def test_files_that_are_gone_or_no_files(repo: Repository) -> None:
     check(repo)
 
 
-def test_of_another_experiment(repo: Repository, tmp_path: Path) -> None:
-    other = Repository.discover(make(tmp_path / "other", 30))
+@pytest.mark.parametrize("files", [10, 7])  # with as many files its commits are those here; else git has none of them
+def test_of_another_experiment(repo: Repository, tmp_path: Path, files: int) -> None:
+    other = Repository.discover(make(tmp_path / "other", 30, files))
     history.load(other, "train")
     for name in [file.name for file in kept(repo).iterdir()]:
         good = (kept(repo) / name).read_bytes()
