@@ -50,13 +50,15 @@ def _printed(repo: Repository, listing: int) -> Iterator[Commit]:
     """The commits whose ids can be read from ``listing``."""
     printing = start(repo.driver, "cat-file", "--batch", "--buffer", stdin=listing)
     assert printing.stdout
+    cut = frozenset((repo.common_dir / "shallow").read_text().split()) if repo.is_shallow() else ()
     with ended(printing):
         answers = BufferedReader(FileIO(printing.stdout.fileno(), closefd=False), CHUNK)
         while head := answers.readline():
             oid, _, *size = head.decode("ascii").split()
             if not size:
                 raise missing(oid)
-            yield to_commit(oid, block(answers, int(size[0])))
+            commit = to_commit(oid, block(answers, int(size[0])))
+            yield commit._replace(parents=()) if oid in cut else commit  # a shallow clone ends there
 
 
 def some(repo: Repository, oids: Sequence[str]) -> list[Commit]:
