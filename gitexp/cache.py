@@ -17,9 +17,9 @@ from gitexp.columns import NAMES, Buffer, Columns
 from gitexp.disk import remove_folder, write_file
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
-from gitexp.model import Ledger, Notes, Remark
+from gitexp.model import Ledger, Remark
 from gitexp.noise import Noise, Settled
-from gitexp.pending import Place
+from gitexp.pending import Place, to_notes
 from gitexp.stored import Stored
 
 FORMAT = 1  # raised when what is kept, or what is made of a commit, changes
@@ -79,7 +79,7 @@ def _ledger(repo: Repository, place: Place, page: dict[str, Any], data: dict[str
         page["tip"],
         contract,
         iterations,
-        _notes(page["notes"]),
+        to_notes(page["notes"]),
         page["sealed"],
         tuple(page["strangers"]),
         tuple(page["displaced"]),
@@ -87,12 +87,6 @@ def _ledger(repo: Repository, place: Place, page: dict[str, Any], data: dict[str
         Settled(page["settled"][0], Noise(*page["settled"][1:])),
         page["tree"],
     )
-
-
-def _notes(data: dict[str, Any]) -> Notes:
-    for key in ("constraints", "next"):
-        data[key] = None if data[key] is None else tuple(data[key])
-    return Notes(**data)
 
 
 def save(place: Place, ledger: Ledger) -> None:

@@ -83,6 +83,15 @@ def write_file(path: Path, data: bytes) -> None:
         raise
 
 
+def signature(file: str | Path) -> tuple[int, ...] | None:
+    """What tells a file from a changed one, as git's index does; ``None`` when there is none."""
+    try:
+        found = os.stat(file)
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
 def remove_folder(folder: Path) -> None:
     """Remove a folder and all that is in it, as far as it can be; a run may have made folders read-only."""
     for inside, below, _ in os.walk(folder):

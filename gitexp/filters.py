@@ -9,6 +9,7 @@ from typing import IO
 
 from git import Git
 
+from gitexp.disk import signature
 from gitexp.driver import Batch, line, run
 
 _END = b"that was the diff\n"  # said back by git; in a diff a line of words starts with a sign
@@ -58,7 +59,7 @@ class Filters:
     def _look_at_attributes(self, path: str) -> None:
         """Which filters a path has is read from files; git reads them once in a process."""
         files = [self._everywhere, *(str(self._top / folder / ".gitattributes") for folder in Path(path).parents)]
-        now = {file: _signature(file) for file in files}
+        now = {file: signature(file) for file in files}
         if any(file in self._attributes and self._attributes[file] != seen for file, seen in now.items()):
             self._hashing.close()
             self._diffing.close()
@@ -73,12 +74,3 @@ def _diff(answer: IO[bytes]) -> bytes:
             raise EOFError
         lines.append(said)
     return b"".join(lines[1:])  # the first names the trees
-
-
-def _signature(file: str) -> tuple[int, ...] | None:
-    """What tells a file from a changed one; ``None`` when there is none."""
-    try:
-        found = os.stat(file)
-    except OSError:
-        return None
-    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns

@@ -241,7 +241,7 @@ def _candidate(data: dict[str, Any]) -> Candidate:
     contract = data.pop("contract")
     return Candidate(
         changes=_files(data.pop("changes")),
-        notes=_notes(data.pop("notes")),
+        notes=to_notes(data.pop("notes")),
         things=tuple(data.pop("things")),
         params=tuple((name, value) for name, value in data.pop("params", ())),
         contract=_contract(contract) if contract else None,
@@ -260,7 +260,8 @@ def _measurement(data: dict[str, Any]) -> Measurement:
     return Measurement(samples=samples, metrics=metrics, spoiled=tuple(data.pop("spoiled")), curve=curve, **data)
 
 
-def _notes(data: dict[str, Any]) -> Notes:
+def to_notes(data: dict[str, Any]) -> Notes:
+    """Notes that were kept as JSON."""
     for key in ("constraints", "next"):
         data[key] = None if data[key] is None else tuple(data[key])
     return Notes(**data)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
-from gitexp.disk import write_file
+from gitexp.disk import signature, write_file
 from gitexp.git import Repository
 from gitexp.model import Ledger
 from gitexp.pending import Place
@@ -33,7 +32,7 @@ def write(repo: Repository, place: Place, ledger: Ledger) -> None:
         with open(file, "ab") as out:
             out.write(rows(ledger, map(told, ledger.iterations[since:])).encode())
     last = ledger.iterations[-1].commit
-    facts = {"rows": len(ledger.iterations), "last": last, "looks": _looks(ledger), "file": _signature(file)}
+    facts = {"rows": len(ledger.iterations), "last": last, "looks": _looks(ledger), "file": signature(file)}
     write_file(note, json.dumps(facts).encode())
 
 
@@ -41,7 +40,7 @@ def _rows_there(file: Path, note: Path, ledger: Ledger) -> int | None:
     """How many rows of this ledger the file holds, if it is as it was written, and older rows have not changed."""
     try:
         facts = json.loads(note.read_bytes())
-        same = facts["file"] == _signature(file) and facts["looks"] == _looks(ledger)
+        same = tuple(facts["file"]) == signature(file) and facts["looks"] == _looks(ledger)
         there = int(facts["rows"])
         return there if same and ledger.iterations[there - 1].commit == facts["last"] else None
     except (OSError, ValueError, LookupError, TypeError):
@@ -50,8 +49,3 @@ def _rows_there(file: Path, note: Path, ledger: Ledger) -> int | None:
 
 def _looks(ledger: Ledger) -> int:
     return sum(remark.score is not None for remark in ledger.remarks)
-
-
-def _signature(file: Path) -> list[int]:
-    found = os.lstat(file)
-    return [found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns]

@@ -29,6 +29,7 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from gitexp.disk import signature
 from gitexp.git import Change, Repository
 from gitexp.inotify import Inotify
 
@@ -135,7 +136,7 @@ class TreeWatch:
         """What the answer depends on besides the work tree. Files that git replaces whole are new ones then."""
         common = self._repo.common_dir
         files = (self._repo.git_dir / "index", common / "config", common / "info/attributes")
-        return (self._tree(), *map(_identity, files))
+        return (self._tree(), *map(signature, files))
 
     def _tree(self) -> str:
         """HEAD's tree: a DISCARD moves HEAD, and leaves that as it is."""
@@ -184,14 +185,6 @@ def _held(file: Path) -> tuple[int, bytes]:
         return mode, file.read_bytes() if stat.S_ISREG(mode) else b""
     except OSError as error:
         return error.errno or 0, b""  # no mode is so small
-
-
-def _identity(file: Path) -> tuple[int, int, int] | None:
-    try:
-        found = os.stat(file)
-    except OSError:
-        return None
-    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _is_local(top: Path) -> bool:

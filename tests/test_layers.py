@@ -7,10 +7,10 @@ from pathlib import Path
 
 LEVELS = [
     ["errors", "processes", "inotify", "resources", "text", "version", "__init__"],
-    ["driver"],
+    ["driver", "disk"],
     ["filters"],
     ["noise", "columns"],
-    ["model", "git", "observer", "output", "guardian", "watch", "changes", "disk", "curve", "extras", "values"],
+    ["model", "git", "observer", "output", "guardian", "watch", "changes", "curve", "extras", "values"],
     [
         "trailers",
         "summary",
