@@ -125,7 +125,7 @@ def _near_misses(ledger: Ledger, noise: float) -> list[str]:
         for at, (status, delta) in enumerate(zip(columns.statuses, columns.deltas, strict=True))
         if status == letter and sign * delta > -noise  # NaN is not
     )
-    best = ledger.at(at for _, at in nsmallest(FEW, leads, key=lambda lead: -lead[0]))
+    best = ledger.at([at for _, at in nsmallest(FEW, leads, key=lambda lead: -lead[0])])
     if not best:
         return []
     return ["## Near misses", "", *(_line(*each) for each in best), ""]

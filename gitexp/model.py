@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from math import isnan
@@ -231,12 +231,19 @@ class Ledger:
         """The last so many with a verdict, each with its delta, oldest first."""
         return self.at(self.columns.last(status.letter, limit))
 
-    def at(self, places: Iterable[int]) -> list[tuple[Iteration, float | None]]:
-        return [(self.iterations[at], _or_none(self.columns.deltas[at])) for at in places]
+    def at(self, places: Sequence[int]) -> list[tuple[Iteration, float | None]]:
+        """The iterations at these places, each with its delta."""
+        deltas = self.columns.deltas
+        return [(each, _or_none(deltas[at])) for each, at in zip(self._read(places), places, strict=True)]
 
-    def noted(self, limit: int) -> list[Iteration]:
+    def _read(self, places: Sequence[int]) -> Sequence[Iteration]:
+        """Those that lie in git are read together."""
+        together: Callable[[Sequence[int]], Sequence[Iteration]] | None = getattr(self.iterations, "at", None)
+        return together(places) if together else [self.iterations[at] for at in places]
+
+    def noted(self, limit: int) -> Sequence[Iteration]:
         """The last so many that carry a note, oldest first."""
-        return [self.iterations[at] for at in self.columns.last_noted(limit)]
+        return self._read(self.columns.last_noted(limit))
 
     def tried_as(self, patch: str) -> Iterator[Iteration]:
         """The iterations of an edit, newest first."""

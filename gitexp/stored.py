@@ -70,21 +70,22 @@ class Stored(Sequence[Iteration]):
     def __getitem__(self, at: int | slice) -> Iteration | tuple[Iteration, ...]:
         places = range(len(self))[at]
         if isinstance(places, int):
-            return self._read((places,))[0]
-        return tuple(self._stream(places) if len(places) > FEW else self._read(places))
+            return self.at((places,))[0]
+        return tuple(self._stream(places) if len(places) > FEW else self.at(places))
 
     def __iter__(self) -> Iterator[Iteration]:
         return self._stream(range(len(self)))
 
     def __reversed__(self) -> Iterator[Iteration]:
         for end in range(len(self), 0, -FEW):
-            yield from reversed(self._read(range(max(0, end - FEW), end)))
+            yield from reversed(self.at(range(max(0, end - FEW), end)))
 
     def index(self, value: Iteration, start: int = 0, stop: int | None = None) -> int:
         at = self.columns.numbers.index(value.number)
         return at if self.commit(at) == value.commit else super().index(value, at, stop if stop else len(self))
 
-    def _read(self, places: Sequence[int]) -> list[Iteration]:
+    def at(self, places: Sequence[int]) -> list[Iteration]:
+        """Those at a few places, read together."""
         wanted = [self.commit(at) for at in places]
         if missing := [oid for oid in wanted if oid not in self._known]:
             self._known.update({commit.oid: _iteration(commit) for commit in some(self._read_from, missing)})
@@ -96,7 +97,7 @@ class Stored(Sequence[Iteration]):
     def _stream(self, places: Sequence[int]) -> Iterator[Iteration]:
         """Without remembering them."""
         if len(places) <= FEW:
-            yield from self._read(places)
+            yield from self.at(places)
         else:
             yield from map(_quickly, stream(self._read_from, map(self.commit, places)))
 
