@@ -41,6 +41,18 @@ def load(repo: Repository, place: Place) -> Ledger | None:
         return None
 
 
+def agrees(known: Ledger, read: Ledger) -> bool:
+    """Whether what is kept is what was ``read`` from git; of another history it is not used."""
+    kept, fresh = known.iterations, read.iterations
+    assert isinstance(kept, Stored)
+    assert isinstance(fresh, Stored)
+    if fresh.commits[: len(kept.commits)] != kept.commits:
+        return True
+    columns = ((known.columns.column(name), read.columns.column(name)) for name in NAMES)
+    same = all(bytes(there[: len(here)]) == bytes(here) for here, there in columns)  # NaN is not equal to itself
+    return same and (known.tip != read.tip or _page_of(known) == _page_of(read))
+
+
 def forget(place: Place) -> None:
     """The next command reads all of the history."""
     with suppress(OSError):
@@ -111,24 +123,29 @@ def _save(folder: Path, ledger: Ledger, iterations: Stored) -> None:
         name: _write(folder / name, memoryview(column).cast("B"), *old.get(name, (0, 0)))
         for name, column in data.items()
     }
-    settled = ledger.settled
-    page = {
+    facts = {
         "format": FORMAT,
-        "tip": ledger.tip,
-        "tree": ledger.tree,
         "count": len(iterations),
         "last": iterations.commit(len(iterations) - 1),
         "width": iterations.width,
         "columns": sums,
+    }
+    text = json.dumps(facts | _page_of(ledger)).encode()
+    write_file(folder / "page.json", b"%d\n%s" % (zlib.crc32(text), text))
+
+
+def _page_of(ledger: Ledger) -> dict[str, object]:
+    """What of a ledger is neither in its iterations nor in the columns."""
+    return {
+        "tip": ledger.tip,
+        "tree": ledger.tree,
         "notes": asdict(ledger.notes),
         "sealed": ledger.sealed,
         "strangers": ledger.strangers,
         "displaced": ledger.displaced,
         "remarks": [asdict(remark) for remark in ledger.remarks],
-        "settled": [settled.last, *asdict(settled.noise).values()],
+        "settled": [ledger.settled.last, *asdict(ledger.settled.noise).values()],
     }
-    text = json.dumps(page).encode()
-    write_file(folder / "page.json", b"%d\n%s" % (zlib.crc32(text), text))
 
 
 def _kept_before(folder: Path, iterations: Stored) -> dict[str, tuple[int, int]]:
@@ -146,7 +163,7 @@ def _kept_before(folder: Path, iterations: Stored) -> dict[str, tuple[int, int]]
 
 def _write(path: Path, column: memoryview, size: int, checksum: int) -> tuple[int, int]:
     """Write what comes after the first ``size`` bytes, which are there; the new length and checksum."""
-    if size and path.stat().st_size >= size:
+    if size and path.is_file() and path.stat().st_size >= size:
         with open(path, "r+b") as file:
             file.seek(size)
             file.write(column[size:])

@@ -11,6 +11,7 @@ from git import Git
 
 from gitexp.disk import signature
 from gitexp.driver import Batch, line, run
+from gitexp.packs import Packs
 
 _END = b"that was the diff\n"  # said back by git; in a diff a line of words starts with a sign
 REMEMBERED = 16  # files that are written again and again: those of the incumbent
@@ -19,11 +20,12 @@ LARGE = 1 << 20  # bytes; a file that is larger is read again each time
 
 class Filters:
     """One process hashes all files, and one compares them. They and what is remembered are given up when an attributes
-    file changes."""
+    file changes, git's configuration, or its packs (in one that is removed a process would go on to find objects)."""
 
     def __init__(self, driver: Git, top: Path, common_dir: Path) -> None:
         self._driver, self._top = driver, top
-        self._everywhere = str(common_dir / "info" / "attributes")
+        self._everywhere = [str(common_dir / file) for file in ("info/attributes", "config", "config.worktree")]
+        self._packs = Packs(common_dir)
         self._hashing = Batch(driver, "hash-object", "-w", "--stdin-paths")
         form = ("-p", "--full-index", "--binary", "--no-ext-diff", "--no-textconv")
         self._diffing = Batch(driver, "diff-tree", "--stdin", *form)
@@ -58,9 +60,11 @@ class Filters:
 
     def _look_at_attributes(self, path: str) -> None:
         """Which filters a path has is read from files; git reads them once in a process."""
-        files = [self._everywhere, *(str(self._top / folder / ".gitattributes") for folder in Path(path).parents)]
+        files = [*self._everywhere, *(str(self._top / folder / ".gitattributes") for folder in Path(path).parents)]
         now = {file: signature(file) for file in files}
-        if any(file in self._attributes and self._attributes[file] != seen for file, seen in now.items()):
+        if self._packs.have_changed() or any(
+            file in self._attributes and self._attributes[file] != seen for file, seen in now.items()
+        ):
             self._hashing.close()
             self._diffing.close()
             self._smudged.clear()

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from shlex import quote
 
-from gitexp import history, hook, locks, notebook, rendering
+from gitexp import cache, history, hook, locks, notebook, rendering
 from gitexp.audit import audit
 from gitexp.blocks import check_blocks
 from gitexp.commits import listed
@@ -48,8 +48,11 @@ def check(repo: Repository, name: str) -> Report:
         findings += _check_objects(repo, tip, *(f"^{oid}" for oid in stretch.commits[0].commit.parents))
         report = _of_stretch(repo, stretch)
         findings += report.findings
-        if stretch.kind is Kind.EXPERIMENT and repo.root and repo.branch() == place.branch:
-            findings += _tried(_check_work_tree(repo, place, history.read(repo, name, tip)))
+        if stretch.kind is Kind.EXPERIMENT:
+            ledger = history.read(repo, name, tip)
+            findings += _check_kept(repo, place, ledger)
+            if repo.root and repo.branch() == place.branch:
+                findings += _tried(_check_work_tree(repo, place, ledger))
         return Report(tuple(findings), report.holds, report.unchecked)
     except GitexpError as error:
         code = "shallow" if repo.is_shallow() else "history"
@@ -206,6 +209,12 @@ def _check_rubbish(repo: Repository, place: Place) -> Iterator[Finding]:
     if not step or not step.holder:
         for lock in locks.present(repo, place):
             yield Finding("lock", f"{lock} is there.", f"rm {quote(str(lock))}   # when no git runs here")
+
+
+def _check_kept(repo: Repository, place: Place, ledger: Ledger) -> Iterator[Finding]:
+    known = cache.load(repo, place)
+    if known and not cache.agrees(known, ledger):
+        yield Finding("kept", "What is kept of the history is not what its commits say.", "gitexp render --full")
 
 
 def _check_work_tree(repo: Repository, place: Place, ledger: Ledger) -> Iterator[Finding]:

@@ -18,6 +18,7 @@ from git import Git
 from gitexp.driver import Batch, GitCommandError, block, ended, line, open_git, run, start
 from gitexp.errors import GitexpError
 from gitexp.filters import Filters
+from gitexp.packs import Packs
 from gitexp.text import from_bytes
 
 MINIMUM = (2, 25)  # the oldest that the tests were run with; the advice given here needs 2.23 (switch, restore)
@@ -98,12 +99,14 @@ class Repository:
     common_dir: Path
     filters: Filters = field(init=False, repr=False, compare=False)
     remembered: dict[str, object] = field(init=False, default_factory=dict, repr=False, compare=False)  # of histories
+    _packs: Packs = field(init=False, repr=False, compare=False)
     _settings: dict[tuple[str, ...], str | None] = field(init=False, default_factory=dict, repr=False, compare=False)
     _configured: dict[str, str] = field(init=False, default_factory=dict, repr=False, compare=False)
     _trees: dict[str, Object] = field(init=False, default_factory=dict, repr=False, compare=False)
     _batches: dict[tuple[str, ...], Batch] = field(init=False, default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "_packs", Packs(self.common_dir))
         object.__setattr__(self, "filters", Filters(self.driver, self.root or self.git_dir, self.common_dir))
 
     @classmethod
@@ -163,7 +166,14 @@ class Repository:
             raise
 
     def ask(self, *args: str) -> Batch:
-        """The git process of these arguments that answers questions; it is kept open."""
+        """The git process of these arguments that answers questions; it is kept open.
+
+        Not beyond a change of the packs: it would go on to find objects in one that is removed, and not write them.
+        """
+        if self._packs.have_changed():
+            self._trees.clear()
+            for batch in self._batches.values():
+                batch.close()
         if args not in self._batches:
             self._batches[args] = Batch(self.driver, *args)
         return self._batches[args]
@@ -174,9 +184,10 @@ class Repository:
 
     def tree(self, name: str) -> Object | None:
         """The tree that git finds under a name: of a commit, or its own. By its own id it is asked for once."""
+        objects = self.ask("cat-file", "--batch")  # first: it forgets trees that may be gone
         if name in self._trees:
             return self._trees[name]
-        found = self.object(f"{name}^{{tree}}")
+        found = None if "\n" in name else objects.ask(os.fsencode(f"{name}^{{tree}}\n"), to_object)
         if found and found.oid == name:
             if len(self._trees) >= TREES:
                 self._trees.clear()

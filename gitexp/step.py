@@ -22,7 +22,7 @@ from gitexp.replicates import gather
 from gitexp.runner import TAIL_LINES
 from gitexp.seal import hand_back, open_pending, signals_wait
 from gitexp.snapshot import shorter, snapshot, summary
-from gitexp.worktree import check_frozen, check_ready, edited, pathspec
+from gitexp.worktree import check_frozen, check_ready, covers, edited, pathspec
 
 
 def step(repo: Repository, name: str, proposed: Proposal | Proposer, observer: Observer) -> Outcome:
@@ -80,7 +80,13 @@ def _check_tip(repo: Repository, ledger: Ledger) -> None:
 
 def _check_unedited(repo: Repository, contract: Contract) -> None:
     """What a refused or interrupted step left must not be taken for a part of what the command is about to do."""
-    if paths := edited(repo, contract.edit):
+    paths = edited(repo, contract.edit)
+    if outside := [path for path in paths if not covers(contract.edit, path)]:
+        raise GitexpError(
+            f"{', '.join(outside)} differs from HEAD, and only {', '.join(contract.edit)} may change here.",
+            f"git diff HEAD -- {pathspec(outside[0])}   # then commit, stash or restore it",
+        )
+    if paths:
         raise GitexpError(
             f"{', '.join(paths)} is edited already, by an earlier step perhaps, and another edit would be mixed with "
             "that.",

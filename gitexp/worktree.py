@@ -144,8 +144,9 @@ def swap(repo: Repository, held: Mapping[str, Entry | None], wanted: Mapping[str
     Returns the paths left alone because somebody changed them meanwhile.
     """
     left: list[str] = []
-    for path, entry in sorted(wanted.items(), key=lambda item: item[1] is not None):  # first make room
-        now = file_entry(repo, path, held[path])
+    there = {path: file_entry(repo, path, held[path]) for path in wanted}  # by the filters as they were
+    for path, entry in sorted(wanted.items(), key=_first):
+        now = there[path]
         if now == entry:
             continue
         if now == held[path] and _can_write(repo, path, entry):
@@ -153,6 +154,12 @@ def swap(repo: Repository, held: Mapping[str, Entry | None], wanted: Mapping[str
         else:
             left.append(path)
     return tuple(left)
+
+
+def _first(change: tuple[str, Entry | None]) -> tuple[bool, bool]:
+    """First make room; then put the attributes back by which the other files are written."""
+    path, entry = change
+    return entry is not None, os.path.basename(path) != ".gitattributes"
 
 
 def _can_write(repo: Repository, path: str, entry: Entry | None) -> bool:

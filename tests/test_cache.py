@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -176,3 +178,25 @@ def test_steps_of_every_kind_and_what_is_read_at_once(experiment: Path, gitexp: 
     check(repo)
     gitexp("render", "--full")
     check(repo)
+
+
+def test_fsck_finds_what_was_forged(experiment: Path, gitexp: Gitexp) -> None:
+    folder = kept(Repository.discover(experiment))
+    assert "in order" in gitexp("fsck").stdout
+    (folder / "statuses").write_bytes(b"D")
+    page = json.loads((folder / "page.json").read_bytes().partition(b"\n")[2])
+    page["columns"]["statuses"][1] = zlib.crc32(b"D")
+    text = json.dumps(page).encode()
+    (folder / "page.json").write_bytes(b"%d\n%s" % (zlib.crc32(text), text))
+    assert "gitexp render --full" in gitexp("fsck", code=1).stdout
+    gitexp("render", "--full")
+    assert "in order" in gitexp("fsck").stdout
+
+
+def test_a_column_that_is_gone_is_written_again(experiment: Path, gitexp: Gitexp) -> None:
+    repo = Repository.discover(experiment)
+    ledger = history.load(repo, "train")
+    (kept(repo) / "scores").unlink()
+    ledger.iterations.kept = 0  # type: ignore[attr-defined]
+    cache.save(Place.of(repo, "train"), ledger)
+    assert (kept(repo) / "scores").stat().st_size == 8

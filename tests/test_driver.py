@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 from typing import IO
@@ -15,7 +16,9 @@ from gitexp.git import Repository
 
 @pytest.fixture
 def repo(tmp_path: Path) -> Repository:
-    return Repository.discover(make_repository(tmp_path / "repository", {"train.py": "LR = 1\n"}))
+    folder = make_repository(tmp_path / "repository", {"train.py": "LR = 1\n"})
+    os.utime(folder / ".git/objects/pack", (1, 1))  # what changed a moment ago may change again and not show it
+    return Repository.discover(folder)
 
 
 def _objects(repo: Repository) -> Batch:
@@ -86,3 +89,31 @@ def test_names_that_git_would_read_as_something_else(repo: Repository) -> None:
         (repo.top / name).write_text(name)
         assert repo.filters.store(name) == git("hash-object", "--stdin", cwd=repo.top, stdin=name).strip()
     assert repo.resolve("HEAD\nHEAD") is None
+
+
+def test_what_a_removed_pack_held_is_written_again(repo: Repository) -> None:
+    """A process that has the pack open would say that it has them, and write nothing."""
+    (repo.top / "train.py").write_text("LR = 2\n")
+    blob = repo.filters.store("train.py")
+    listing = f"100644 blob {blob}\tx\0".encode()
+    tree = repo.make_tree(listing)
+    commit = repo.commit_tree(tree, None, b"lost\n")
+    git("update-ref", "refs/heads/lost", commit, cwd=repo.top)
+    git("repack", "-adq", cwd=repo.top)
+    git("prune-packed", cwd=repo.top)
+    assert (repo.filters.store("train.py"), repo.make_tree(listing)) == (blob, tree)  # found in the pack
+    assert repo.tree(tree)
+    git("update-ref", "-d", "refs/heads/lost", cwd=repo.top)
+    git("reflog", "expire", "--expire=now", "--all", cwd=repo.top)
+    git("gc", "-q", "--prune=now", cwd=repo.top)
+    assert repo.tree(tree) is None
+    assert (repo.filters.store("train.py"), repo.make_tree(listing)) == (blob, tree)
+    assert git("cat-file", "-t", blob, cwd=repo.top) == "blob\n"
+    assert git("cat-file", "-t", tree, cwd=repo.top) == "tree\n"
+
+
+def test_filters_are_those_of_the_configuration_now(repo: Repository) -> None:
+    (repo.top / "train.py").write_bytes(b"a\r\n")
+    plain = repo.filters.store("train.py")
+    git("config", "core.autocrlf", "input", cwd=repo.top)
+    assert repo.filters.store("train.py") != plain

@@ -8,6 +8,7 @@ from pathlib import Path
 LEVELS = [
     ["errors", "processes", "inotify", "resources", "text", "version", "__init__"],
     ["driver", "disk"],
+    ["packs"],
     ["filters"],
     ["noise", "columns"],
     ["model", "git", "observer", "output", "guardian", "watch", "changes", "curve", "extras", "values"],

@@ -18,6 +18,7 @@ from gitexp.errors import GitexpError
 from gitexp.git import Change, Repository
 from gitexp.objects import EXECUTABLE, REGULAR, SYMLINK, Entry, entries, file_entry, stage, write_tree
 from gitexp.snapshot import tree_of
+from gitexp.worktree import swap
 
 TREES = settings(
     max_examples=15,
@@ -459,3 +460,16 @@ def test_what_a_hook_or_alias_inherits_does_not_bend_it(folder: Path, monkeypatc
     monkeypatch.chdir("/")
     assert repo.changes() == []
     assert repo.top.samefile(folder)
+
+
+def test_a_file_goes_back_that_other_attributes_would_store_otherwise(repo: Repository) -> None:
+    file = repo.top / "train.py"
+    file.write_bytes(b"a\r\n")
+    git("-c", "core.autocrlf=false", "commit", "-qam", "with CRLF", cwd=repo.top)
+    old = entries(repo, "HEAD", ["train.py"])["train.py"]
+    (repo.top / ".gitattributes").write_text("*.py text eol=crlf\n")
+    file.write_bytes(b"b\r\n")
+    held = {path: file_entry(repo, path) for path in ("train.py", ".gitattributes")}
+    assert swap(repo, held, {"train.py": old, ".gitattributes": None}) == ()
+    assert file.read_bytes() == b"a\r\n"
+    assert git("status", "--porcelain", cwd=repo.top) == ""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
+from shlex import quote
 
 import pytest
 from conftest import Gitexp, Once, git, set_lr
@@ -256,3 +259,10 @@ def test_best_says_how_to_take_it(lived: Path, gitexp: Gitexp) -> None:
     assert text.startswith("exp001 KEEP 2.010000: LR 0.1 -> 0.2\n")
     assert f"git cherry-pick -x {git('log', '-1', '--format=%H', '--grep', 'Exp-Id: exp001', cwd=lived)[:10]}" in text
     assert "from the baseline's 2.040000" in text
+
+
+@pytest.mark.parametrize("words", ["show exp000", "diff exp000 exp000", "log", "brief"])
+def test_who_stops_reading_is_no_error(experiment: Path, words: str) -> None:
+    line = f"{quote(sys.executable)} -m gitexp {words} | true"
+    said = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True).stderr
+    assert said == ""

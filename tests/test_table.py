@@ -11,7 +11,17 @@ from conftest import Gitexp, git, set_lr
 
 from gitexp import history
 from gitexp.git import Repository
+from gitexp.model import Remark
+from gitexp.remark import remark
 from gitexp.rows import results_tsv
+
+
+class Silent:
+    def say(self, sentence: str) -> None: ...
+    def run_starts(self, identity: str, budget: float) -> None: ...
+    def run_prints(self, line: str) -> None: ...
+    def run_goes_on(self) -> None: ...
+    def run_ends(self, completed: bool) -> None: ...
 
 
 def told(folder: Path) -> str:
@@ -78,3 +88,14 @@ def test_render_full_trusts_nothing(experiment: Path, gitexp: Gitexp) -> None:
     os.utime(table, ns=(facts.st_atime_ns, facts.st_mtime_ns))
     gitexp("render", "--full")
     assert table.read_text() == told(experiment)
+
+
+def test_a_look_that_was_taken_back_is_told_no_more(experiment: Path, gitexp: Gitexp) -> None:
+    steps(experiment, gitexp, 0.2)
+    for of in ("exp001", "exp000"):
+        repo = Repository.discover(experiment)
+        remark(repo, "train", lambda ledger, of=of: Remark("test", of, score=1.5), Silent())  # type: ignore[misc]
+        if of == "exp001":
+            git("reset", "-q", "--hard", "HEAD~1")
+    assert (experiment / "results.tsv").read_text() == told(experiment)
+    assert "exp000\tval_bpb\t2.040000\t1.500000" in told(experiment)

@@ -82,6 +82,8 @@ class LazyGroup(click.Group):
         except GitexpError as error:
             _complain(error)
             ctx.exit(BREAKER_OPEN if isinstance(error, BreakerOpenError) else 1)
+        except BrokenPipeError:  # nobody reads on: click ends without a word
+            raise
         except OSError as error:  # a read-only folder, a full disk
             _complain(GitexpError(str(error), "gitexp status"))
             ctx.exit(1)

@@ -33,9 +33,9 @@ def render(name: str | None, output: Path | None, full: bool) -> None:
     """
     repo, wanted = open_experiment(name)
     place = Place.of(repo, wanted)
+    table.forget(place)
     if full:
         cache.forget(place)
-        table.forget(place)
     ledger = history.load(repo, wanted)
     if output:
         write_file(output / RESULTS, results_tsv(ledger).encode())

@@ -1,0 +1,25 @@
+"""Whether the packs are the files they were: a process that has one open finds in it what is not there any more."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from gitexp.disk import signature
+
+SETTLED = 0.1  # seconds after which a change of the folder shows in its time, whatever the file system's clock
+
+
+class Packs:
+    def __init__(self, common_dir: Path) -> None:
+        self._folder = str(common_dir / "objects" / "pack")
+        self._seen: tuple[int, ...] | None = None
+
+    def have_changed(self) -> bool:
+        """Since it was last asked; in doubt they have."""
+        now = signature(self._folder)
+        if now == self._seen:
+            return False
+        recent = now is not None and time.time_ns() - now[2] < SETTLED * 1e9
+        self._seen = None if recent else now
+        return True
