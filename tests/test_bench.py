@@ -5,16 +5,26 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from bench import __main__ as main
-from bench import growth, harness, histories, peers, processes, table
+from bench import growth, harness, histories, peers, places, processes, table
 from bench.rows import Settings, rows
+from bench.wheel import environment, programs
 from conftest import Gitexp, git
 
 ROOT = Path(__file__).parent.parent
 ROWS = rows(Settings(Path("dvc")))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _nothing_is_left() -> Iterator[None]:
+    yield
+    environment.cache_clear()
+    programs.cache_clear()
+    places.close()
 
 
 @pytest.fixture

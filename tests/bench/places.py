@@ -20,3 +20,4 @@ def close() -> None:
     """Remove it, if there is one."""
     if _temporary.cache_info().currsize:
         _temporary().cleanup()
+        _temporary.cache_clear()
