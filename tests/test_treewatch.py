@@ -67,7 +67,6 @@ def top(once: Once) -> Path:
 
     place = once("tree-watched", make)
     git("update-index", "--refresh", cwd=place)
-    os.utime(place / ".git/objects/pack", (1, 1))  # packs that changed a moment ago have git's processes started anew
     return place
 
 
