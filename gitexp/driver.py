@@ -21,6 +21,7 @@ from git import Git
 from git.exc import GitCommandNotFound
 
 from gitexp.errors import GitexpError
+from gitexp.packs import Packs
 from gitexp.text import from_bytes, printable
 
 Answer = TypeVar("Answer")
@@ -86,10 +87,13 @@ class Batch:
     """A git process that answers one question after another: a write and a read each, not a process each.
 
     It may be killed at any time: the question is then put to a process of its own, which also says what git refuses.
+    It is not kept beyond a change of the packs: it would go on to find objects in one that is removed, and not write
+    them.
     """
 
-    def __init__(self, driver: Git, *args: str) -> None:
-        self._driver, self._args = driver, args
+    def __init__(self, driver: Git, packs: Packs, *args: str) -> None:
+        self._driver, self._packs, self._args = driver, packs, args
+        self._generation = 0  # of the packs, when it was started
         self._process: subprocess.Popen[bytes] | None = None
 
     def ask(self, question: bytes, read: Callable[[IO[bytes]], Answer]) -> Answer:
@@ -110,7 +114,11 @@ class Batch:
             raise
 
     def _pipes(self) -> tuple[IO[bytes], IO[bytes]]:
+        now = self._packs.generation()
+        if now != self._generation:
+            self.close()
         if self._process is None:
+            self._generation = now
             self._process = start(self._driver, *self._args, stdin=subprocess.PIPE)
             assert self._process.stderr
             self._process.stderr.close()  # unread it would fill up; so a complaint ends the process

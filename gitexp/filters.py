@@ -20,15 +20,14 @@ LARGE = 1 << 20  # bytes; a file that is larger is read again each time
 
 class Filters:
     """One process hashes all files, and one compares them. They and what is remembered are given up when an attributes
-    file changes, git's configuration, or its packs (in one that is removed a process would go on to find objects)."""
+    file changes, or git's configuration."""
 
-    def __init__(self, driver: Git, top: Path, common_dir: Path) -> None:
+    def __init__(self, driver: Git, packs: Packs, top: Path, common_dir: Path) -> None:
         self._driver, self._top = driver, top
         self._everywhere = [str(common_dir / file) for file in ("info/attributes", "config", "config.worktree")]
-        self._packs = Packs(common_dir)
-        self._hashing = Batch(driver, "hash-object", "-w", "--stdin-paths")
+        self._hashing = Batch(driver, packs, "hash-object", "-w", "--stdin-paths")
         form = ("-p", "--full-index", "--binary", "--no-ext-diff", "--no-textconv")
-        self._diffing = Batch(driver, "diff-tree", "--stdin", *form)
+        self._diffing = Batch(driver, packs, "diff-tree", "--stdin", *form)
         self._attributes: dict[str, object] = {}  # by attributes file, its signature when it was last looked at
         self._smudged: dict[tuple[str, str], bytes] = {}
 
@@ -62,9 +61,7 @@ class Filters:
         """Which filters a path has is read from files; git reads them once in a process."""
         files = [*self._everywhere, *(str(self._top / folder / ".gitattributes") for folder in Path(path).parents)]
         now = {file: signature(file) for file in files}
-        if self._packs.have_changed() or any(
-            file in self._attributes and self._attributes[file] != seen for file, seen in now.items()
-        ):
+        if any(file in self._attributes and self._attributes[file] != seen for file, seen in now.items()):
             self._hashing.close()
             self._diffing.close()
             self._smudged.clear()

@@ -102,12 +102,14 @@ class Repository:
     _packs: Packs = field(init=False, repr=False, compare=False)
     _settings: dict[tuple[str, ...], str | None] = field(init=False, default_factory=dict, repr=False, compare=False)
     _configured: dict[str, str] = field(init=False, default_factory=dict, repr=False, compare=False)
-    _trees: dict[str, Object] = field(init=False, default_factory=dict, repr=False, compare=False)
+    _trees: dict[tuple[int, str], Object] = field(init=False, default_factory=dict, repr=False, compare=False)
     _batches: dict[tuple[str, ...], Batch] = field(init=False, default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_packs", Packs(self.common_dir))
-        object.__setattr__(self, "filters", Filters(self.driver, self.root or self.git_dir, self.common_dir))
+        object.__setattr__(
+            self, "filters", Filters(self.driver, self._packs, self.root or self.git_dir, self.common_dir)
+        )
 
     @classmethod
     def discover(cls, start_at: Path) -> Repository:
@@ -166,16 +168,9 @@ class Repository:
             raise
 
     def ask(self, *args: str) -> Batch:
-        """The git process of these arguments that answers questions; it is kept open.
-
-        Not beyond a change of the packs: it would go on to find objects in one that is removed, and not write them.
-        """
-        if self._packs.have_changed():
-            self._trees.clear()
-            for batch in self._batches.values():
-                batch.close()
+        """The git process of these arguments that answers questions; it is kept open."""
         if args not in self._batches:
-            self._batches[args] = Batch(self.driver, *args)
+            self._batches[args] = Batch(self.driver, self._packs, *args)
         return self._batches[args]
 
     def object(self, name: str) -> Object | None:
@@ -184,14 +179,14 @@ class Repository:
 
     def tree(self, name: str) -> Object | None:
         """The tree that git finds under a name: of a commit, or its own. By its own id it is asked for once."""
-        objects = self.ask("cat-file", "--batch")  # first: it forgets trees that may be gone
-        if name in self._trees:
-            return self._trees[name]
-        found = None if "\n" in name else objects.ask(os.fsencode(f"{name}^{{tree}}\n"), to_object)
+        known = (self._packs.generation(), name)  # what is remembered may be gone when the packs have changed
+        if known in self._trees:
+            return self._trees[known]
+        found = self.object(f"{name}^{{tree}}")
         if found and found.oid == name:
             if len(self._trees) >= TREES:
                 self._trees.clear()
-            self._trees[name] = found
+            self._trees[known] = found
         return found
 
     def resolve(self, revision: str) -> str | None:

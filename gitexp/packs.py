@@ -14,12 +14,13 @@ class Packs:
     def __init__(self, common_dir: Path) -> None:
         self._folder = str(common_dir / "objects" / "pack")
         self._seen: tuple[int, ...] | None = None
+        self._generation = 0
 
-    def have_changed(self) -> bool:
-        """Since it was last asked; in doubt they have."""
+    def generation(self) -> int:
+        """Another number whenever they changed, or may have, since it was last asked for."""
         now = signature(self._folder)
-        if now == self._seen:
-            return False
-        recent = now is not None and time.time_ns() - now[2] < SETTLED * 1e9
-        self._seen = None if recent else now
-        return True
+        if now != self._seen:
+            recent = now is not None and time.time_ns() - now[2] < SETTLED * 1e9
+            self._seen = None if recent else now
+            self._generation += 1
+        return self._generation

@@ -7,8 +7,9 @@ from pathlib import Path
 
 LEVELS = [
     ["errors", "processes", "inotify", "resources", "text", "version", "__init__"],
-    ["driver", "disk"],
+    ["disk"],
     ["packs"],
+    ["driver"],
     ["filters"],
     ["noise", "columns"],
     ["model", "git", "observer", "output", "guardian", "watch", "changes", "curve", "extras", "values"],
