@@ -12,10 +12,10 @@ from shlex import quote
 from gitexp.disk import write_file
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
-from gitexp.model import Ledger
+from gitexp.ledgers import Ledger
 from gitexp.objects import entries, stage
 from gitexp.resources import data_dir
-from gitexp.seal import signals_wait
+from gitexp.signals import signals_wait
 from gitexp.worktree import check_ready, covers, pathspec, write_entry
 
 SKILL = ".claude/skills/autoexperiment"

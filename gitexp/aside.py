@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from gitexp.git import Repository
 from gitexp.objects import entries, file_entry, in_index, stage, write_tree
 from gitexp.pending import Place
-from gitexp.seal import signals_wait
+from gitexp.signals import signals_wait
 from gitexp.snapshot import tree_of
 from gitexp.worktree import edited, swap
 

@@ -14,17 +14,18 @@ from gitexp.decide import parse as parse_rule
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
 from gitexp.guards import broken, parse
-from gitexp.model import Contract, Direction, Ledger, Measurement, Notes
+from gitexp.ledgers import Ledger
+from gitexp.model import NOTEBOOK, RESULTS, Contract, Direction, Measurement, Notes
 from gitexp.objects import GITLINK, SYMLINK, entries
 from gitexp.observer import Observer
 from gitexp.pending import Candidate, Place
 from gitexp.recovery import recover
 from gitexp.replicates import gather_baseline
 from gitexp.resources import data_dir
-from gitexp.rows import COLUMNS, RESULTS
-from gitexp.seal import give_up, open_pending, signals_wait
+from gitexp.rows import COLUMNS
+from gitexp.seal import give_up, open_pending
+from gitexp.signals import signals_wait
 from gitexp.snapshot import snapshot
-from gitexp.views import NOTEBOOK
 from gitexp.worktree import check_ready, freeze
 
 TEMPLATES = {"mlx": ("train.py", "prepare.py", "kernels.py", "evaluate.py")}

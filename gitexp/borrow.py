@@ -9,7 +9,7 @@ from gitexp.errors import GitexpError
 from gitexp.git import Repository
 from gitexp.objects import Entry
 from gitexp.pending import Place
-from gitexp.seal import signals_wait
+from gitexp.signals import signals_wait
 from gitexp.worktree import swap
 
 

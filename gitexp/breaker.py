@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gitexp.diagnosis import diagnose, stack
-from gitexp.model import Iteration, Ledger, Remark, Status, number
+from gitexp.ledgers import Ledger
+from gitexp.model import Iteration, Remark, Status, number
 
 TRIP = 3  # crashes in a row with the same signature
 KIND = "breaker"  # of the remark that resets it

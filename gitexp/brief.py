@@ -8,7 +8,8 @@ from heapq import nsmallest
 from gitexp.breaker import TRIP, tripped
 from gitexp.decide import spread
 from gitexp.diagnosis import diagnose
-from gitexp.model import Iteration, Ledger, Status, score_text, signed
+from gitexp.ledgers import Ledger
+from gitexp.model import Iteration, Status, score_text, signed
 from gitexp.text import one_line, plural
 
 MAX_CHARS = 6000

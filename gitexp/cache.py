@@ -17,7 +17,8 @@ from gitexp.columns import NAMES, Buffer, Columns
 from gitexp.disk import remove_folder, write_file
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
-from gitexp.model import Ledger, Remark
+from gitexp.ledgers import Ledger
+from gitexp.model import Remark
 from gitexp.noise import Noise, Settled
 from gitexp.pending import Place, to_notes
 from gitexp.stored import Stored

@@ -11,7 +11,8 @@ from functools import cache
 from typing import NamedTuple
 
 from gitexp.columns import KEEP, Row
-from gitexp.model import Contract, Iteration, Measurement, Notes, Sample, Status, row
+from gitexp.ledgers import row
+from gitexp.model import Contract, Iteration, Measurement, Notes, Sample, Status
 from gitexp.rows import line, told
 from gitexp.text import from_bytes
 

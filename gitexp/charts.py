@@ -12,7 +12,8 @@ from typing import Any
 
 from gitexp.curve import Point
 from gitexp.evidence import Evidence
-from gitexp.model import Direction, Iteration, Ledger, Status, score_text, signed
+from gitexp.ledgers import Ledger
+from gitexp.model import Direction, Iteration, Status, score_text, signed
 from gitexp.text import one_line, printable, thinned
 
 NEWEST = 2000  # iterations of which every one is drawn, and stands in the table

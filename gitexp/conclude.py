@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from gitexp import breaker, history, rendering
 from gitexp.decide import decide
 from gitexp.diagnosis import Diagnosis, diagnose
 from gitexp.errors import GitexpError
+from gitexp.export import iteration_json
 from gitexp.git import Repository
+from gitexp.ledgers import Ledger
 from gitexp.markdown import experiment_md
-from gitexp.model import Contract, Iteration, Ledger, Measurement, Status, Verdict, score_text
+from gitexp.model import Contract, Iteration, Measurement, Status, Verdict, score_text
 from gitexp.observer import Observer
 from gitexp.pending import Candidate, Place
 from gitexp.runner import TAIL_LINES
-from gitexp.seal import hand_back, record, saved_ref, seal, signals_wait
+from gitexp.seal import hand_back, record, saved_ref, seal
+from gitexp.signals import signals_wait
 from gitexp.treewatch import changes
 from gitexp.worktree import covers, pathspec, untracked_below
 
@@ -29,6 +33,17 @@ class Outcome:
     left: tuple[str, ...]
     diagnosis: Diagnosis | None  # of a CRASH
     opened: str = ""  # the circuit breaker's report, if this opened it
+
+
+def outcome_json(outcome: Outcome) -> dict[str, Any]:
+    return iteration_json(outcome.iteration, outcome.iteration.delta) | {
+        "experiment": outcome.experiment,
+        "incumbent": {"id": outcome.incumbent.id, "score": outcome.incumbent.score},
+        "log": str(outcome.log),
+        "left_alone": list(outcome.left),
+        "diagnosis": asdict(outcome.diagnosis) if outcome.diagnosis else None,
+        "breaker_open": bool(outcome.opened),
+    }
 
 
 def keep_result(place: Place, candidate: Candidate, measurement: Measurement, observer: Observer) -> None:

@@ -9,7 +9,8 @@ from gitexp import hunks
 from gitexp.driver import GitCommandError
 from gitexp.git import Repository
 from gitexp.hunks import Hunk, Trace
-from gitexp.model import Iteration, Ledger, Status
+from gitexp.ledgers import Ledger
+from gitexp.model import Iteration, Status
 from gitexp.objects import entries
 from gitexp.text import from_bytes, one_line
 

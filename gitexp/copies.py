@@ -14,13 +14,12 @@ from shlex import quote
 from gitexp.audit import check_runs
 from gitexp.finding import Finding
 from gitexp.git import Repository
-from gitexp.model import Contract, Iteration
+from gitexp.model import RECORDS, RESULTS, Contract, Iteration
 from gitexp.paths import check_frozen, check_paths, patches, touched
 from gitexp.retrial import check_alone
-from gitexp.rows import COLUMNS, HASH_LENGTH, RESULTS, cells
+from gitexp.rows import COLUMNS, HASH_LENGTH, cells
 from gitexp.stretch import Kind, Sealed, Stretch, of_experiment
 from gitexp.text import from_bytes, one_line
-from gitexp.views import RECORDS
 
 _TABLE = re.compile(rf"(?:{RECORDS}/.+/)?{re.escape(RESULTS)}")
 

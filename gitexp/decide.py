@@ -23,7 +23,8 @@ from itertools import count
 
 from gitexp import guards
 from gitexp.errors import GitexpError
-from gitexp.model import Again, Contract, Ledger, Measurement, Status, Verdict, score_text
+from gitexp.ledgers import Ledger
+from gitexp.model import Again, Contract, Measurement, Status, Verdict, score_text
 from gitexp.noise import Noise, Scores
 from gitexp.pooling import with_next
 from gitexp.text import plural

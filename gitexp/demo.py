@@ -12,7 +12,8 @@ from gitexp.conclude import Outcome
 from gitexp.driver import open_git, run
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
-from gitexp.model import Ledger, Notes, score_text
+from gitexp.ledgers import Ledger
+from gitexp.model import Notes, score_text
 from gitexp.observer import Observer
 from gitexp.proposal import Proposal
 from gitexp.step import step

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from gitexp import trailers
 from gitexp.commits import Commit
-from gitexp.model import BRANCH_PREFIX, Iteration, Ledger, Status, score_text
+from gitexp.ledgers import Ledger
+from gitexp.model import BRANCH_PREFIX, Iteration, Status, score_text
 from gitexp.text import one_line
 
 

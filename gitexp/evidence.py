@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from gitexp.curve import Point, read
 from gitexp.git import Repository
-from gitexp.model import Iteration, Ledger, Status
+from gitexp.ledgers import Ledger
+from gitexp.model import Iteration, Status
 from gitexp.pending import Place
 from gitexp.text import from_bytes, thinned
 

@@ -19,15 +19,15 @@ from gitexp.copies import Origin, check_copies, origin
 from gitexp.errors import GitexpError
 from gitexp.finding import Finding
 from gitexp.git import Repository
+from gitexp.ledgers import Ledger
 from gitexp.markdown import experiment_md
-from gitexp.model import Iteration, Ledger, Notes
+from gitexp.model import NOTEBOOK, RESULTS, Iteration, Notes
 from gitexp.paths import check_paths
 from gitexp.pending import Place
 from gitexp.retrial import retry
-from gitexp.rows import RESULTS, results_tsv
+from gitexp.rows import results_tsv
 from gitexp.state import pending
 from gitexp.stretch import Kind, Sealed, Stretch, of_experiment, of_range
-from gitexp.views import NOTEBOOK
 
 
 @dataclass(frozen=True, slots=True)

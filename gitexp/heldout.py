@@ -6,8 +6,9 @@ from gitexp import history, locks
 from gitexp.borrow import borrowed
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
+from gitexp.ledgers import Ledger
 from gitexp.measure import Run, measure
-from gitexp.model import Iteration, Ledger, Measurement, Remark, Status
+from gitexp.model import Iteration, Measurement, Remark, Status
 from gitexp.objects import differing
 from gitexp.observer import Observer
 from gitexp.pending import Place

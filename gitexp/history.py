@@ -9,7 +9,8 @@ from gitexp import cache
 from gitexp.commits import first_parents, to_commit
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
-from gitexp.model import BRANCH_PREFIX, Iteration, Ledger, Status, row
+from gitexp.ledgers import Ledger, row
+from gitexp.model import BRANCH_PREFIX, Iteration, Status
 from gitexp.pending import Place
 from gitexp.pooling import settle
 from gitexp.scan import Found, Scan

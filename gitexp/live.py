@@ -10,7 +10,7 @@ from gitexp import history
 from gitexp.curve import Point, points
 from gitexp.disk import holder_of
 from gitexp.git import Repository
-from gitexp.model import Ledger
+from gitexp.ledgers import Ledger
 from gitexp.pending import Place
 from gitexp.text import from_bytes
 

@@ -17,7 +17,8 @@ from gitexp.conclude import Outcome
 from gitexp.disk import lock
 from gitexp.errors import BreakerOpenError, GitexpError, NotNewError
 from gitexp.git import Repository
-from gitexp.model import Iteration, Ledger, Status, score_text, signed
+from gitexp.ledgers import Ledger
+from gitexp.model import Iteration, Status, score_text, signed
 from gitexp.observer import Observer
 from gitexp.pending import Place
 from gitexp.proposal import Proposal, Proposer, retold

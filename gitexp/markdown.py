@@ -8,11 +8,14 @@ from functools import cache
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from gitexp.model import Iteration, Ledger, Notes, Status, headline, score_text, signed
+from gitexp.ledgers import Ledger
+from gitexp.model import NOTEBOOK, RESULTS, Iteration, Notes, Status, headline, score_text, signed
 from gitexp.resources import data_dir
-from gitexp.rows import RESULTS
 from gitexp.text import one_line, plural, printable
-from gitexp.views import LEARNED, NOTEBOOK, NOTES_SHOWN, SHOWN
+
+SHOWN = 20  # rows of each list, which stays readable at any length of history
+NOTES_SHOWN = 50
+LEARNED = {Status.KEEP: "Helped", Status.DISCARD: "Did not help", Status.CRASH: "Crashed"}
 
 
 def experiment_md(ledger: Ledger, unsealed: Notes | None = None) -> str:

@@ -14,13 +14,12 @@ from gitexp.curve import Pruner, Recorder, Tenths, read, to_json_lines
 from gitexp.disk import write_file
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
-from gitexp.model import Contract, Measurement, Sample
+from gitexp.model import RESULTS, Contract, Measurement, Sample
 from gitexp.objects import Entry, file_entry
 from gitexp.observer import Observer
 from gitexp.outcome import check_usable, measurement, stretched
 from gitexp.pending import Place, Process
 from gitexp.processes import MARK, Leavings, start_time
-from gitexp.rows import RESULTS
 from gitexp.runner import NotStarted, run
 from gitexp.summary import SummaryParser
 from gitexp.watch import Watch, is_loaded, keep_awake, speed

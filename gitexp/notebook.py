@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from gitexp.git import Repository
-from gitexp.model import Notes
+from gitexp.model import NOTEBOOK, Notes
 from gitexp.text import from_bytes
-from gitexp.views import NOTEBOOK
 
 PEOPLES = ("Current goal", "Hypothesis", "Constraints", "Next to try")
 COMPUTED = ("Baseline", "Results so far", "What was learned", "Notes")

@@ -23,7 +23,7 @@ from gitexp.evidence import Evidence, gather
 from gitexp.export import dumps
 from gitexp.extras import extra
 from gitexp.git import Repository
-from gitexp.model import Ledger
+from gitexp.ledgers import Ledger
 from gitexp.pending import Place
 from gitexp.report import report
 from gitexp.resources import data_dir

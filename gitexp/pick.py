@@ -12,9 +12,10 @@ from gitexp.conflict import explain, unmerged
 from gitexp.driver import GitCommandError
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
-from gitexp.model import BRANCH_PREFIX, Iteration, Ledger, Status
+from gitexp.ledgers import Ledger
+from gitexp.model import BRANCH_PREFIX, Iteration, Status
 from gitexp.scratch import NO_HOOKS, scratch, user_of
-from gitexp.seal import signals_wait
+from gitexp.signals import signals_wait
 from gitexp.snapshot import tree_of
 from gitexp.text import from_bytes
 

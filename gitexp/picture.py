@@ -6,7 +6,8 @@ from pathlib import Path
 
 from gitexp.errors import GitexpError
 from gitexp.extras import extra
-from gitexp.model import Ledger, Status
+from gitexp.ledgers import Ledger
+from gitexp.model import Status
 from gitexp.text import one_line
 
 FORMATS = (".png", ".svg", ".pdf")

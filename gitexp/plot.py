@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from gitexp.curve import Point
-from gitexp.model import Ledger, Status, score_text
+from gitexp.ledgers import Ledger
+from gitexp.model import Status, score_text
 from gitexp.text import thinned
 
 LABELS = 14  # columns that the values at the left take

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from gitexp.columns import KEEP
-from gitexp.model import Ledger, Sample, identity
+from gitexp.ledgers import Ledger
+from gitexp.model import Sample, identity
 from gitexp.noise import Scores, Settled
 
 

@@ -13,7 +13,8 @@ from gitexp.brief import brief
 from gitexp.curve import Pruner
 from gitexp.disk import write_file
 from gitexp.errors import GitexpError
-from gitexp.model import Ledger, Notes
+from gitexp.ledgers import Ledger
+from gitexp.model import Notes
 from gitexp.observer import Observer
 from gitexp.pending import Candidate, Place
 from gitexp.processes import MARK

@@ -7,7 +7,7 @@ from shlex import quote
 from gitexp.decide import standing
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
-from gitexp.model import Ledger
+from gitexp.ledgers import Ledger
 from gitexp.observer import Observer
 from gitexp.pending import Place
 from gitexp.rerun import rerun

@@ -7,12 +7,14 @@ from shlex import quote
 
 from gitexp import history
 from gitexp.borrow import give_back
-from gitexp.conclude import check_out, conclude, conclude_baseline, finish, whereabouts
+from gitexp.conclude import check_out, conclude, conclude_baseline, finish, outcome_json, whereabouts
 from gitexp.disk import sweep
 from gitexp.errors import GitexpError
+from gitexp.export import dumps
 from gitexp.git import Repository
+from gitexp.ledgers import Ledger
 from gitexp.locks import clear_stale
-from gitexp.model import Iteration, Ledger, score_text
+from gitexp.model import Iteration, score_text
 from gitexp.notify import notify
 from gitexp.observer import Observer
 from gitexp.pending import Candidate, Place
@@ -46,7 +48,7 @@ def recover(repo: Repository, place: Place, observer: Observer) -> Iteration | N
         return None
     _restore_ref(repo, place, candidate)
     outcome = conclude(repo, place, ledger, candidate, measurement, observer)
-    notify(repo, place, ledger.contract, outcome, observer)
+    notify(repo, place, ledger.contract, outcome.iteration.id, dumps(outcome_json(outcome)), observer)
     kept = f" {', '.join(outcome.left)} was changed since, and is left as it is." if outcome.left else ""
     observer.say(
         f"{candidate.id} had been measured when its step was interrupted; it is sealed now, as "

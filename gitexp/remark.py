@@ -8,12 +8,13 @@ from dataclasses import replace
 from gitexp import history, locks, records
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
-from gitexp.model import Ledger, Remark
+from gitexp.ledgers import Ledger
+from gitexp.model import Remark
 from gitexp.observer import Observer
 from gitexp.pending import Place
 from gitexp.recovery import recover
 from gitexp.rendering import write_views
-from gitexp.seal import signals_wait
+from gitexp.signals import signals_wait
 
 
 def remark(repo: Repository, name: str, make: Callable[[Ledger], Remark], observer: Observer) -> Remark:

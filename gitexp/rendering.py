@@ -9,12 +9,11 @@ from gitexp import history, table
 from gitexp.disk import write_file
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
+from gitexp.ledgers import Ledger
 from gitexp.markdown import experiment_md
-from gitexp.model import Ledger, Notes
+from gitexp.model import NOTEBOOK, RESULTS, Notes
 from gitexp.notebook import absorb, current, owner, read
 from gitexp.pending import Place
-from gitexp.rows import RESULTS
-from gitexp.views import NOTEBOOK
 
 
 def unsealed(repo: Repository, place: Place, name: str) -> Notes:

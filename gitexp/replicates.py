@@ -10,8 +10,9 @@ from gitexp.curve import Pruner
 from gitexp.decide import decide
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
+from gitexp.ledgers import Ledger
 from gitexp.measure import Run, measure
-from gitexp.model import Again, Contract, Ledger, Measurement
+from gitexp.model import Again, Contract, Measurement
 from gitexp.observer import Observer
 from gitexp.pending import Candidate, Place
 from gitexp.seal import before

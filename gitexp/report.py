@@ -9,9 +9,10 @@ from gitexp.charts import NEWEST, Shown
 from gitexp.decide import spread
 from gitexp.diagnosis import Diagnosis, diagnose
 from gitexp.evidence import Evidence
-from gitexp.model import BRANCH_PREFIX, Iteration, Ledger, Status, score_text, signed
+from gitexp.ledgers import Ledger
+from gitexp.markdown import LEARNED, SHOWN
+from gitexp.model import BRANCH_PREFIX, Iteration, Status, score_text, signed
 from gitexp.text import one_line, plural
-from gitexp.views import LEARNED, SHOWN
 
 LINE = 300  # characters
 

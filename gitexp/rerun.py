@@ -6,8 +6,9 @@ import os
 
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
+from gitexp.ledgers import Ledger
 from gitexp.measure import Run, measure
-from gitexp.model import Contract, Ledger, Measurement, Sample
+from gitexp.model import Contract, Measurement, Sample
 from gitexp.objects import differing
 from gitexp.observer import Observer
 from gitexp.pending import Place

@@ -12,14 +12,14 @@ from gitexp import digest
 from gitexp.commits import first_parents
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
+from gitexp.ledgers import Ledger
 from gitexp.markdown import experiment_md
-from gitexp.model import BRANCH_PREFIX, Ledger
+from gitexp.model import BRANCH_PREFIX, NOTEBOOK, RECORDS, RESULTS
 from gitexp.objects import REGULAR, Entry, entries, write_tree
 from gitexp.pick import ConflictError, Picked, check_unused, choose, move, replay
-from gitexp.rows import RESULTS, results_tsv
+from gitexp.rows import results_tsv
 from gitexp.scratch import scratch
 from gitexp.snapshot import tree_of
-from gitexp.views import NOTEBOOK, RECORDS
 from gitexp.worktree import pathspec
 
 PREFIX = "review/"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from gitexp.model import Iteration, Ledger, score_text
+from gitexp.ledgers import Ledger
+from gitexp.model import Iteration, score_text
 from gitexp.text import one_line
 
-RESULTS = "results.tsv"
 COLUMNS = "id metric val_score test_score memory_mb status description commit seconds samples".split()
 HASH_LENGTH = 10  # fixed: git's own abbreviation depends on what else a repository holds
 

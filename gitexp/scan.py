@@ -9,7 +9,8 @@ from gitexp.canonical import Glance
 from gitexp.columns import KEEP, Columns, Row
 from gitexp.commits import Commit
 from gitexp.git import Repository
-from gitexp.model import Contract, Ledger, Notes, Remark, Sample
+from gitexp.ledgers import Ledger
+from gitexp.model import Contract, Notes, Remark, Sample
 from gitexp.pooling import settle
 from gitexp.stored import Stored
 from gitexp.text import from_bytes, printable

@@ -11,7 +11,7 @@ from pathlib import Path
 from gitexp.disk import lock, remove_folder
 from gitexp.driver import GitCommandError, open_git
 from gitexp.git import Repository
-from gitexp.seal import signals_wait
+from gitexp.signals import signals_wait
 from gitexp.text import from_bytes
 
 PREFIX = "gitexp-scratch-"  # of the folder's name: one that a dead gitexp left is known by it

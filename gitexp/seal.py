@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from gitexp import records
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
 from gitexp.model import Iteration, Measurement, Status, Verdict
 from gitexp.objects import Entry, entries, file_entry, in_index, stage
 from gitexp.pending import Candidate, Place
+from gitexp.signals import signals_wait
 from gitexp.worktree import swap
 
 
@@ -34,16 +31,6 @@ def record(candidate: Candidate, verdict: Verdict, measurement: Measurement) -> 
         params=candidate.params,
         delta=verdict.delta,
     )
-
-
-@contextmanager
-def signals_wait() -> Iterator[None]:
-    """Hold ^C and its like back, for git's processes too: a step is sealed whole, or not begun to be."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def seal(repo: Repository, place: Place, candidate: Candidate, iteration: Iteration) -> tuple[str, ...]:

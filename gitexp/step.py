@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gitexp import breaker, history, hook, locks, packing, records
-from gitexp.conclude import Outcome, conclude, keep_result, whereabouts
+from gitexp.conclude import Outcome, conclude, keep_result, outcome_json, whereabouts
 from gitexp.curve import Pruner
 from gitexp.decide import check_rule
 from gitexp.diagnosis import diagnose
 from gitexp.errors import BreakerOpenError, GitexpError, NotNewError
+from gitexp.export import dumps
 from gitexp.gate import check_gate
 from gitexp.git import Repository
-from gitexp.model import Contract, Ledger, Status
+from gitexp.ledgers import Ledger
+from gitexp.model import Contract, Status
 from gitexp.notify import notify
 from gitexp.observer import Observer
 from gitexp.pending import Candidate, Place
@@ -20,7 +22,8 @@ from gitexp.proposal import Proposal, Proposer
 from gitexp.recovery import recover
 from gitexp.replicates import gather
 from gitexp.runner import TAIL_LINES
-from gitexp.seal import hand_back, open_pending, signals_wait
+from gitexp.seal import hand_back, open_pending
+from gitexp.signals import signals_wait
 from gitexp.snapshot import shorter, snapshot, summary
 from gitexp.worktree import check_frozen, check_ready, covers, edited, pathspec
 
@@ -46,7 +49,7 @@ def step(repo: Repository, name: str, proposed: Proposal | Proposer, observer: O
         candidate = _candidate(repo, place, ledger, proposal, observer)
         open_pending(repo, place, candidate)
         outcome = _run_and_seal(repo, place, ledger, candidate, observer, proposal.pruner)
-        notify(repo, place, ledger.contract, outcome, observer)
+        notify(repo, place, ledger.contract, outcome.iteration.id, dumps(outcome_json(outcome)), observer)
         packing.pack(repo)
         return outcome
 

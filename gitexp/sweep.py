@@ -11,7 +11,8 @@ from gitexp import constants, editable
 from gitexp.constants import Located
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
-from gitexp.model import Ledger, Status
+from gitexp.ledgers import Ledger
+from gitexp.model import Status
 from gitexp.pending import Place
 from gitexp.proposal import Proposal
 from gitexp.prune import check_prunable, median_pruner

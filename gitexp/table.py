@@ -7,9 +7,10 @@ from pathlib import Path
 
 from gitexp.disk import signature, write_file
 from gitexp.git import Repository
-from gitexp.model import Ledger
+from gitexp.ledgers import Ledger
+from gitexp.model import RESULTS
 from gitexp.pending import Place
-from gitexp.rows import RESULTS, results_tsv, rows, told
+from gitexp.rows import results_tsv, rows, told
 
 
 def forget(place: Place) -> None:

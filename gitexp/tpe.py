@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from gitexp.extras import extra
-from gitexp.model import Iteration, Ledger
+from gitexp.ledgers import Ledger
+from gitexp.model import Iteration
 from gitexp.space import Dimension, Range, Setting, Space
 
 ASKED = 50  # times, for a setting that was not tried yet

@@ -10,7 +10,8 @@ from gitexp import history
 from gitexp.decide import standing
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
-from gitexp.model import Iteration, Ledger, Sample, Status
+from gitexp.ledgers import Ledger
+from gitexp.model import Iteration, Sample, Status
 from gitexp.observer import Observer
 from gitexp.rerun import rerun
 from gitexp.scratch import scratch

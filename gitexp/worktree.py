@@ -10,11 +10,9 @@ from pathlib import Path
 from gitexp.disk import part_of, write_file
 from gitexp.errors import GitexpError
 from gitexp.git import Change, Repository
-from gitexp.model import Contract, Frozen
+from gitexp.model import NOTEBOOK, RESULTS, Contract, Frozen
 from gitexp.objects import EXECUTABLE, SYMLINK, Entry, entries, file_entry
-from gitexp.rows import RESULTS
 from gitexp.treewatch import changes
-from gitexp.views import NOTEBOOK
 
 VIEWS = (RESULTS, NOTEBOOK)
 

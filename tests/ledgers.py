@@ -6,7 +6,8 @@ import random
 
 from gitexp.curve import Point
 from gitexp.evidence import Evidence, chosen
-from gitexp.model import Contract, Direction, Iteration, Ledger, Measurement, Notes, Sample, Status
+from gitexp.ledgers import Ledger
+from gitexp.model import Contract, Direction, Iteration, Measurement, Notes, Sample, Status
 
 # What must be text wherever it stands: elements, the end of a script, links, marks that turn text around, long words.
 HOSTILE = (

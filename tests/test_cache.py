@@ -16,8 +16,8 @@ from gitexp import cache, history
 from gitexp.columns import NAMES
 from gitexp.commits import first_parents
 from gitexp.git import Repository
+from gitexp.ledgers import Ledger
 from gitexp.markdown import experiment_md
-from gitexp.model import Ledger
 from gitexp.pending import Place
 from gitexp.rows import results_tsv
 

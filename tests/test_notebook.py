@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
-from gitexp.markdown import experiment_md
-from gitexp.model import Contract, Direction, Frozen, Iteration, Ledger, Measurement, Notes, Sample, Status
+from gitexp.ledgers import Ledger
+from gitexp.markdown import SHOWN, experiment_md
+from gitexp.model import Contract, Direction, Frozen, Iteration, Measurement, Notes, Sample, Status
 from gitexp.notebook import absorb
 from gitexp.pending import Place
 from gitexp.rendering import unsealed, write_views
 from gitexp.rows import COLUMNS, results_tsv
 from gitexp.text import UNSAFE, printable
-from gitexp.views import SHOWN
 
 PURE = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 

@@ -23,7 +23,8 @@ from gitexp import forge, records, trailers
 from gitexp.errors import GitexpError
 from gitexp.forge import Remote
 from gitexp.git import Repository
-from gitexp.model import Ledger, Status
+from gitexp.ledgers import Ledger
+from gitexp.model import Status
 from gitexp.pullrequest import DROPPED, KEPT, POINTS, body, cell, code
 from gitexp.review import Review
 from gitexp.step import Proposal, step

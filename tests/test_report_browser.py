@@ -17,7 +17,8 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from gitexp import page
 from gitexp.evidence import Evidence
-from gitexp.model import Ledger, Status
+from gitexp.ledgers import Ledger
+from gitexp.model import Status
 
 pytestmark = [
     pytest.mark.slow,

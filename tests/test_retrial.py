@@ -9,7 +9,8 @@ from statistics import fmean
 import pytest
 
 from gitexp.decide import Confirm, baseline_runs, decide
-from gitexp.model import Again, Contract, Direction, Iteration, Ledger, Measurement, Notes, Sample, Status, Verdict
+from gitexp.ledgers import Ledger
+from gitexp.model import Again, Contract, Direction, Iteration, Measurement, Notes, Sample, Status, Verdict
 from gitexp.retrial import check_alone, retry
 
 CONTRACT = Contract("val_bpb", Direction.MINIMIZE, 5.0, 70.0, "train.py", ("train.py",), (), "single", "0", 3)

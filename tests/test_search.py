@@ -13,7 +13,8 @@ from test_records import BASELINE, CONTRACT, CRASH
 
 from gitexp import search
 from gitexp.errors import GitexpError
-from gitexp.model import Direction, Ledger, Measurement, Notes, Sample, Status
+from gitexp.ledgers import Ledger
+from gitexp.model import Direction, Measurement, Notes, Sample, Status
 from gitexp.search import GRID, ONE_AT_A_TIME, RANDOM, TPE
 from gitexp.space import Choices, Range, Setting, Space, parse
 

@@ -16,7 +16,8 @@ from test_init import refused
 
 from gitexp import history
 from gitexp.git import Repository
-from gitexp.model import Ledger, Status
+from gitexp.ledgers import Ledger
+from gitexp.model import Status
 
 
 def ledger_of(folder: Path, name: str = "train") -> Ledger:

@@ -11,7 +11,8 @@ from gitexp.cli.experiment import experiment_option, open_ledger
 from gitexp.cli.progress import Terminal
 from gitexp.errors import GitexpError
 from gitexp.git import Repository
-from gitexp.model import Ledger, Remark
+from gitexp.ledgers import Ledger
+from gitexp.model import Remark
 from gitexp.pending import Place
 from gitexp.remark import remark
 from gitexp.step import check_breaker

@@ -11,10 +11,9 @@ from gitexp.cli.step import outcome_text
 from gitexp.cli.table import table
 from gitexp.demo import BUDGET, EDITS, make, play
 from gitexp.git import Repository
-from gitexp.model import Ledger
-from gitexp.rows import RESULTS
+from gitexp.ledgers import Ledger
+from gitexp.model import NOTEBOOK, RESULTS
 from gitexp.text import from_bytes, printable
-from gitexp.views import NOTEBOOK
 
 
 @click.command()

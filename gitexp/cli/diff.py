@@ -10,7 +10,8 @@ from gitexp.cli.table import columns
 from gitexp.errors import GitexpError
 from gitexp.export import dumps, iteration_json
 from gitexp.git import Repository
-from gitexp.model import Iteration, Ledger, headline, score_text, signed
+from gitexp.ledgers import Ledger
+from gitexp.model import Iteration, headline, score_text, signed
 from gitexp.text import from_bytes, one_line, plural, printable
 
 

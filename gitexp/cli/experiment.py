@@ -8,7 +8,8 @@ import click
 
 from gitexp import history
 from gitexp.git import Repository
-from gitexp.model import BRANCH_PREFIX, Ledger
+from gitexp.ledgers import Ledger
+from gitexp.model import BRANCH_PREFIX
 
 experiment_option = click.option(
     "-e", "--experiment", "name", metavar="NAME", help="Another experiment than the one checked out."

@@ -12,7 +12,8 @@ from gitexp.cli.table import Row, columns, table, tsv
 from gitexp.errors import GitexpError
 from gitexp.export import dumps, iteration_json
 from gitexp.git import Repository
-from gitexp.model import Ledger, Status, score_text, signed
+from gitexp.ledgers import Ledger
+from gitexp.model import Status, score_text, signed
 from gitexp.plot import running_best, sparkline
 
 HEIGHT = 14  # lines of the plot

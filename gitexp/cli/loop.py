@@ -17,12 +17,11 @@ from gitexp.cli import INTERRUPTED
 from gitexp.cli.init import positive
 from gitexp.cli.progress import Terminal
 from gitexp.cli.step import head
-from gitexp.conclude import Outcome
+from gitexp.conclude import Outcome, outcome_json
 from gitexp.export import dumps
 from gitexp.git import Repository
 from gitexp.loop import Limits, Source, paragraph
 from gitexp.loop import loop as run_loop
-from gitexp.notify import outcome_json
 from gitexp.proposal import Agent
 from gitexp.text import duration, printable
 

@@ -10,7 +10,8 @@ from gitexp.driver import GitCommandError
 from gitexp.errors import GitexpError
 from gitexp.forge import Remote
 from gitexp.git import Repository
-from gitexp.model import BRANCH_PREFIX, Ledger
+from gitexp.ledgers import Ledger
+from gitexp.model import BRANCH_PREFIX
 from gitexp.pullrequest import body
 from gitexp.review import Review, default_base, is_ours, refresh
 from gitexp.rows import HASH_LENGTH

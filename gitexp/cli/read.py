@@ -10,13 +10,12 @@ from gitexp.cli.experiment import experiment_option, open_ledger
 from gitexp.errors import GitexpError
 from gitexp.export import dumps, iteration_json
 from gitexp.git import Repository
-from gitexp.model import BRANCH_PREFIX, Ledger, Status, score_text
+from gitexp.ledgers import Ledger
+from gitexp.model import BRANCH_PREFIX, NOTEBOOK, RESULTS, Status, score_text
 from gitexp.notebook import current, owner
 from gitexp.pending import Place
-from gitexp.rows import RESULTS
 from gitexp.state import Pending, pending, places
 from gitexp.text import from_bytes, one_line, printable
-from gitexp.views import NOTEBOOK
 
 LOG_LINES = 20
 

@@ -9,10 +9,10 @@ from gitexp.cli.experiment import experiment_option, open_experiment
 from gitexp.disk import write_file
 from gitexp.errors import GitexpError
 from gitexp.markdown import experiment_md
+from gitexp.model import NOTEBOOK, RESULTS
 from gitexp.pending import Place
 from gitexp.rendering import write_views
-from gitexp.rows import RESULTS, results_tsv
-from gitexp.views import NOTEBOOK
+from gitexp.rows import results_tsv
 
 
 @click.command()

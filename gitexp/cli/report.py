@@ -8,7 +8,7 @@ import click
 from gitexp import history, page
 from gitexp.cli.experiment import experiment_option, open_ledger
 from gitexp.git import Repository
-from gitexp.model import Ledger
+from gitexp.ledgers import Ledger
 
 EVERY = 1.0  # seconds between two looks at the branch
 RELOAD = 10  # seconds between two looks of the page at its file

@@ -8,12 +8,11 @@ import click
 from gitexp import history
 from gitexp.cli.progress import Terminal
 from gitexp.cli.table import COLORS
-from gitexp.conclude import Outcome
+from gitexp.conclude import Outcome, outcome_json
 from gitexp.errors import GitexpError
 from gitexp.export import dumps
 from gitexp.git import Repository
 from gitexp.model import Notes, Status, score_text, signed
-from gitexp.notify import outcome_json
 from gitexp.proposal import Command, Proposal
 from gitexp.step import step as take_step
 from gitexp.text import one_line, printable

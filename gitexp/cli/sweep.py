@@ -9,8 +9,8 @@ from gitexp.cli.loop import Session, limits
 from gitexp.errors import GitexpError
 from gitexp.export import dumps
 from gitexp.git import Repository
+from gitexp.ledgers import Ledger
 from gitexp.loop import Limits
-from gitexp.model import Ledger
 from gitexp.search import KINDS, LISTED, ONE_AT_A_TIME
 from gitexp.sweep import Settings, Sweep, open_sweep, seconds_per_step
 from gitexp.text import duration, printable

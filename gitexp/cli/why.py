@@ -8,7 +8,8 @@ from gitexp import history
 from gitexp.cli.experiment import experiment_option, open_ledger
 from gitexp.cli.table import COLORS
 from gitexp.diagnosis import diagnose
-from gitexp.model import Iteration, Ledger, Status, score_text
+from gitexp.ledgers import Ledger
+from gitexp.model import Iteration, Status, score_text
 from gitexp.text import one_line
 
 
