@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 
-from gitexp.disk import write_file
 from gitexp.errors import GitexpError
+from gitexp.files import write_file
 from gitexp.git import Repository
 from gitexp.ledgers import Ledger
 from gitexp.objects import entries, stage

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from gitexp.columns import NAMES, Buffer, Columns
-from gitexp.disk import remove_folder, write_file
 from gitexp.errors import GitexpError
+from gitexp.files import remove_folder, write_file
 from gitexp.git import Repository
 from gitexp.ledgers import Ledger
 from gitexp.model import Remark

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from shlex import quote
 
-from gitexp.disk import write_file
 from gitexp.errors import GitexpError
+from gitexp.files import write_file
 from gitexp.git import Repository
 from gitexp.resources import data_dir
 from gitexp.version import VERSION

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 
 from gitexp.constants import LANGUAGES, rewritten
-from gitexp.disk import write_file
+from gitexp.files import write_file
 from gitexp.git import Repository
 
 MOST = 1 << 18  # bytes of a file: a larger one is data, and holds no constants

@@ -9,8 +9,8 @@ from typing import IO
 
 from git import Git
 
-from gitexp.disk import signature
 from gitexp.driver import Batch, line, run
+from gitexp.files import signature
 from gitexp.packs import Packs
 
 _END = b"that was the diff\n"  # said back by git; in a diff a line of words starts with a sign

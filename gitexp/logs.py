@@ -6,9 +6,9 @@ is taken, of a curve all of it (at most ``curve.MOST`` points).
 
 from __future__ import annotations
 
-from gitexp.disk import write_file
 from gitexp.driver import GitCommandError
 from gitexp.errors import GitexpError
+from gitexp.files import write_file
 from gitexp.git import Repository
 from gitexp.objects import REGULAR, Entry, entries, write_tree
 from gitexp.pending import Place

@@ -14,8 +14,8 @@ from gitexp import history
 from gitexp.aside import set_aside
 from gitexp.columns import KEEP
 from gitexp.conclude import Outcome
-from gitexp.disk import lock
 from gitexp.errors import BreakerOpenError, GitexpError, NotNewError
+from gitexp.files import lock
 from gitexp.git import Repository
 from gitexp.ledgers import Ledger
 from gitexp.model import Iteration, Status, score_text, signed

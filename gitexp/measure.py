@@ -11,8 +11,8 @@ from shlex import quote
 
 from gitexp import hook
 from gitexp.curve import Pruner, Recorder, Tenths, read, to_json_lines
-from gitexp.disk import write_file
 from gitexp.errors import GitexpError
+from gitexp.files import write_file
 from gitexp.git import Repository
 from gitexp.model import RESULTS, Contract, Measurement, Sample
 from gitexp.objects import Entry, file_entry

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from gitexp import hook
-from gitexp.disk import write_file
 from gitexp.errors import GitexpError
+from gitexp.files import write_file
 from gitexp.git import Repository
 from gitexp.model import Contract
 from gitexp.observer import Observer

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from gitexp.disk import signature
+from gitexp.files import signature
 
 SETTLED = 0.1  # seconds after which a change of the folder shows in its time, whatever the file system's clock
 

@@ -17,11 +17,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from gitexp.charts import data, shown
-from gitexp.disk import write_file
 from gitexp.errors import GitexpError
 from gitexp.evidence import Evidence, gather
 from gitexp.export import dumps
 from gitexp.extras import extra
+from gitexp.files import write_file
 from gitexp.git import Repository
 from gitexp.ledgers import Ledger
 from gitexp.pending import Place

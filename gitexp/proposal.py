@@ -11,8 +11,8 @@ from pathlib import Path
 from gitexp import hook
 from gitexp.brief import brief
 from gitexp.curve import Pruner
-from gitexp.disk import write_file
 from gitexp.errors import GitexpError
+from gitexp.files import write_file
 from gitexp.ledgers import Ledger
 from gitexp.model import Notes
 from gitexp.observer import Observer

@@ -8,9 +8,9 @@ from shlex import quote
 from gitexp import history
 from gitexp.borrow import give_back
 from gitexp.conclude import check_out, conclude, conclude_baseline, finish, outcome_json, whereabouts
-from gitexp.disk import sweep
 from gitexp.errors import GitexpError
 from gitexp.export import dumps
+from gitexp.files import sweep
 from gitexp.git import Repository
 from gitexp.ledgers import Ledger
 from gitexp.locks import clear_stale

@@ -6,8 +6,8 @@ from collections import Counter
 from contextlib import suppress
 
 from gitexp import history, table
-from gitexp.disk import write_file
 from gitexp.errors import GitexpError
+from gitexp.files import write_file
 from gitexp.git import Repository
 from gitexp.ledgers import Ledger
 from gitexp.markdown import experiment_md

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from gitexp.disk import lock, remove_folder
 from gitexp.driver import GitCommandError, open_git
+from gitexp.files import lock, remove_folder
 from gitexp.git import Repository
 from gitexp.signals import signals_wait
 from gitexp.text import from_bytes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from gitexp.disk import signature, write_file
+from gitexp.files import signature, write_file
 from gitexp.git import Repository
 from gitexp.ledgers import Ledger
 from gitexp.model import RESULTS

@@ -29,7 +29,7 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from gitexp.disk import signature
+from gitexp.files import signature
 from gitexp.git import Change, Repository
 from gitexp.inotify import Inotify
 

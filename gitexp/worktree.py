@@ -7,8 +7,8 @@ import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from gitexp.disk import part_of, write_file
 from gitexp.errors import GitexpError
+from gitexp.files import part_of, write_file
 from gitexp.git import Change, Repository
 from gitexp.model import NOTEBOOK, RESULTS, Contract, Frozen
 from gitexp.objects import EXECUTABLE, SYMLINK, Entry, entries, file_entry

@@ -6,8 +6,8 @@ import click
 
 from gitexp import cache, history, table
 from gitexp.cli.experiment import experiment_option, open_experiment
-from gitexp.disk import write_file
 from gitexp.errors import GitexpError
+from gitexp.files import write_file
 from gitexp.markdown import experiment_md
 from gitexp.model import NOTEBOOK, RESULTS
 from gitexp.pending import Place
