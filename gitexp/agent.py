@@ -11,12 +11,12 @@ from shlex import quote
 
 from gitexp.errors import GitexpError
 from gitexp.files import write_file
-from gitexp.git import Repository
+from gitexp.git.objects import entries, stage
+from gitexp.git.repository import Repository
+from gitexp.git.worktree import check_ready, covers, pathspec, write_entry
 from gitexp.ledgers import Ledger
-from gitexp.objects import entries, stage
 from gitexp.resources import data_dir
 from gitexp.signals import signals_wait
-from gitexp.worktree import check_ready, covers, pathspec, write_entry
 
 SKILL = ".claude/skills/autoexperiment"
 SKILL_FILES = (

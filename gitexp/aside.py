@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from gitexp.git import Repository
-from gitexp.objects import entries, file_entry, in_index, stage, write_tree
+from gitexp.git.objects import entries, file_entry, in_index, stage, write_tree
+from gitexp.git.repository import Repository
+from gitexp.git.worktree import edited, swap
 from gitexp.pending import Place
 from gitexp.signals import signals_wait
 from gitexp.snapshot import tree_of
-from gitexp.worktree import edited, swap
 
 
 def set_aside(repo: Repository, place: Place, editable: Iterable[str], label: str) -> str:

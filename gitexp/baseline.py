@@ -12,11 +12,12 @@ from gitexp.conclude import conclude_baseline, keep_result
 from gitexp.decide import baseline_runs
 from gitexp.decide import parse as parse_rule
 from gitexp.errors import GitexpError
-from gitexp.git import Repository
+from gitexp.git.objects import GITLINK, SYMLINK, entries
+from gitexp.git.repository import Repository
+from gitexp.git.worktree import check_ready, freeze
 from gitexp.guards import broken, parse
 from gitexp.ledgers import Ledger
 from gitexp.model import NOTEBOOK, RESULTS, Contract, Direction, Measurement, Notes
-from gitexp.objects import GITLINK, SYMLINK, entries
 from gitexp.observer import Observer
 from gitexp.pending import Candidate, Place
 from gitexp.recovery import recover
@@ -26,7 +27,6 @@ from gitexp.rows import COLUMNS
 from gitexp.seal import give_up, open_pending
 from gitexp.signals import signals_wait
 from gitexp.snapshot import snapshot
-from gitexp.worktree import check_ready, freeze
 
 TEMPLATES = {"mlx": ("train.py", "prepare.py", "kernels.py", "evaluate.py")}
 BASELINE = "exp000"

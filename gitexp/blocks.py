@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from gitexp import records, trailers
 from gitexp.finding import Finding
-from gitexp.git import Repository
+from gitexp.git.repository import Repository
 from gitexp.model import headline
 from gitexp.stretch import Sealed
 from gitexp.text import one_line

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from gitexp.errors import GitexpError
-from gitexp.git import Repository
-from gitexp.objects import Entry
+from gitexp.git.objects import Entry
+from gitexp.git.repository import Repository
+from gitexp.git.worktree import swap
 from gitexp.pending import Place
 from gitexp.signals import signals_wait
-from gitexp.worktree import swap
 
 
 @contextmanager

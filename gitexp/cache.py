@@ -16,7 +16,7 @@ from typing import Any
 from gitexp.columns import NAMES, Buffer, Columns
 from gitexp.errors import GitexpError
 from gitexp.files import remove_folder, write_file
-from gitexp.git import Repository
+from gitexp.git.repository import Repository
 from gitexp.ledgers import Ledger
 from gitexp.model import Remark
 from gitexp.noise import Noise, Settled

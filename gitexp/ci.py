@@ -8,7 +8,7 @@ from shlex import quote
 
 from gitexp.errors import GitexpError
 from gitexp.files import write_file
-from gitexp.git import Repository
+from gitexp.git.repository import Repository
 from gitexp.resources import data_dir
 from gitexp.version import VERSION
 

@@ -11,7 +11,9 @@ from gitexp.decide import decide
 from gitexp.diagnosis import Diagnosis, diagnose
 from gitexp.errors import GitexpError
 from gitexp.export import iteration_json
-from gitexp.git import Repository
+from gitexp.git.fsmonitor import changes
+from gitexp.git.repository import Repository
+from gitexp.git.worktree import covers, pathspec, untracked_below
 from gitexp.ledgers import Ledger
 from gitexp.markdown import experiment_md
 from gitexp.model import Contract, Iteration, Measurement, Status, Verdict, score_text
@@ -20,8 +22,6 @@ from gitexp.pending import Candidate, Place
 from gitexp.runner import TAIL_LINES
 from gitexp.seal import hand_back, record, saved_ref, seal
 from gitexp.signals import signals_wait
-from gitexp.treewatch import changes
-from gitexp.worktree import covers, pathspec, untracked_below
 
 
 @dataclass(frozen=True, slots=True)

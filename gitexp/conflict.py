@@ -6,12 +6,12 @@ import os
 import re
 
 from gitexp import hunks
-from gitexp.driver import GitCommandError
-from gitexp.git import Repository
+from gitexp.git.driver import GitCommandError
+from gitexp.git.objects import entries
+from gitexp.git.repository import Repository
 from gitexp.hunks import Hunk, Trace
 from gitexp.ledgers import Ledger
 from gitexp.model import Iteration, Status
-from gitexp.objects import entries
 from gitexp.text import from_bytes, one_line
 
 MOST = 3  # commits that are named

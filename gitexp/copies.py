@@ -13,7 +13,7 @@ from shlex import quote
 
 from gitexp.audit import check_runs
 from gitexp.finding import Finding
-from gitexp.git import Repository
+from gitexp.git.repository import Repository
 from gitexp.model import RECORDS, RESULTS, Contract, Iteration
 from gitexp.paths import check_frozen, check_paths, patches, touched
 from gitexp.retrial import check_alone

@@ -9,9 +9,9 @@ from pathlib import Path
 from gitexp import history
 from gitexp.baseline import TEMPLATES, Plan, begin, write_template
 from gitexp.conclude import Outcome
-from gitexp.driver import open_git, run
 from gitexp.errors import GitexpError
-from gitexp.git import Repository
+from gitexp.git.driver import open_git, run
+from gitexp.git.repository import Repository
 from gitexp.ledgers import Ledger
 from gitexp.model import Notes, score_text
 from gitexp.observer import Observer

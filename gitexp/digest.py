@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gitexp import trailers
-from gitexp.commits import Commit
+from gitexp.git.commits import Commit
 from gitexp.ledgers import Ledger
 from gitexp.model import BRANCH_PREFIX, Iteration, Status, score_text
 from gitexp.text import one_line

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 from gitexp.constants import LANGUAGES, rewritten
 from gitexp.files import write_file
-from gitexp.git import Repository
+from gitexp.git.repository import Repository
 
 MOST = 1 << 18  # bytes of a file: a larger one is data, and holds no constants
 

@@ -11,7 +11,7 @@ from shlex import quote
 from urllib.parse import urlsplit
 
 from gitexp.errors import GitexpError
-from gitexp.git import Repository
+from gitexp.git.repository import Repository
 from gitexp.rows import HASH_LENGTH
 from gitexp.text import from_bytes, printable
 

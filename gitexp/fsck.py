@@ -14,11 +14,11 @@ from shlex import quote
 from gitexp import cache, history, hook, locks, notebook, rendering
 from gitexp.audit import audit
 from gitexp.blocks import check_blocks
-from gitexp.commits import listed
 from gitexp.copies import Origin, check_copies, origin
 from gitexp.errors import GitexpError
 from gitexp.finding import Finding
-from gitexp.git import Repository
+from gitexp.git.commits import listed
+from gitexp.git.repository import Repository
 from gitexp.ledgers import Ledger
 from gitexp.markdown import experiment_md
 from gitexp.model import NOTEBOOK, RESULTS, Iteration, Notes

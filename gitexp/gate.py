@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gitexp import hook
 from gitexp.errors import GitexpError
-from gitexp.git import Repository
+from gitexp.git.repository import Repository
 from gitexp.model import Contract
 from gitexp.optional_hook import run_hook
 from gitexp.pending import Place

@@ -6,9 +6,9 @@ from dataclasses import replace
 from shlex import quote
 
 from gitexp import cache
-from gitexp.commits import first_parents, to_commit
 from gitexp.errors import GitexpError
-from gitexp.git import Repository
+from gitexp.git.commits import first_parents, to_commit
+from gitexp.git.repository import Repository
 from gitexp.ledgers import Ledger, row
 from gitexp.model import BRANCH_PREFIX, Iteration, Status
 from gitexp.pending import Place

@@ -10,7 +10,7 @@ from pathlib import Path
 from shlex import quote
 
 from gitexp.errors import GitexpError
-from gitexp.git import LOCAL_VARIABLES, Repository
+from gitexp.git.repository import LOCAL_VARIABLES, Repository
 from gitexp.model import Contract
 from gitexp.resources import data_dir
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from gitexp import history
 from gitexp.curve import Point, points
 from gitexp.files import holder_of
-from gitexp.git import Repository
+from gitexp.git.repository import Repository
 from gitexp.ledgers import Ledger
 from gitexp.pending import Place
 from gitexp.text import from_bytes

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 
 from gitexp.errors import GitexpError
-from gitexp.git import Repository
+from gitexp.git.repository import Repository
 from gitexp.observer import Observer
 from gitexp.pending import Place, Process
 

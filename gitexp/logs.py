@@ -6,11 +6,11 @@ is taken, of a curve all of it (at most ``curve.MOST`` points).
 
 from __future__ import annotations
 
-from gitexp.driver import GitCommandError
 from gitexp.errors import GitexpError
 from gitexp.files import write_file
-from gitexp.git import Repository
-from gitexp.objects import REGULAR, Entry, entries, write_tree
+from gitexp.git.driver import GitCommandError
+from gitexp.git.objects import REGULAR, Entry, entries, write_tree
+from gitexp.git.repository import Repository
 from gitexp.pending import Place
 
 END = 1 << 16  # bytes of a log that travel

@@ -16,7 +16,9 @@ from gitexp.columns import KEEP
 from gitexp.conclude import Outcome
 from gitexp.errors import BreakerOpenError, GitexpError, NotNewError
 from gitexp.files import lock
-from gitexp.git import Repository
+from gitexp.git.fsmonitor import watching
+from gitexp.git.repository import Repository
+from gitexp.git.worktree import edits
 from gitexp.ledgers import Ledger
 from gitexp.model import Iteration, Status, score_text, signed
 from gitexp.observer import Observer
@@ -25,8 +27,6 @@ from gitexp.proposal import Proposal, Proposer, retold
 from gitexp.recovery import recover
 from gitexp.step import step
 from gitexp.text import duration, one_line
-from gitexp.treewatch import watching
-from gitexp.worktree import edits
 
 STOP = "STOP"  # a file of this name at the top of the work tree ends the loop
 FAILURES = 3  # rounds in a row that bring no step, after which the loop ends

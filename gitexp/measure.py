@@ -13,9 +13,10 @@ from gitexp import hook
 from gitexp.curve import Pruner, Recorder, Tenths, read, to_json_lines
 from gitexp.errors import GitexpError
 from gitexp.files import write_file
-from gitexp.git import Repository
+from gitexp.git.objects import Entry, file_entry
+from gitexp.git.repository import Repository
+from gitexp.git.worktree import changed_frozen
 from gitexp.model import RESULTS, Contract, Measurement, Sample
-from gitexp.objects import Entry, file_entry
 from gitexp.observer import Observer
 from gitexp.outcome import check_usable, measurement, stretched
 from gitexp.pending import Place, Process
@@ -23,7 +24,6 @@ from gitexp.processes import MARK, Leavings, start_time
 from gitexp.runner import NotStarted, run
 from gitexp.summary import SummaryParser
 from gitexp.watch import Watch, is_loaded, keep_awake, speed
-from gitexp.worktree import changed_frozen
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from gitexp.git import Repository
+from gitexp.git.repository import Repository
 from gitexp.model import NOTEBOOK, Notes
 from gitexp.text import from_bytes
 

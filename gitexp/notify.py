@@ -5,7 +5,7 @@ from __future__ import annotations
 from gitexp import hook
 from gitexp.errors import GitexpError
 from gitexp.files import write_file
-from gitexp.git import Repository
+from gitexp.git.repository import Repository
 from gitexp.model import Contract
 from gitexp.observer import Observer
 from gitexp.optional_hook import run_hook

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO
 
 from gitexp import hook
-from gitexp.git import Repository
+from gitexp.git.repository import Repository
 from gitexp.model import Contract
 from gitexp.pending import Place
 from gitexp.processes import MARK

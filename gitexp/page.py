@@ -22,7 +22,7 @@ from gitexp.evidence import Evidence, gather
 from gitexp.export import dumps
 from gitexp.extras import extra
 from gitexp.files import write_file
-from gitexp.git import Repository
+from gitexp.git.repository import Repository
 from gitexp.ledgers import Ledger
 from gitexp.pending import Place
 from gitexp.report import report

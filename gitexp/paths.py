@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from shlex import quote
 
 from gitexp.changes import code_lines
-from gitexp.commits import Commit
 from gitexp.finding import Finding
-from gitexp.git import Repository
+from gitexp.git.commits import Commit
+from gitexp.git.objects import entries
+from gitexp.git.repository import Repository
+from gitexp.git.worktree import VIEWS, covers, pathspec
 from gitexp.model import Contract
-from gitexp.objects import entries
 from gitexp.stretch import Sealed, Stretch
 from gitexp.text import one_line
-from gitexp.worktree import VIEWS, covers, pathspec
 
 _COMPARE = ("diff-tree", "--stdin", "-r", "--root", "--no-renames", "--no-ext-diff", "--no-textconv")
 

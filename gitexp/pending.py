@@ -20,9 +20,9 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from gitexp.files import holder_of, lock, remove_folder, write_file
-from gitexp.git import Repository
+from gitexp.git.objects import Entry
+from gitexp.git.repository import Repository
 from gitexp.model import BRANCH_PREFIX, Contract, Direction, Frozen, Measurement, Notes, Sample
-from gitexp.objects import Entry
 from gitexp.text import from_bytes
 
 Value = TypeVar("Value")

@@ -9,9 +9,9 @@ from shlex import quote
 
 from gitexp import history
 from gitexp.conflict import explain, unmerged
-from gitexp.driver import GitCommandError
 from gitexp.errors import GitexpError
-from gitexp.git import Repository
+from gitexp.git.driver import GitCommandError
+from gitexp.git.repository import Repository
 from gitexp.ledgers import Ledger
 from gitexp.model import BRANCH_PREFIX, Iteration, Status
 from gitexp.scratch import NO_HOOKS, scratch, user_of

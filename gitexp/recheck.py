@@ -6,12 +6,12 @@ from shlex import quote
 
 from gitexp.decide import standing
 from gitexp.errors import GitexpError
-from gitexp.git import Repository
+from gitexp.git.repository import Repository
+from gitexp.git.worktree import changed_frozen, pathspec
 from gitexp.ledgers import Ledger
 from gitexp.observer import Observer
 from gitexp.pending import Place
 from gitexp.rerun import rerun
-from gitexp.worktree import changed_frozen, pathspec
 
 LABEL = "pick"  # what the logs of these runs are called
 

@@ -11,7 +11,7 @@ from gitexp.conclude import check_out, conclude, conclude_baseline, finish, outc
 from gitexp.errors import GitexpError
 from gitexp.export import dumps
 from gitexp.files import sweep
-from gitexp.git import Repository
+from gitexp.git.repository import Repository
 from gitexp.ledgers import Ledger
 from gitexp.locks import clear_stale
 from gitexp.model import Iteration, score_text

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from gitexp import history, locks, records
 from gitexp.errors import GitexpError
-from gitexp.git import Repository
+from gitexp.git.repository import Repository
 from gitexp.ledgers import Ledger
 from gitexp.model import Remark
 from gitexp.observer import Observer

@@ -8,7 +8,7 @@ from contextlib import suppress
 from gitexp import history, table
 from gitexp.errors import GitexpError
 from gitexp.files import write_file
-from gitexp.git import Repository
+from gitexp.git.repository import Repository
 from gitexp.ledgers import Ledger
 from gitexp.markdown import experiment_md
 from gitexp.model import NOTEBOOK, RESULTS, Notes

@@ -9,7 +9,7 @@ from gitexp.borrow import borrowed
 from gitexp.curve import Pruner
 from gitexp.decide import decide
 from gitexp.errors import GitexpError
-from gitexp.git import Repository
+from gitexp.git.repository import Repository
 from gitexp.ledgers import Ledger
 from gitexp.measure import Run, measure
 from gitexp.model import Again, Contract, Measurement

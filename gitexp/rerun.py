@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 
 from gitexp.errors import GitexpError
-from gitexp.git import Repository
+from gitexp.git.objects import differing
+from gitexp.git.repository import Repository
+from gitexp.git.worktree import VIEWS, covers, untracked_below
 from gitexp.ledgers import Ledger
 from gitexp.measure import Run, measure
 from gitexp.model import Contract, Measurement, Sample
-from gitexp.objects import differing
 from gitexp.observer import Observer
 from gitexp.pending import Place
 from gitexp.replicates import check_comparable, usual_speed
 from gitexp.state import pending
 from gitexp.step import check_contract
-from gitexp.worktree import VIEWS, covers, untracked_below
 
 RUNS = 2  # one may be bad luck
 

@@ -9,18 +9,18 @@ from dataclasses import dataclass
 from shlex import quote
 
 from gitexp import digest
-from gitexp.commits import first_parents
 from gitexp.errors import GitexpError
-from gitexp.git import Repository
+from gitexp.git.commits import first_parents
+from gitexp.git.objects import REGULAR, Entry, entries, write_tree
+from gitexp.git.repository import Repository
+from gitexp.git.worktree import pathspec
 from gitexp.ledgers import Ledger
 from gitexp.markdown import experiment_md
 from gitexp.model import BRANCH_PREFIX, NOTEBOOK, RECORDS, RESULTS
-from gitexp.objects import REGULAR, Entry, entries, write_tree
 from gitexp.pick import ConflictError, Picked, check_unused, choose, move, replay
 from gitexp.rows import results_tsv
 from gitexp.scratch import scratch
 from gitexp.snapshot import tree_of
-from gitexp.worktree import pathspec
 
 PREFIX = "review/"
 OTHER_BASE = "gitexp pr --base BRANCH"

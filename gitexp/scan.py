@@ -7,8 +7,8 @@ from dataclasses import replace
 from gitexp import canonical, records, trailers
 from gitexp.canonical import Glance
 from gitexp.columns import KEEP, Columns, Row
-from gitexp.commits import Commit
-from gitexp.git import Repository
+from gitexp.git.commits import Commit
+from gitexp.git.repository import Repository
 from gitexp.ledgers import Ledger
 from gitexp.model import Contract, Notes, Remark, Sample
 from gitexp.pooling import settle

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from gitexp.driver import GitCommandError, open_git
 from gitexp.files import lock, remove_folder
-from gitexp.git import Repository
+from gitexp.git.driver import GitCommandError, open_git
+from gitexp.git.repository import Repository
 from gitexp.signals import signals_wait
 from gitexp.text import from_bytes
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from gitexp import records
 from gitexp.errors import GitexpError
-from gitexp.git import Repository
+from gitexp.git.objects import Entry, entries, file_entry, in_index, stage
+from gitexp.git.repository import Repository
+from gitexp.git.worktree import swap
 from gitexp.model import Iteration, Measurement, Status, Verdict
-from gitexp.objects import Entry, entries, file_entry, in_index, stage
 from gitexp.pending import Candidate, Place
 from gitexp.signals import signals_wait
-from gitexp.worktree import swap
 
 
 def record(candidate: Candidate, verdict: Verdict, measurement: Measurement) -> Iteration:

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 
 from gitexp import notebook, rendering
 from gitexp.changes import changed, code_lines, summarise
-from gitexp.git import Repository
+from gitexp.git.objects import Entry, entries, write_tree
+from gitexp.git.repository import Repository
+from gitexp.git.worktree import edits
 from gitexp.model import Contract, Notes
-from gitexp.objects import Entry, entries, write_tree
 from gitexp.pending import Candidate, Place
-from gitexp.worktree import edits
 
 
 def snapshot(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from gitexp.git import Repository
+from gitexp.git.repository import Repository
 from gitexp.model import Measurement, score_text
 from gitexp.pending import Place
 

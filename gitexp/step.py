@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gitexp import breaker, history, hook, locks, packing, records
+from gitexp import breaker, history, hook, locks, records
 from gitexp.conclude import Outcome, conclude, keep_result, outcome_json, whereabouts
 from gitexp.curve import Pruner
 from gitexp.decide import check_rule
@@ -12,7 +12,9 @@ from gitexp.diagnosis import diagnose
 from gitexp.errors import BreakerOpenError, GitexpError, NotNewError
 from gitexp.export import dumps
 from gitexp.gate import check_gate
-from gitexp.git import Repository
+from gitexp.git import repack
+from gitexp.git.repository import Repository
+from gitexp.git.worktree import check_frozen, check_ready, covers, edited, pathspec
 from gitexp.ledgers import Ledger
 from gitexp.model import Contract, Status
 from gitexp.notify import notify
@@ -25,7 +27,6 @@ from gitexp.runner import TAIL_LINES
 from gitexp.seal import hand_back, open_pending
 from gitexp.signals import signals_wait
 from gitexp.snapshot import shorter, snapshot, summary
-from gitexp.worktree import check_frozen, check_ready, covers, edited, pathspec
 
 
 def step(repo: Repository, name: str, proposed: Proposal | Proposer, observer: Observer) -> Outcome:
@@ -50,7 +51,7 @@ def step(repo: Repository, name: str, proposed: Proposal | Proposer, observer: O
         open_pending(repo, place, candidate)
         outcome = _run_and_seal(repo, place, ledger, candidate, observer, proposal.pruner)
         notify(repo, place, ledger.contract, outcome.iteration.id, dumps(outcome_json(outcome)), observer)
-        packing.pack(repo)
+        repack.pack(repo)
         return outcome
 
 

@@ -7,9 +7,9 @@ from typing import overload
 
 from gitexp import canonical, records, trailers
 from gitexp.columns import Columns
-from gitexp.commits import Commit, some, stream
 from gitexp.errors import GitexpError
-from gitexp.git import Repository
+from gitexp.git.commits import Commit, some, stream
+from gitexp.git.repository import Repository
 from gitexp.model import Iteration
 
 FEW = 256  # iterations that are asked of a process that is kept open; for more a stream of their own is faster

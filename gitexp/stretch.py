@@ -13,8 +13,8 @@ from enum import Enum
 from itertools import pairwise
 
 from gitexp import records, trailers
-from gitexp.commits import Commit, first_parents, listed
-from gitexp.git import Repository
+from gitexp.git.commits import Commit, first_parents, listed
+from gitexp.git.repository import Repository
 from gitexp.model import Contract, Iteration, Remark, Status
 from gitexp.text import one_line
 from gitexp.trailers import Message

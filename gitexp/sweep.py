@@ -10,7 +10,7 @@ from statistics import fmean
 from gitexp import constants, editable
 from gitexp.constants import Located
 from gitexp.errors import GitexpError
-from gitexp.git import Repository
+from gitexp.git.repository import Repository
 from gitexp.ledgers import Ledger
 from gitexp.model import Status
 from gitexp.pending import Place

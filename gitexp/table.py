@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from gitexp.files import signature, write_file
-from gitexp.git import Repository
+from gitexp.git.repository import Repository
 from gitexp.ledgers import Ledger
 from gitexp.model import RESULTS
 from gitexp.pending import Place

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from gitexp import history
 from gitexp.decide import standing
 from gitexp.errors import GitexpError
-from gitexp.git import Repository
+from gitexp.git.repository import Repository
 from gitexp.ledgers import Ledger
 from gitexp.model import Iteration, Sample, Status
 from gitexp.observer import Observer

@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from gitexp.cli import cli
-from gitexp.git import Repository
+from gitexp.git.repository import Repository
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # What a shell starts in the background ignores ^C, and so does all that it starts.

@@ -19,7 +19,7 @@ import click
 from conftest import git
 
 from gitexp.cli import COMMANDS, cli, main
-from gitexp.driver import Batch
+from gitexp.git.driver import Batch
 
 for _name in COMMANDS:  # what is imported here is no fault point there
     cli.get_command(click.Context(cli), _name)

@@ -14,8 +14,8 @@ from conftest import Gitexp, Once, git, set_lr
 
 from gitexp import cache, history
 from gitexp.columns import NAMES
-from gitexp.commits import first_parents
-from gitexp.git import Repository
+from gitexp.git.commits import first_parents
+from gitexp.git.repository import Repository
 from gitexp.ledgers import Ledger
 from gitexp.markdown import experiment_md
 from gitexp.pending import Place

@@ -10,8 +10,8 @@ from typing import IO
 import pytest
 from conftest import git, make_repository
 
-from gitexp.driver import Batch, GitCommandError, line
-from gitexp.git import Repository
+from gitexp.git.driver import Batch, GitCommandError, line
+from gitexp.git.repository import Repository
 
 
 @pytest.fixture

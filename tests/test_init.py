@@ -12,7 +12,7 @@ from conftest import TOY, Gitexp, git, make_repository, set_lr
 
 from gitexp import history
 from gitexp.decide import Confirm
-from gitexp.git import Repository
+from gitexp.git.repository import Repository
 from gitexp.model import Direction, Frozen
 
 

@@ -8,7 +8,7 @@ import pytest
 from conftest import Gitexp, git, make_repository, set_lr
 
 from gitexp.curve import MOST, Point, Recorder, read, to_json_lines
-from gitexp.git import Repository
+from gitexp.git.repository import Repository
 from gitexp.pending import Place
 
 CURVED = """\

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gitexp.errors import GitexpError
-from gitexp.git import Repository
+from gitexp.git.repository import Repository
 from gitexp.ledgers import Ledger
 from gitexp.markdown import SHOWN, experiment_md
 from gitexp.model import Contract, Direction, Frozen, Iteration, Measurement, Notes, Sample, Status

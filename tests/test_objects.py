@@ -12,13 +12,13 @@ from conftest import git, make_repository
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from gitexp.commits import first_parents
-from gitexp.driver import GitCommandError
 from gitexp.errors import GitexpError
-from gitexp.git import Change, Repository
-from gitexp.objects import EXECUTABLE, REGULAR, SYMLINK, Entry, entries, file_entry, stage, write_tree
+from gitexp.git.commits import first_parents
+from gitexp.git.driver import GitCommandError
+from gitexp.git.objects import EXECUTABLE, REGULAR, SYMLINK, Entry, entries, file_entry, stage, write_tree
+from gitexp.git.repository import Change, Repository
+from gitexp.git.worktree import swap
 from gitexp.snapshot import tree_of
-from gitexp.worktree import swap
 
 TREES = settings(
     max_examples=15,

@@ -14,8 +14,8 @@ from types import SimpleNamespace
 import pytest
 from conftest import Gitexp, git, set_lr
 
-from gitexp.git import Repository
-from gitexp.packing import FEW, LOCK, SAMPLE, pack
+from gitexp.git.repack import FEW, LOCK, SAMPLE, pack
+from gitexp.git.repository import Repository
 
 SETTINGS = [("gc.auto", "0"), ("maintenance.auto", "false")]
 _NUMBERS = itertools.count()

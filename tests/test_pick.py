@@ -20,7 +20,7 @@ from test_step import hook_that, ledger_of
 from gitexp import hunks, pick
 from gitexp.decide import standing
 from gitexp.errors import GitexpError
-from gitexp.git import Repository
+from gitexp.git.repository import Repository
 
 pytestmark = pytest.mark.slow  # repositories by the dozen
 

@@ -22,7 +22,7 @@ from test_step import hook_that, ledger_of
 from gitexp import forge, records, trailers
 from gitexp.errors import GitexpError
 from gitexp.forge import Remote
-from gitexp.git import Repository
+from gitexp.git.repository import Repository
 from gitexp.ledgers import Ledger
 from gitexp.model import Status
 from gitexp.pullrequest import DROPPED, KEPT, POINTS, body, cell, code

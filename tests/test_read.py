@@ -13,7 +13,7 @@ import pytest
 from conftest import Gitexp, Once, git, set_lr
 
 from gitexp import history
-from gitexp.git import Repository
+from gitexp.git.repository import Repository
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gitexp import trailers
 from gitexp.errors import GitexpError
-from gitexp.git import Repository
+from gitexp.git.repository import Repository
 from gitexp.model import Contract, Direction, Frozen, Iteration, Measurement, Notes, Sample, Status, headline
 from gitexp.records import SUBJECT_LIMIT, describe, from_message, revert_message, to_message
 from gitexp.text import UNSAFE, one_line

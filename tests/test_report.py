@@ -24,7 +24,7 @@ from test_text import PURE
 from gitexp import history, page
 from gitexp.charts import NEWEST, Shown, data, fronts, shown
 from gitexp.evidence import chosen, gather, thinned
-from gitexp.git import Repository
+from gitexp.git.repository import Repository
 from gitexp.model import Direction, Status
 from gitexp.report import report
 

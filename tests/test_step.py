@@ -15,7 +15,7 @@ from conftest import TOY, Gitexp, git, set_lr
 from test_init import refused
 
 from gitexp import history
-from gitexp.git import Repository
+from gitexp.git.repository import Repository
 from gitexp.ledgers import Ledger
 from gitexp.model import Status
 

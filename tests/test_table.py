@@ -10,7 +10,7 @@ import pytest
 from conftest import Gitexp, git, set_lr
 
 from gitexp import history
-from gitexp.git import Repository
+from gitexp.git.repository import Repository
 from gitexp.model import Remark
 from gitexp.remark import remark
 from gitexp.rows import results_tsv

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from gitexp import digest, records, trailers
-from gitexp.commits import first_parents
-from gitexp.git import Repository
+from gitexp.git.commits import first_parents
+from gitexp.git.repository import Repository
 from gitexp.snapshot import tree_of
 from gitexp.text import UNSAFE, one_line
 

@@ -8,7 +8,7 @@ import pytest
 from conftest import Gitexp, git
 
 from gitexp import history
-from gitexp.git import Repository
+from gitexp.git.repository import Repository
 
 KARPATHY = """\
 import sys

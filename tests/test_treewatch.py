@@ -14,21 +14,21 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import gitexp.driver
 import pytest
 from conftest import TOY, Gitexp, Once, git, make_repository, set_lr
 from test_loop import WORSE, proposer, proposes
 from test_step import hook_that, ledger_of
 
-import gitexp.driver
 import gitexp.git
-from gitexp import inotify, treewatch
 from gitexp.errors import GitexpError
-from gitexp.git import Change, Repository
-from gitexp.treewatch import changes, watching
+from gitexp.git import fsmonitor, inotify
+from gitexp.git.fsmonitor import changes, watching
+from gitexp.git.repository import Change, Repository
 
 __all__ = ["proposer"]  # a fixture
 pytestmark = pytest.mark.skipif(
-    sys.platform != "linux" or not treewatch._is_local(Path(tempfile.gettempdir())), reason="nothing to watch with"
+    sys.platform != "linux" or not fsmonitor._is_local(Path(tempfile.gettempdir())), reason="nothing to watch with"
 )
 FILES = {
     "train.py": TOY,
@@ -46,14 +46,14 @@ QUEUE = Path("/proc/sys/fs/inotify/max_queued_events")
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The subcommand of each git process that the product starts."""
     words: list[str] = []
-    start = gitexp.driver.start
+    start = gitexp.git.driver.start
 
-    def noted(driver: gitexp.driver.Git, *args: str, **how: object) -> subprocess.Popen[bytes]:
+    def noted(driver: gitexp.git.driver.Git, *args: str, **how: object) -> subprocess.Popen[bytes]:
         words.append(args[0])
         return start(driver, *args, **how)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(gitexp.driver, "start", noted)
-    monkeypatch.setattr(gitexp.git, "start", noted)
+    monkeypatch.setattr(gitexp.git.driver, "start", noted)
+    monkeypatch.setattr(gitexp.git.repository, "start", noted)
     return words
 
 
@@ -73,17 +73,17 @@ def top(once: Once) -> Path:
 @pytest.fixture
 def tree(top: Path, asked: list[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Repository]:
     """Watched, and known to be clean. However slow the machine is, git is not asked for the time that went by."""
-    monkeypatch.setattr(treewatch, "RECHECK", 3600.0)
+    monkeypatch.setattr(fsmonitor, "RECHECK", 3600.0)
     repo = Repository.discover(top)
     with watching(repo):
-        assert repo.top in treewatch._open
+        assert repo.top in fsmonitor._open
         for but in ((), ("train.py",), ()):
             assert changes(repo, but) == []
         asked.clear()
         assert changes(repo) == changes(repo, ["train.py"]) == []
         assert asked == []
         yield repo
-    assert repo.top not in treewatch._open
+    assert repo.top not in fsmonitor._open
 
 
 def append(path: str, text: str = "more\n") -> None:
@@ -372,7 +372,7 @@ def test_an_answer_is_not_trusted_after_git_failed_to_give_another(
     memory[0:1] = b"X"  # of this nobody tells
     with monkeypatch.context() as patch:
         patch.setattr(Repository, "changes", fails)
-        patch.setattr(treewatch, "RECHECK", -1.0)
+        patch.setattr(fsmonitor, "RECHECK", -1.0)
         with pytest.raises(GitexpError):
             changes(tree)
     assert [change.path for change in changes(tree)] == ["pkg/a.py"]
@@ -383,8 +383,8 @@ def test_git_is_asked_anyway_after_a_while(tree: Repository, asked: list[str], m
     memory = mapped("other.py")
     memory[0:1] = b"X"  # of this nobody tells before it is unmapped
     assert changes(tree) == []
-    later = treewatch.time.monotonic() + treewatch.RECHECK + 1
-    monkeypatch.setattr(treewatch.time, "monotonic", lambda: later)
+    later = fsmonitor.time.monotonic() + fsmonitor.RECHECK + 1
+    monkeypatch.setattr(fsmonitor.time, "monotonic", lambda: later)
     assert [change.path for change in changes(tree)] == ["other.py"]
     asked.clear()
     assert [change.path for change in changes(tree)] == ["other.py"]
@@ -398,7 +398,7 @@ def test_git_is_asked_anyway_after_a_while(tree: Repository, asked: list[str], m
 def mounted(lines: str) -> Callable[[pytest.MonkeyPatch], object]:
     def patch(monkeypatch: pytest.MonkeyPatch) -> None:
         Path("../mounts").write_text(lines.replace("TOP", str(Path.cwd())))
-        monkeypatch.setattr(treewatch, "_MOUNTS", Path("../mounts").resolve())
+        monkeypatch.setattr(fsmonitor, "_MOUNTS", Path("../mounts").resolve())
 
     return patch
 
@@ -413,7 +413,7 @@ def refuses(method: str, code: int) -> Callable[[pytest.MonkeyPatch], object]:
 ROOT = "27 1 254:0 / / rw,relatime - ext4 /dev/vda rw\n"
 ELSEWHERE: dict[str, Callable[[pytest.MonkeyPatch], object]] = {
     "another system": lambda monkeypatch: monkeypatch.setattr(inotify.sys, "platform", "darwin"),
-    "no mounts": lambda monkeypatch: monkeypatch.setattr(treewatch, "_MOUNTS", Path("nowhere")),
+    "no mounts": lambda monkeypatch: monkeypatch.setattr(fsmonitor, "_MOUNTS", Path("nowhere")),
     "network": mounted(ROOT + "28 27 0:1 / TOP rw shared:1 - nfs4 host:/ rw\n"),
     "network above": mounted("27 1 0:1 / / rw - fuse.sshfs host:/ rw\n"),
     "mounted over": mounted(ROOT + "28 27 0:1 / TOP rw - ext4 /dev/b rw\n29 27 0:2 / TOP rw - 9p host rw\n"),
@@ -447,10 +447,10 @@ def test_mount_points_with_odd_names_are_understood(top: Path, monkeypatch: pyte
     odd = top / "a b\\c"
     name = str(odd).replace("\\", "\\134").replace(" ", "\\040")
     mounted(ROOT + f"28 27 0:1 / {name} rw - nfs4 host:/ rw\n")(monkeypatch)
-    assert not treewatch._is_local(odd)
-    assert not treewatch._is_local(top)
-    assert treewatch._is_local(top / "pkg")
-    assert treewatch._is_local(top / "a b")
+    assert not fsmonitor._is_local(odd)
+    assert not fsmonitor._is_local(top)
+    assert fsmonitor._is_local(top / "pkg")
+    assert fsmonitor._is_local(top / "a b")
 
 
 def test_without_a_watch_and_after_it_git_is_asked(top: Path, asked: list[str]) -> None:
@@ -545,7 +545,7 @@ def looped(top: Path, gitexp: Gitexp) -> Path:
 def test_the_discards_of_a_loop_ask_git_for_the_state_of_the_files_twice(
     looped: Path, proposer: Path, gitexp: Gitexp, asked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(treewatch, "RECHECK", 3600.0)
+    monkeypatch.setattr(fsmonitor, "RECHECK", 3600.0)
     body = WORSE.replace("number", "(number + 10)")
     assert "It tried 3: 0 KEEP, 3 DISCARD" in gitexp("loop", "--steps", "3", *proposes(proposer, body)).stdout
     assert asked.count("status") == 2  # before the first step, and when it is known which file is edited
@@ -555,7 +555,7 @@ def test_the_discards_of_a_loop_ask_git_for_the_state_of_the_files_twice(
 def test_a_run_that_changes_a_tracked_file_is_pointed_out_in_a_loop(
     looped: Path, proposer: Path, gitexp: Gitexp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(treewatch, "RECHECK", 3600.0)
+    monkeypatch.setattr(fsmonitor, "RECHECK", 3600.0)
     done = gitexp("loop", "--steps", "5", *proposes(proposer, WORSE), code=None)
     assert "The run changed pkg/a.py, which git tracks: the next step will be refused." in done.stderr
     assert "pkg/a.py differs from HEAD, and only train.py may change here" in done.stderr
@@ -565,7 +565,7 @@ def test_a_run_that_changes_a_tracked_file_is_pointed_out_in_a_loop(
 def test_a_proposer_that_edits_what_it_must_not_is_refused_in_every_round(
     looped: Path, proposer: Path, gitexp: Gitexp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(treewatch, "RECHECK", 3600.0)
+    monkeypatch.setattr(fsmonitor, "RECHECK", 3600.0)
     body = WORSE + "if number == 2: pathlib.Path('pkg/deep/b.py').write_text('mine')\n"
     done = gitexp("loop", "--steps", "5", *proposes(proposer, body), code=1)
     assert done.stderr.count("exp002 (LR far up) was not tried: pkg/deep/b.py differs from HEAD") == 3

@@ -20,7 +20,7 @@ from test_step import hook_that, ledger_of
 from gitexp import live
 from gitexp.cli.watch import page
 from gitexp.curve import Point, point, points
-from gitexp.git import Repository
+from gitexp.git.repository import Repository
 from gitexp.plot import loss, running_best
 
 

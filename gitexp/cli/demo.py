@@ -10,7 +10,7 @@ from gitexp.cli.progress import Terminal
 from gitexp.cli.step import outcome_text
 from gitexp.cli.table import table
 from gitexp.demo import BUDGET, EDITS, make, play
-from gitexp.git import Repository
+from gitexp.git.repository import Repository
 from gitexp.ledgers import Ledger
 from gitexp.model import NOTEBOOK, RESULTS
 from gitexp.text import from_bytes, printable

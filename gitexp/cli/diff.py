@@ -9,7 +9,7 @@ from gitexp.cli.experiment import experiment_option, open_ledger
 from gitexp.cli.table import columns
 from gitexp.errors import GitexpError
 from gitexp.export import dumps, iteration_json
-from gitexp.git import Repository
+from gitexp.git.repository import Repository
 from gitexp.ledgers import Ledger
 from gitexp.model import Iteration, headline, score_text, signed
 from gitexp.text import from_bytes, one_line, plural, printable

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from gitexp import history
-from gitexp.git import Repository
+from gitexp.git.repository import Repository
 from gitexp.ledgers import Ledger
 from gitexp.model import BRANCH_PREFIX
 

@@ -9,7 +9,7 @@ from gitexp.cli.experiment import experiment_option
 from gitexp.errors import GitexpError
 from gitexp.export import dumps
 from gitexp.fsck import check, check_range
-from gitexp.git import Repository
+from gitexp.git.repository import Repository
 from gitexp.model import BRANCH_PREFIX
 from gitexp.text import one_line, printable
 

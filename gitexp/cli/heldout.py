@@ -6,7 +6,7 @@ import click
 
 from gitexp import history
 from gitexp.cli.progress import Terminal
-from gitexp.git import Repository
+from gitexp.git.repository import Repository
 from gitexp.heldout import look
 from gitexp.model import score_text
 

@@ -7,7 +7,7 @@ import click
 from gitexp import history
 from gitexp import hook as hooks
 from gitexp.errors import GitexpError
-from gitexp.git import Repository
+from gitexp.git.repository import Repository
 from gitexp.model import BRANCH_PREFIX
 
 

@@ -11,7 +11,7 @@ from gitexp import agent, ci, history
 from gitexp.baseline import TEMPLATES, Plan, begin
 from gitexp.cli.progress import Terminal
 from gitexp.errors import GitexpError
-from gitexp.git import Repository
+from gitexp.git.repository import Repository
 from gitexp.model import BRANCH_PREFIX, Direction, Notes, score_text
 from gitexp.text import printable
 

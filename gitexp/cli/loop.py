@@ -19,7 +19,7 @@ from gitexp.cli.progress import Terminal
 from gitexp.cli.step import head
 from gitexp.conclude import Outcome, outcome_json
 from gitexp.export import dumps
-from gitexp.git import Repository
+from gitexp.git.repository import Repository
 from gitexp.loop import Limits, Source, paragraph
 from gitexp.loop import loop as run_loop
 from gitexp.proposal import Agent

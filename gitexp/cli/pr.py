@@ -6,10 +6,10 @@ import click
 
 from gitexp import digest, forge
 from gitexp.cli.experiment import experiment_option, open_ledger
-from gitexp.driver import GitCommandError
 from gitexp.errors import GitexpError
 from gitexp.forge import Remote
-from gitexp.git import Repository
+from gitexp.git.driver import GitCommandError
+from gitexp.git.repository import Repository
 from gitexp.ledgers import Ledger
 from gitexp.model import BRANCH_PREFIX
 from gitexp.pullrequest import body

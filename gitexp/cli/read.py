@@ -9,7 +9,7 @@ from gitexp.breaker import tripped
 from gitexp.cli.experiment import experiment_option, open_ledger
 from gitexp.errors import GitexpError
 from gitexp.export import dumps, iteration_json
-from gitexp.git import Repository
+from gitexp.git.repository import Repository
 from gitexp.ledgers import Ledger
 from gitexp.model import BRANCH_PREFIX, NOTEBOOK, RESULTS, Status, score_text
 from gitexp.notebook import current, owner

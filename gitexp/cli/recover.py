@@ -7,7 +7,7 @@ import click
 from gitexp.cli.experiment import experiment_option
 from gitexp.cli.progress import Terminal
 from gitexp.errors import GitexpError
-from gitexp.git import Repository
+from gitexp.git.repository import Repository
 from gitexp.model import BRANCH_PREFIX
 from gitexp.pending import Place
 from gitexp.recovery import abort as give_back

@@ -7,7 +7,7 @@ import click
 
 from gitexp import history, page
 from gitexp.cli.experiment import experiment_option, open_ledger
-from gitexp.git import Repository
+from gitexp.git.repository import Repository
 from gitexp.ledgers import Ledger
 
 EVERY = 1.0  # seconds between two looks at the branch

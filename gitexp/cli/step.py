@@ -11,7 +11,7 @@ from gitexp.cli.table import COLORS
 from gitexp.conclude import Outcome, outcome_json
 from gitexp.errors import GitexpError
 from gitexp.export import dumps
-from gitexp.git import Repository
+from gitexp.git.repository import Repository
 from gitexp.model import Notes, Status, score_text, signed
 from gitexp.proposal import Command, Proposal
 from gitexp.step import step as take_step

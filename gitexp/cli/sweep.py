@@ -8,7 +8,7 @@ from gitexp import history
 from gitexp.cli.loop import Session, limits
 from gitexp.errors import GitexpError
 from gitexp.export import dumps
-from gitexp.git import Repository
+from gitexp.git.repository import Repository
 from gitexp.ledgers import Ledger
 from gitexp.loop import Limits
 from gitexp.search import KINDS, LISTED, ONE_AT_A_TIME

@@ -11,11 +11,11 @@ import sys
 import time
 from pathlib import Path
 
-from gitexp.git import Repository
+from gitexp.git.fsmonitor import watching
+from gitexp.git.repository import Repository
 from gitexp.model import Status
 from gitexp.proposal import Proposal
 from gitexp.step import step
-from gitexp.treewatch import watching
 
 
 class Silent:

@@ -21,7 +21,7 @@ from git import Git
 from git.exc import GitCommandNotFound
 
 from gitexp.errors import GitexpError
-from gitexp.packs import Packs
+from gitexp.git.packs import Packs
 from gitexp.text import from_bytes, printable
 
 Answer = TypeVar("Answer")

@@ -8,9 +8,9 @@ from contextlib import suppress
 from io import BufferedReader, FileIO
 from typing import NamedTuple
 
-from gitexp.driver import GitCommandError, block, ended, start
 from gitexp.errors import GitexpError
-from gitexp.git import Repository, to_object
+from gitexp.git.driver import GitCommandError, block, ended, start
+from gitexp.git.repository import Repository, to_object
 
 CHUNK = 1 << 18  # bytes that are read of a stream at once
 

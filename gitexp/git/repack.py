@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from gitexp.errors import GitexpError
-from gitexp.git import Repository
+from gitexp.git.repository import Repository
 
 SAMPLE = "17"  # the folder by which git, too, estimates how many objects lie loose
 _SHARE = 256  # one object in so many lies there

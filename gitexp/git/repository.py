@@ -1,4 +1,4 @@
-"""The one door to git: a repository, and what is asked of it. The processes are started in :mod:`gitexp.driver`."""
+"""The one door to git: a repository, and what is asked of it. The processes are started in :mod:`gitexp.git.driver`."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from typing import IO
 
 from git import Git
 
-from gitexp.driver import Batch, GitCommandError, block, ended, line, open_git, run, start
 from gitexp.errors import GitexpError
-from gitexp.filters import Filters
-from gitexp.packs import Packs
+from gitexp.git.driver import Batch, GitCommandError, block, ended, line, open_git, run, start
+from gitexp.git.filters import Filters
+from gitexp.git.packs import Packs
 from gitexp.text import from_bytes
 
 MINIMUM = (2, 25)  # the oldest that the tests were run with; the advice given here needs 2.23 (switch, restore)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from gitexp.errors import GitexpError
 from gitexp.files import part_of, write_file
-from gitexp.git import Change, Repository
+from gitexp.git.fsmonitor import changes
+from gitexp.git.objects import EXECUTABLE, SYMLINK, Entry, entries, file_entry
+from gitexp.git.repository import Change, Repository
 from gitexp.model import NOTEBOOK, RESULTS, Contract, Frozen
-from gitexp.objects import EXECUTABLE, SYMLINK, Entry, entries, file_entry
-from gitexp.treewatch import changes
 
 VIEWS = (RESULTS, NOTEBOOK)
 

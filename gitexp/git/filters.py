@@ -9,9 +9,9 @@ from typing import IO
 
 from git import Git
 
-from gitexp.driver import Batch, line, run
 from gitexp.files import signature
-from gitexp.packs import Packs
+from gitexp.git.driver import Batch, line, run
+from gitexp.git.packs import Packs
 
 _END = b"that was the diff\n"  # said back by git; in a diff a line of words starts with a sign
 REMEMBERED = 16  # files that are written again and again: those of the incumbent

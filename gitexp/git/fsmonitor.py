@@ -30,8 +30,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gitexp.files import signature
-from gitexp.git import Change, Repository
-from gitexp.inotify import Inotify
+from gitexp.git.inotify import Inotify
+from gitexp.git.repository import Change, Repository
 
 RECHECK = 10.0  # seconds after which git is asked again, whatever was seen
 LOCAL = {"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "bcachefs", "zfs", "tmpfs", "overlay"}

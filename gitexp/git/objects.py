@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from gitexp.git import Repository
+from gitexp.git.repository import Repository
 
 GITLINK = "160000"
 SYMLINK = "120000"
