@@ -14,7 +14,7 @@ from gitexp.files import write_file
 from gitexp.git.objects import entries, stage
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import check_ready, covers, pathspec, write_entry
-from gitexp.ledgers import Ledger
+from gitexp.ledger.ledger import Ledger
 from gitexp.resources import data_dir
 from gitexp.signals import signals_wait
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from gitexp.git.objects import entries, file_entry, in_index, stage, write_tree
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import edited, swap
-from gitexp.pending import Place
+from gitexp.ledger.experiment_files import Place
 from gitexp.signals import signals_wait
 from gitexp.snapshot import tree_of
 

@@ -16,14 +16,14 @@ from gitexp.git.objects import GITLINK, SYMLINK, entries
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import check_ready, freeze
 from gitexp.guards import broken, parse
-from gitexp.ledgers import Ledger
+from gitexp.ledger.experiment_files import Candidate, Place
+from gitexp.ledger.ledger import Ledger
+from gitexp.ledger.row import COLUMNS
 from gitexp.model import NOTEBOOK, RESULTS, Contract, Direction, Measurement, Notes
 from gitexp.observer import Observer
-from gitexp.pending import Candidate, Place
 from gitexp.recovery import recover
 from gitexp.replicates import gather_baseline
 from gitexp.resources import data_dir
-from gitexp.rows import COLUMNS
 from gitexp.seal import give_up, open_pending
 from gitexp.signals import signals_wait
 from gitexp.snapshot import snapshot

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from gitexp import records, trailers
 from gitexp.finding import Finding
 from gitexp.git.repository import Repository
+from gitexp.ledger import messages, trailers
 from gitexp.model import headline
 from gitexp.stretch import Sealed
 from gitexp.text import one_line
@@ -41,7 +41,7 @@ def _fault(sealed: Sealed, by_git: list[tuple[str, str]]) -> tuple[str, str] | N
     if message.displaced:
         return "displaced", "a paragraph after its trailers hides them from git"
     if not sealed.base:
-        return "trailers", f"its trailers cannot be read ({records.fault(message)})"
+        return "trailers", f"its trailers cannot be read ({messages.fault(message)})"
     if by_git != list(message.trailers):
         differ = sorted({key for key, _ in set(by_git) ^ set(message.trailers)})
         return "trailers", f"git reads other trailers there than gitexp ({', '.join(differ) or 'in another order'})"

@@ -9,7 +9,7 @@ from gitexp.errors import GitexpError
 from gitexp.git.objects import Entry
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import swap
-from gitexp.pending import Place
+from gitexp.ledger.experiment_files import Place
 from gitexp.signals import signals_wait
 
 

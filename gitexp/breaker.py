@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gitexp.diagnosis import diagnose, stack
-from gitexp.ledgers import Ledger
+from gitexp.ledger.ledger import Ledger
 from gitexp.model import Iteration, Remark, Status, number
 
 TRIP = 3  # crashes in a row with the same signature

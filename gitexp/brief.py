@@ -8,7 +8,7 @@ from heapq import nsmallest
 from gitexp.breaker import TRIP, tripped
 from gitexp.decide import spread
 from gitexp.diagnosis import diagnose
-from gitexp.ledgers import Ledger
+from gitexp.ledger.ledger import Ledger
 from gitexp.model import Iteration, Status, score_text, signed
 from gitexp.text import one_line, plural
 

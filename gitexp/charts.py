@@ -12,7 +12,7 @@ from typing import Any
 
 from gitexp.curve import Point
 from gitexp.evidence import Evidence
-from gitexp.ledgers import Ledger
+from gitexp.ledger.ledger import Ledger
 from gitexp.model import Direction, Iteration, Status, score_text, signed
 from gitexp.text import one_line, printable, thinned
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from gitexp import breaker, history, rendering
+from gitexp import breaker, rendering
 from gitexp.decide import decide
 from gitexp.diagnosis import Diagnosis, diagnose
 from gitexp.errors import GitexpError
@@ -14,11 +14,12 @@ from gitexp.export import iteration_json
 from gitexp.git.fsmonitor import changes
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import covers, pathspec, untracked_below
-from gitexp.ledgers import Ledger
+from gitexp.ledger import history
+from gitexp.ledger.experiment_files import Candidate, Place
+from gitexp.ledger.ledger import Ledger
 from gitexp.markdown import experiment_md
 from gitexp.model import Contract, Iteration, Measurement, Status, Verdict, score_text
 from gitexp.observer import Observer
-from gitexp.pending import Candidate, Place
 from gitexp.runner import TAIL_LINES
 from gitexp.seal import hand_back, record, saved_ref, seal
 from gitexp.signals import signals_wait

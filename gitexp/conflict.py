@@ -10,7 +10,7 @@ from gitexp.git.driver import GitCommandError
 from gitexp.git.objects import entries
 from gitexp.git.repository import Repository
 from gitexp.hunks import Hunk, Trace
-from gitexp.ledgers import Ledger
+from gitexp.ledger.ledger import Ledger
 from gitexp.model import Iteration, Status
 from gitexp.text import from_bytes, one_line
 

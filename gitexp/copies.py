@@ -14,10 +14,10 @@ from shlex import quote
 from gitexp.audit import check_runs
 from gitexp.finding import Finding
 from gitexp.git.repository import Repository
+from gitexp.ledger.row import COLUMNS, HASH_LENGTH, cells
 from gitexp.model import RECORDS, RESULTS, Contract, Iteration
 from gitexp.paths import check_frozen, check_paths, patches, touched
 from gitexp.retrial import check_alone
-from gitexp.rows import COLUMNS, HASH_LENGTH, cells
 from gitexp.stretch import Kind, Sealed, Stretch, of_experiment
 from gitexp.text import from_bytes, one_line
 

@@ -23,10 +23,10 @@ from itertools import count
 
 from gitexp import guards
 from gitexp.errors import GitexpError
-from gitexp.ledgers import Ledger
+from gitexp.ledger.ledger import Ledger
+from gitexp.ledger.noise import Noise, Scores
+from gitexp.ledger.pooling import with_next
 from gitexp.model import Again, Contract, Measurement, Status, Verdict, score_text
-from gitexp.noise import Noise, Scores
-from gitexp.pooling import with_next
 from gitexp.text import plural
 
 RULES = ("single", "margin", "confirm")

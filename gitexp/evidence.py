@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from gitexp.curve import Point, read
 from gitexp.git.repository import Repository
-from gitexp.ledgers import Ledger
+from gitexp.ledger.experiment_files import Place
+from gitexp.ledger.ledger import Ledger
 from gitexp.model import Iteration, Status
-from gitexp.pending import Place
 from gitexp.text import from_bytes, thinned
 
 DETAILED = 200  # iterations whose diff and log are looked at

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
-from gitexp.rows import HASH_LENGTH
+from gitexp.ledger.row import HASH_LENGTH
 from gitexp.text import from_bytes, printable
 
 _PATH = r"([\w~+-][\w.~/+-]*)"  # no character that could end a link in Markdown

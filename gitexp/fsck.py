@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from shlex import quote
 
-from gitexp import cache, history, hook, locks, notebook, rendering
+from gitexp import hook, locks, notebook, rendering
 from gitexp.audit import audit
 from gitexp.blocks import check_blocks
 from gitexp.copies import Origin, check_copies, origin
@@ -19,13 +19,14 @@ from gitexp.errors import GitexpError
 from gitexp.finding import Finding
 from gitexp.git.commits import listed
 from gitexp.git.repository import Repository
-from gitexp.ledgers import Ledger
+from gitexp.ledger import cache, history
+from gitexp.ledger.experiment_files import Place
+from gitexp.ledger.ledger import Ledger
+from gitexp.ledger.row import results_tsv
 from gitexp.markdown import experiment_md
 from gitexp.model import NOTEBOOK, RESULTS, Iteration, Notes
 from gitexp.paths import check_paths
-from gitexp.pending import Place
 from gitexp.retrial import retry
-from gitexp.rows import results_tsv
 from gitexp.state import pending
 from gitexp.stretch import Kind, Sealed, Stretch, of_experiment, of_range
 

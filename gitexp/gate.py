@@ -5,9 +5,9 @@ from __future__ import annotations
 from gitexp import hook
 from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
+from gitexp.ledger.experiment_files import Place
 from gitexp.model import Contract
 from gitexp.optional_hook import run_hook
-from gitexp.pending import Place
 from gitexp.runner import Execution, NotStarted
 from gitexp.text import one_line
 

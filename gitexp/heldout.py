@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from gitexp import history, locks
+from gitexp import locks
 from gitexp.borrow import borrowed
 from gitexp.errors import GitexpError
 from gitexp.git.objects import differing
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import check_ready, edits
-from gitexp.ledgers import Ledger
+from gitexp.ledger import history
+from gitexp.ledger.experiment_files import Place
+from gitexp.ledger.ledger import Ledger
 from gitexp.measure import Run, measure
 from gitexp.model import Iteration, Measurement, Remark, Status
 from gitexp.observer import Observer
-from gitexp.pending import Place
 from gitexp.recovery import recover
 from gitexp.remark import seal_remark
 from gitexp.replicates import check_comparable

@@ -13,8 +13,8 @@ import psutil
 
 from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
+from gitexp.ledger.experiment_files import Place, Process
 from gitexp.observer import Observer
-from gitexp.pending import Place, Process
 
 _CLOCK = 0.1  # seconds by which a file system's clock may be behind
 _MOVING = 60.0  # seconds that moving refs and index may have taken

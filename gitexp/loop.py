@@ -10,19 +10,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from gitexp import history
 from gitexp.aside import set_aside
-from gitexp.columns import KEEP
 from gitexp.conclude import Outcome
 from gitexp.errors import BreakerOpenError, GitexpError, NotNewError
 from gitexp.files import lock
 from gitexp.git.fsmonitor import watching
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import edits
-from gitexp.ledgers import Ledger
+from gitexp.ledger import history
+from gitexp.ledger.columns import KEEP
+from gitexp.ledger.experiment_files import Place
+from gitexp.ledger.ledger import Ledger
 from gitexp.model import Iteration, Status, score_text, signed
 from gitexp.observer import Observer
-from gitexp.pending import Place
 from gitexp.proposal import Proposal, Proposer, retold
 from gitexp.recovery import recover
 from gitexp.step import step

@@ -8,7 +8,7 @@ from functools import cache
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from gitexp.ledgers import Ledger
+from gitexp.ledger.ledger import Ledger
 from gitexp.model import NOTEBOOK, RESULTS, Iteration, Notes, Status, headline, score_text, signed
 from gitexp.resources import data_dir
 from gitexp.text import one_line, plural, printable

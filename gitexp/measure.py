@@ -16,10 +16,10 @@ from gitexp.files import write_file
 from gitexp.git.objects import Entry, file_entry
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import changed_frozen
+from gitexp.ledger.experiment_files import Place, Process
 from gitexp.model import RESULTS, Contract, Measurement, Sample
 from gitexp.observer import Observer
 from gitexp.outcome import check_usable, measurement, stretched
-from gitexp.pending import Place, Process
 from gitexp.processes import MARK, Leavings, start_time
 from gitexp.runner import NotStarted, run
 from gitexp.summary import SummaryParser

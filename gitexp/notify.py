@@ -6,10 +6,10 @@ from gitexp import hook
 from gitexp.errors import GitexpError
 from gitexp.files import write_file
 from gitexp.git.repository import Repository
+from gitexp.ledger.experiment_files import Place
 from gitexp.model import Contract
 from gitexp.observer import Observer
 from gitexp.optional_hook import run_hook
-from gitexp.pending import Place
 from gitexp.runner import NotStarted
 
 PATIENCE = 60.0  # seconds after which the hook is ended

@@ -9,8 +9,8 @@ from typing import IO
 
 from gitexp import hook
 from gitexp.git.repository import Repository
+from gitexp.ledger.experiment_files import Place
 from gitexp.model import Contract
-from gitexp.pending import Place
 from gitexp.processes import MARK
 from gitexp.runner import Execution, run
 

@@ -23,8 +23,8 @@ from gitexp.export import dumps
 from gitexp.extras import extra
 from gitexp.files import write_file
 from gitexp.git.repository import Repository
-from gitexp.ledgers import Ledger
-from gitexp.pending import Place
+from gitexp.ledger.experiment_files import Place
+from gitexp.ledger.ledger import Ledger
 from gitexp.report import report
 from gitexp.resources import data_dir
 from gitexp.text import printable

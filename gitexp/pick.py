@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from shlex import quote
 
-from gitexp import history
 from gitexp.conflict import explain, unmerged
 from gitexp.errors import GitexpError
 from gitexp.git.driver import GitCommandError
 from gitexp.git.repository import Repository
-from gitexp.ledgers import Ledger
+from gitexp.ledger import history
+from gitexp.ledger.ledger import Ledger
 from gitexp.model import BRANCH_PREFIX, Iteration, Status
 from gitexp.scratch import NO_HOOKS, scratch, user_of
 from gitexp.signals import signals_wait

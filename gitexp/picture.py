@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gitexp.errors import GitexpError
 from gitexp.extras import extra
-from gitexp.ledgers import Ledger
+from gitexp.ledger.ledger import Ledger
 from gitexp.model import Status
 from gitexp.text import one_line
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gitexp.curve import Point
-from gitexp.ledgers import Ledger
+from gitexp.ledger.ledger import Ledger
 from gitexp.model import Status, score_text
 from gitexp.text import thinned
 

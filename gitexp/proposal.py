@@ -13,10 +13,10 @@ from gitexp.brief import brief
 from gitexp.curve import Pruner
 from gitexp.errors import GitexpError
 from gitexp.files import write_file
-from gitexp.ledgers import Ledger
+from gitexp.ledger.experiment_files import Candidate, Place
+from gitexp.ledger.ledger import Ledger
 from gitexp.model import Notes
 from gitexp.observer import Observer
-from gitexp.pending import Candidate, Place
 from gitexp.processes import MARK
 from gitexp.runner import NotStarted, attend, run
 from gitexp.text import from_bytes

@@ -7,7 +7,7 @@ from statistics import median
 from gitexp.curve import Pruner
 from gitexp.errors import GitexpError
 from gitexp.extras import extra
-from gitexp.ledgers import Ledger
+from gitexp.ledger.ledger import Ledger
 
 LEAST = 4  # finished iterations with a curve, before any run is ended
 WARM_UP = 3  # tenths of the budget that each run has at least

@@ -9,7 +9,7 @@ from shlex import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from gitexp.ledgers import Ledger
+from gitexp.ledger.ledger import Ledger
 from gitexp.model import BRANCH_PREFIX, Contract, Iteration, Status, score_text, signed
 from gitexp.resources import data_dir
 from gitexp.review import Review

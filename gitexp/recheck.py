@@ -8,9 +8,9 @@ from gitexp.decide import standing
 from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import changed_frozen, pathspec
-from gitexp.ledgers import Ledger
+from gitexp.ledger.experiment_files import Place
+from gitexp.ledger.ledger import Ledger
 from gitexp.observer import Observer
-from gitexp.pending import Place
 from gitexp.rerun import rerun
 
 LABEL = "pick"  # what the logs of these runs are called

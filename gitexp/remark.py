@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from gitexp import history, locks, records
+from gitexp import locks
 from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
-from gitexp.ledgers import Ledger
+from gitexp.ledger import history, messages
+from gitexp.ledger.experiment_files import Place
+from gitexp.ledger.ledger import Ledger
 from gitexp.model import Remark
 from gitexp.observer import Observer
-from gitexp.pending import Place
 from gitexp.recovery import recover
 from gitexp.rendering import write_views
 from gitexp.signals import signals_wait
@@ -29,7 +30,7 @@ def remark(repo: Repository, name: str, make: Callable[[Ledger], Remark], observ
 
 def seal_remark(repo: Repository, place: Place, ledger: Ledger, said: Remark, observer: Observer) -> Remark:
     said = replace(said, base=ledger.tip)
-    commit = repo.commit_tree(ledger.tree, ledger.tip, records.remark_message(said))
+    commit = repo.commit_tree(ledger.tree, ledger.tip, messages.remark_message(said))
     with signals_wait(), place.moving():
         repo.update_refs(f"gitexp: {said.kind}", f"update refs/heads/{place.branch} {commit} {ledger.tip}")
     if repo.root and repo.branch() == place.branch:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import suppress
 
-from gitexp import history, table
+from gitexp import table
 from gitexp.errors import GitexpError
 from gitexp.files import write_file
 from gitexp.git.repository import Repository
-from gitexp.ledgers import Ledger
+from gitexp.ledger import history
+from gitexp.ledger.experiment_files import Place
+from gitexp.ledger.ledger import Ledger
 from gitexp.markdown import experiment_md
 from gitexp.model import NOTEBOOK, RESULTS, Notes
 from gitexp.notebook import absorb, current, owner, read
-from gitexp.pending import Place
 
 
 def unsealed(repo: Repository, place: Place, name: str) -> Notes:

@@ -10,11 +10,11 @@ from gitexp.curve import Pruner
 from gitexp.decide import decide
 from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
-from gitexp.ledgers import Ledger
+from gitexp.ledger.experiment_files import Candidate, Place
+from gitexp.ledger.ledger import Ledger
 from gitexp.measure import Run, measure
 from gitexp.model import Again, Contract, Measurement
 from gitexp.observer import Observer
-from gitexp.pending import Candidate, Place
 from gitexp.seal import before
 from gitexp.watch import speed
 

@@ -9,7 +9,7 @@ from gitexp.charts import NEWEST, Shown
 from gitexp.decide import spread
 from gitexp.diagnosis import Diagnosis, diagnose
 from gitexp.evidence import Evidence
-from gitexp.ledgers import Ledger
+from gitexp.ledger.ledger import Ledger
 from gitexp.markdown import LEARNED, SHOWN
 from gitexp.model import BRANCH_PREFIX, Iteration, Status, score_text, signed
 from gitexp.text import one_line, plural

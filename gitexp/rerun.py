@@ -8,11 +8,11 @@ from gitexp.errors import GitexpError
 from gitexp.git.objects import differing
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import VIEWS, covers, untracked_below
-from gitexp.ledgers import Ledger
+from gitexp.ledger.experiment_files import Place
+from gitexp.ledger.ledger import Ledger
 from gitexp.measure import Run, measure
 from gitexp.model import Contract, Measurement, Sample
 from gitexp.observer import Observer
-from gitexp.pending import Place
 from gitexp.replicates import check_comparable, usual_speed
 from gitexp.state import pending
 from gitexp.step import check_contract

@@ -11,7 +11,7 @@ from gitexp import guards
 from gitexp.decide import baseline_runs, decide
 from gitexp.errors import GitexpError
 from gitexp.finding import Finding
-from gitexp.ledgers import Ledger
+from gitexp.ledger.ledger import Ledger
 from gitexp.model import Again, Contract, Iteration, Measurement, Notes, Sample, Status, Verdict
 
 _REST = "What comes after it rests on it, and was not judged."

@@ -8,17 +8,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from shlex import quote
 
-from gitexp import digest
 from gitexp.errors import GitexpError
 from gitexp.git.commits import first_parents
 from gitexp.git.objects import REGULAR, Entry, entries, write_tree
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import pathspec
-from gitexp.ledgers import Ledger
+from gitexp.ledger import summary
+from gitexp.ledger.ledger import Ledger
+from gitexp.ledger.row import results_tsv
 from gitexp.markdown import experiment_md
 from gitexp.model import BRANCH_PREFIX, NOTEBOOK, RECORDS, RESULTS
 from gitexp.pick import ConflictError, Picked, check_unused, choose, move, replay
-from gitexp.rows import results_tsv
 from gitexp.scratch import scratch
 from gitexp.snapshot import tree_of
 
@@ -90,7 +90,7 @@ def _merge_base(repo: Repository, ledger: Ledger, base: str) -> str:
 
 def is_ours(repo: Repository, commit: str, name: str) -> bool:
     """Whether a review of this experiment that ends with ``commit`` is as gitexp made it."""
-    return digest.is_of(next(first_parents(repo, commit)), name)
+    return summary.is_of(next(first_parents(repo, commit)), name)
 
 
 def _seal(work: Repository, ledger: Ledger, record: str) -> str:
@@ -101,7 +101,7 @@ def _seal(work: Repository, ledger: Ledger, record: str) -> str:
     blobs = {path: work.line("hash-object", "-w", "--stdin", stdin=text.encode()) for path, text in texts.items()}
     tree = write_tree(work, tree_of(work, base), {path: Entry(REGULAR, blob) for path, blob in blobs.items()})
     date = work.line("log", "-1", "--no-show-signature", "--date=raw", "--format=%cd", ledger.tip)
-    return work.commit_tree(tree, base, digest.to_message(ledger, base, tree), date)
+    return work.commit_tree(tree, base, summary.to_message(ledger, base, tree), date)
 
 
 def _check_room(work: Repository, record: str) -> None:

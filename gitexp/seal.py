@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from gitexp import records
 from gitexp.errors import GitexpError
 from gitexp.git.objects import Entry, entries, file_entry, in_index, stage
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import swap
+from gitexp.ledger import messages
+from gitexp.ledger.experiment_files import Candidate, Place
 from gitexp.model import Iteration, Measurement, Status, Verdict
-from gitexp.pending import Candidate, Place
 from gitexp.signals import signals_wait
 
 
@@ -39,11 +39,11 @@ def seal(repo: Repository, place: Place, candidate: Candidate, iteration: Iterat
     Returns the paths that were left alone, because somebody changed or staged them during the run.
     Moving the branch is the only commit point: whatever happens before it, the step can be finished or given up.
     """
-    commit = repo.commit_tree(candidate.tree, candidate.base, records.to_message(iteration))
+    commit = repo.commit_tree(candidate.tree, candidate.base, messages.to_message(iteration))
     old = before(repo, candidate)
     if iteration.status is not Status.KEEP:
         # A revert of the last commit needs no merge: its tree is the one before.
-        tip = repo.commit_tree(candidate.base_tree, commit, records.revert_message(iteration, commit))
+        tip = repo.commit_tree(candidate.base_tree, commit, messages.revert_message(iteration, commit))
         left = swap(repo, candidate.changes, old)
         _move(repo, place, candidate, iteration, tip)
         return left

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
 from itertools import product
 
-from gitexp.ledgers import Ledger
+from gitexp.ledger.ledger import Ledger
 from gitexp.space import Dimension, Range, Setting, Space
 from gitexp.tpe import suggest
 from gitexp.values import canonical

@@ -10,8 +10,8 @@ from gitexp.changes import changed, code_lines, summarise
 from gitexp.git.objects import Entry, entries, write_tree
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import edits
+from gitexp.ledger.experiment_files import Candidate, Place
 from gitexp.model import Contract, Notes
-from gitexp.pending import Candidate, Place
 
 
 def snapshot(

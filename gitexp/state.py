@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from gitexp.git.repository import Repository
+from gitexp.ledger.experiment_files import Place
 from gitexp.model import Measurement, score_text
-from gitexp.pending import Place
 
 
 @dataclass(frozen=True, slots=True)

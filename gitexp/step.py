@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gitexp import breaker, history, hook, locks, records
+from gitexp import breaker, hook, locks
 from gitexp.conclude import Outcome, conclude, keep_result, outcome_json, whereabouts
 from gitexp.curve import Pruner
 from gitexp.decide import check_rule
@@ -15,11 +15,12 @@ from gitexp.gate import check_gate
 from gitexp.git import repack
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import check_frozen, check_ready, covers, edited, pathspec
-from gitexp.ledgers import Ledger
+from gitexp.ledger import history, messages
+from gitexp.ledger.experiment_files import Candidate, Place
+from gitexp.ledger.ledger import Ledger
 from gitexp.model import Contract, Status
 from gitexp.notify import notify
 from gitexp.observer import Observer
-from gitexp.pending import Candidate, Place
 from gitexp.proposal import Proposal, Proposer
 from gitexp.recovery import recover
 from gitexp.replicates import gather
@@ -124,7 +125,7 @@ def _candidate(repo: Repository, place: Place, ledger: Ledger, proposal: Proposa
 
 def _snapshot(repo: Repository, place: Place, ledger: Ledger, proposal: Proposal) -> Candidate:
     contract = ledger.contract
-    description, body = records.describe(proposal.message)
+    description, body = messages.describe(proposal.message)
     check_contract(repo, contract)  # again: the proposer may have changed what it must not
     candidate = snapshot(
         repo,

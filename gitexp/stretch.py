@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from enum import Enum
 from itertools import pairwise
 
-from gitexp import records, trailers
 from gitexp.git.commits import Commit, first_parents, listed
 from gitexp.git.repository import Repository
+from gitexp.ledger import messages, trailers
+from gitexp.ledger.trailers import Message
 from gitexp.model import Contract, Iteration, Remark, Status
 from gitexp.text import one_line
-from gitexp.trailers import Message
 
 _PICKED = re.compile(rb"^\(cherry picked from commit ([0-9a-f]{40,64})\)$", re.MULTILINE)
 _REVERTS = re.compile(rb"^This reverts commit ([0-9a-f]{40,64})\b", re.MULTILINE)
@@ -36,8 +36,8 @@ class Sealed:
     @classmethod
     def of(cls, commit: Commit) -> Sealed:
         message = trailers.read(commit.message)
-        iteration = records.from_message(message, commit.oid)
-        return cls(commit, message, iteration, records.remark_from(message, commit.oid))
+        iteration = messages.from_message(message, commit.oid)
+        return cls(commit, message, iteration, messages.remark_from(message, commit.oid))
 
     @property
     def oid(self) -> str:

@@ -11,9 +11,9 @@ from gitexp import constants, editable
 from gitexp.constants import Located
 from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
-from gitexp.ledgers import Ledger
+from gitexp.ledger.experiment_files import Place
+from gitexp.ledger.ledger import Ledger
 from gitexp.model import Status
-from gitexp.pending import Place
 from gitexp.proposal import Proposal
 from gitexp.prune import check_prunable, median_pruner
 from gitexp.search import LISTED, ONE_AT_A_TIME, next_setting, remaining

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from gitexp.files import signature, write_file
 from gitexp.git.repository import Repository
-from gitexp.ledgers import Ledger
+from gitexp.ledger.experiment_files import Place
+from gitexp.ledger.ledger import Ledger
+from gitexp.ledger.row import results_tsv, rows, told
 from gitexp.model import RESULTS
-from gitexp.pending import Place
-from gitexp.rows import results_tsv, rows, told
 
 
 def forget(place: Place) -> None:

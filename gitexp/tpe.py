@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from gitexp.extras import extra
-from gitexp.ledgers import Ledger
+from gitexp.ledger.ledger import Ledger
 from gitexp.model import Iteration
 from gitexp.space import Dimension, Range, Setting, Space
 

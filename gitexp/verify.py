@@ -6,11 +6,11 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from gitexp import history
 from gitexp.decide import standing
 from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
-from gitexp.ledgers import Ledger
+from gitexp.ledger import history
+from gitexp.ledger.ledger import Ledger
 from gitexp.model import Iteration, Sample, Status
 from gitexp.observer import Observer
 from gitexp.rerun import rerun

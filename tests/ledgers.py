@@ -6,7 +6,7 @@ import random
 
 from gitexp.curve import Point
 from gitexp.evidence import Evidence, chosen
-from gitexp.ledgers import Ledger
+from gitexp.ledger.ledger import Ledger
 from gitexp.model import Contract, Direction, Iteration, Measurement, Notes, Sample, Status
 
 # What must be text wherever it stands: elements, the end of a script, links, marks that turn text around, long words.

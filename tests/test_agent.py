@@ -19,10 +19,10 @@ from test_step import ledger_of
 
 from gitexp.agent import BEGIN, END, MESSAGE, NOTES, SKILL, SKILL_FILES, with_section
 from gitexp.cli import COMMANDS, cli
+from gitexp.ledger.row import COLUMNS
 from gitexp.model import Iteration, Status
 from gitexp.notebook import COMPUTED, PEOPLES
 from gitexp.resources import data_dir
-from gitexp.rows import COLUMNS
 
 SOURCE = data_dir("templates") / "agent"
 SECTION = (SOURCE / NOTES).read_bytes()

@@ -12,14 +12,14 @@ import pytest
 from bench.histories import make
 from conftest import Gitexp, Once, git, set_lr
 
-from gitexp import cache, history
-from gitexp.columns import NAMES
 from gitexp.git.commits import first_parents
 from gitexp.git.repository import Repository
-from gitexp.ledgers import Ledger
+from gitexp.ledger import cache, history
+from gitexp.ledger.columns import NAMES
+from gitexp.ledger.experiment_files import Place
+from gitexp.ledger.ledger import Ledger
+from gitexp.ledger.row import results_tsv
 from gitexp.markdown import experiment_md
-from gitexp.pending import Place
-from gitexp.rows import results_tsv
 
 
 @pytest.fixture

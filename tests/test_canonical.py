@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_records import CRASH, HASH, PURE, SLOW_DATA, iterations
 
-from gitexp import canonical, trailers
+from gitexp.ledger import fast_reader, trailers
+from gitexp.ledger.messages import from_message, to_message
 from gitexp.model import Iteration, Measurement, Notes, Sample, Status
-from gitexp.records import from_message, to_message
 
 USUAL = Iteration(
     id="exp004",
@@ -45,9 +45,9 @@ def long_way(message: bytes) -> Iteration | None:
 def check(message: bytes) -> None:
     """The short ways say nothing, or what the long way does."""
     iteration = long_way(message)
-    assert canonical.read(message, "c" * 40) in (None, iteration)
-    glance = canonical.glance(message, "c" * 40)
-    assert glance is None or (iteration and glance == canonical.of(iteration)._replace(iteration=None))
+    assert fast_reader.read(message, "c" * 40) in (None, iteration)
+    glance = fast_reader.glance(message, "c" * 40)
+    assert glance is None or (iteration and glance == fast_reader.of(iteration)._replace(iteration=None))
 
 
 def test_the_usual_message_is_read_the_short_way() -> None:
@@ -55,8 +55,8 @@ def test_the_usual_message_is_read_the_short_way() -> None:
         USUAL, measurement=Measurement((Sample("exp004", 0, 8.1, 1.8),), 1.8), changes=(), patch="", params=()
     )
     for iteration in (USUAL, plain, replace(USUAL, status=Status.DISCARD)):
-        assert canonical.read(to_message(iteration), "c" * 40) == iteration == long_way(to_message(iteration))
-        assert canonical.glance(to_message(iteration), "c" * 40)
+        assert fast_reader.read(to_message(iteration), "c" * 40) == iteration == long_way(to_message(iteration))
+        assert fast_reader.glance(to_message(iteration), "c" * 40)
         check(to_message(iteration))
 
 
@@ -69,7 +69,7 @@ def test_what_is_not_usual_is_left_to_the_long_way() -> None:
         CRASH,
     ):
         check(to_message(unusual))
-    assert canonical.read(to_message(replace(USUAL, notes=Notes(next=("a",)))), "c" * 40) is None
+    assert fast_reader.read(to_message(replace(USUAL, notes=Notes(next=("a",)))), "c" * 40) is None
 
 
 @SLOW_DATA

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from gitexp.decide import RULES, Confirm, Margin, Noise, check_rule, compare, decide, parse
 from gitexp.errors import GitexpError
-from gitexp.ledgers import Ledger
+from gitexp.ledger.ledger import Ledger
 from gitexp.model import Again, Contract, Direction, Iteration, Measurement, Notes, Sample, Status, Verdict
 
 MIN, MAX = Direction.MINIMIZE, Direction.MAXIMIZE

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from conftest import Gitexp, git
 
-from gitexp import history
 from gitexp.git.repository import Repository
+from gitexp.ledger import history
 from gitexp.model import Status
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from conftest import TOY, Gitexp, git, make_repository, set_lr
 
-from gitexp import history
 from gitexp.decide import Confirm
 from gitexp.git.repository import Repository
+from gitexp.ledger import history
 from gitexp.model import Direction, Frozen
 
 

@@ -9,7 +9,7 @@ from conftest import Gitexp, git, make_repository, set_lr
 
 from gitexp.curve import MOST, Point, Recorder, read, to_json_lines
 from gitexp.git.repository import Repository
-from gitexp.pending import Place
+from gitexp.ledger.experiment_files import Place
 
 CURVED = """\
 import json, os

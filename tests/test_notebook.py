@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
-from gitexp.ledgers import Ledger
+from gitexp.ledger.experiment_files import Place
+from gitexp.ledger.ledger import Ledger
+from gitexp.ledger.row import COLUMNS, results_tsv
 from gitexp.markdown import SHOWN, experiment_md
 from gitexp.model import Contract, Direction, Frozen, Iteration, Measurement, Notes, Sample, Status
 from gitexp.notebook import absorb
-from gitexp.pending import Place
 from gitexp.rendering import unsealed, write_views
-from gitexp.rows import COLUMNS, results_tsv
 from gitexp.text import UNSAFE, printable
 
 PURE = settings(max_examples=60, deadline=None, derandomize=True, database=None)

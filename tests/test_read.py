@@ -12,8 +12,8 @@ from shlex import quote
 import pytest
 from conftest import Gitexp, Once, git, set_lr
 
-from gitexp import history
 from gitexp.git.repository import Repository
+from gitexp.ledger import history
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ from conftest import git
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from gitexp import trailers
 from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
+from gitexp.ledger import trailers
+from gitexp.ledger.messages import SUBJECT_LIMIT, describe, from_message, revert_message, to_message
 from gitexp.model import Contract, Direction, Frozen, Iteration, Measurement, Notes, Sample, Status, headline
-from gitexp.records import SUBJECT_LIMIT, describe, from_message, revert_message, to_message
 from gitexp.text import UNSAFE, one_line
 
 PURE = settings(max_examples=100, deadline=None, derandomize=True, database=None)

@@ -9,7 +9,7 @@ from statistics import fmean
 import pytest
 
 from gitexp.decide import Confirm, baseline_runs, decide
-from gitexp.ledgers import Ledger
+from gitexp.ledger.ledger import Ledger
 from gitexp.model import Again, Contract, Direction, Iteration, Measurement, Notes, Sample, Status, Verdict
 from gitexp.retrial import check_alone, retry
 

@@ -13,7 +13,7 @@ from test_records import BASELINE, CONTRACT, CRASH
 
 from gitexp import search
 from gitexp.errors import GitexpError
-from gitexp.ledgers import Ledger
+from gitexp.ledger.ledger import Ledger
 from gitexp.model import Direction, Measurement, Notes, Sample, Status
 from gitexp.search import GRID, ONE_AT_A_TIME, RANDOM, TPE
 from gitexp.space import Choices, Range, Setting, Space, parse

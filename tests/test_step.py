@@ -14,9 +14,9 @@ import pytest
 from conftest import TOY, Gitexp, git, set_lr
 from test_init import refused
 
-from gitexp import history
 from gitexp.git.repository import Repository
-from gitexp.ledgers import Ledger
+from gitexp.ledger import history
+from gitexp.ledger.ledger import Ledger
 from gitexp.model import Status
 
 

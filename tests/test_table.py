@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from conftest import Gitexp, git, set_lr
 
-from gitexp import history
 from gitexp.git.repository import Repository
+from gitexp.ledger import history
+from gitexp.ledger.row import results_tsv
 from gitexp.model import Remark
 from gitexp.remark import remark
-from gitexp.rows import results_tsv
 
 
 class Silent:

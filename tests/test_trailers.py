@@ -11,9 +11,10 @@ from conftest import git, make_repository
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from gitexp import digest, records, trailers
 from gitexp.git.commits import first_parents
 from gitexp.git.repository import Repository
+from gitexp.ledger import messages as records
+from gitexp.ledger import summary, trailers
 from gitexp.snapshot import tree_of
 from gitexp.text import UNSAFE, one_line
 
@@ -29,7 +30,7 @@ UNRULY = [
     *('"', "'", "\\", "\\u0041", " ", "  ", "\xa0", "\u3000", "\ufeff", ":", "=", "é", "😀", "\ud83d", "\ude00", LONG),
 ]
 TEXT = st.text(st.characters()) | st.lists(st.sampled_from(UNRULY), max_size=6).map("".join)
-SOURCES = (Path(module.__file__).read_text() for module in (records, digest))
+SOURCES = (Path(module.__file__).read_text() for module in (records, summary))
 KEYS = sorted({key for source in SOURCES for key in re.findall(r'"(Exp-[A-Za-z-]+)"', source)})
 PAIRS = st.lists(st.tuples(st.sampled_from(KEYS), TEXT), max_size=6).map(lambda pairs: [("Exp-Id", "exp004"), *pairs])
 FORGED = "Exp-Id: exp999\nExp-Run: 0\nExp-Status: KEEP\nExp-Score: 0.1"

@@ -4,16 +4,16 @@ from pathlib import Path
 
 import click
 
-from gitexp import history
 from gitexp.breaker import reset as reset_after
 from gitexp.breaker import tripped
 from gitexp.cli.experiment import experiment_option, open_ledger
 from gitexp.cli.progress import Terminal
 from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
-from gitexp.ledgers import Ledger
+from gitexp.ledger import history
+from gitexp.ledger.experiment_files import Place
+from gitexp.ledger.ledger import Ledger
 from gitexp.model import Remark
-from gitexp.pending import Place
 from gitexp.remark import remark
 from gitexp.step import check_breaker
 from gitexp.text import one_line

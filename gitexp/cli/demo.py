@@ -11,7 +11,7 @@ from gitexp.cli.step import outcome_text
 from gitexp.cli.table import table
 from gitexp.demo import BUDGET, EDITS, make, play
 from gitexp.git.repository import Repository
-from gitexp.ledgers import Ledger
+from gitexp.ledger.ledger import Ledger
 from gitexp.model import NOTEBOOK, RESULTS
 from gitexp.text import from_bytes, printable
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from gitexp import history
 from gitexp.git.repository import Repository
-from gitexp.ledgers import Ledger
+from gitexp.ledger import history
+from gitexp.ledger.ledger import Ledger
 from gitexp.model import BRANCH_PREFIX
 
 experiment_option = click.option(

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import click
 
-from gitexp import history
 from gitexp.cli.progress import Terminal
 from gitexp.git.repository import Repository
 from gitexp.heldout import look
+from gitexp.ledger import history
 from gitexp.model import score_text
 
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import click
 
-from gitexp import history
 from gitexp import hook as hooks
 from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
+from gitexp.ledger import history
 from gitexp.model import BRANCH_PREFIX
 
 

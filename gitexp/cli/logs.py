@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import click
 
-from gitexp import logs as stored
 from gitexp.cli.experiment import experiment_option, open_experiment
+from gitexp.ledger import logs as stored
 from gitexp.text import plural
 
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import click
 
-from gitexp import history
 from gitexp.cli import INTERRUPTED
 from gitexp.cli.init import positive
 from gitexp.cli.progress import Terminal
@@ -20,6 +19,7 @@ from gitexp.cli.step import head
 from gitexp.conclude import Outcome, outcome_json
 from gitexp.export import dumps
 from gitexp.git.repository import Repository
+from gitexp.ledger import history
 from gitexp.loop import Limits, Source, paragraph
 from gitexp.loop import loop as run_loop
 from gitexp.proposal import Agent

@@ -4,17 +4,18 @@ from shlex import quote
 
 import click
 
-from gitexp import digest, forge
+from gitexp import forge
 from gitexp.cli.experiment import experiment_option, open_ledger
 from gitexp.errors import GitexpError
 from gitexp.forge import Remote
 from gitexp.git.driver import GitCommandError
 from gitexp.git.repository import Repository
-from gitexp.ledgers import Ledger
+from gitexp.ledger import summary
+from gitexp.ledger.ledger import Ledger
+from gitexp.ledger.row import HASH_LENGTH
 from gitexp.model import BRANCH_PREFIX
 from gitexp.pullrequest import body
 from gitexp.review import Review, default_base, is_ours, refresh
-from gitexp.rows import HASH_LENGTH
 from gitexp.text import printable
 
 
@@ -47,7 +48,7 @@ def pr(base: str | None, push_to: str | None, create: bool, name: str | None) ->
         _push(repo, ledger, review, to)
     text = body(ledger, review, to.link if to else _short, to.public_name if to else "")
     if tool:
-        click.echo(forge.open_request(repo, tool, target, review.branch, digest.title(ledger), text))
+        click.echo(forge.open_request(repo, tool, target, review.branch, summary.title(ledger), text))
         return
     click.echo(text)
     try:

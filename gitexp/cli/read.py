@@ -4,16 +4,16 @@ from pathlib import Path
 
 import click
 
-from gitexp import history
 from gitexp.breaker import tripped
 from gitexp.cli.experiment import experiment_option, open_ledger
 from gitexp.errors import GitexpError
 from gitexp.export import dumps, iteration_json
 from gitexp.git.repository import Repository
-from gitexp.ledgers import Ledger
+from gitexp.ledger import history
+from gitexp.ledger.experiment_files import Place
+from gitexp.ledger.ledger import Ledger
 from gitexp.model import BRANCH_PREFIX, NOTEBOOK, RESULTS, Status, score_text
 from gitexp.notebook import current, owner
-from gitexp.pending import Place
 from gitexp.state import Pending, pending, places
 from gitexp.text import from_bytes, one_line, printable
 

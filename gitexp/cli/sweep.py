@@ -4,12 +4,12 @@ from pathlib import Path
 
 import click
 
-from gitexp import history
 from gitexp.cli.loop import Session, limits
 from gitexp.errors import GitexpError
 from gitexp.export import dumps
 from gitexp.git.repository import Repository
-from gitexp.ledgers import Ledger
+from gitexp.ledger import history
+from gitexp.ledger.ledger import Ledger
 from gitexp.loop import Limits
 from gitexp.search import KINDS, LISTED, ONE_AT_A_TIME
 from gitexp.sweep import Settings, Sweep, open_sweep, seconds_per_step

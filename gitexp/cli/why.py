@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import click
 
-from gitexp import history
 from gitexp.cli.experiment import experiment_option, open_ledger
 from gitexp.cli.table import COLORS
 from gitexp.diagnosis import diagnose
-from gitexp.ledgers import Ledger
+from gitexp.ledger import history
+from gitexp.ledger.ledger import Ledger
 from gitexp.model import Iteration, Status, score_text
 from gitexp.text import one_line
 

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gitexp.decide import Confirm, Move, compare, move
-from gitexp.noise import Noise
+from gitexp.ledger.noise import Noise
 
 SHARES = (0.05, 0.10, 0.15, 0.30)
 EFFECTS = (0.3, 0.7, 1.5, 3.0)

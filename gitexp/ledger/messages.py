@@ -1,4 +1,4 @@
-"""Iterations as commit messages, and commit messages as iterations. The grammar is in :mod:`gitexp.trailers`."""
+"""Iterations as commit messages, and commit messages as iterations. The grammar is in :mod:`gitexp.ledger.trailers`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import math
 import re
 from collections.abc import Iterator
 
-from gitexp import trailers
 from gitexp.errors import GitexpError
+from gitexp.ledger import trailers
+from gitexp.ledger.trailers import Message
 from gitexp.model import (
     Contract,
     Direction,
@@ -23,7 +24,6 @@ from gitexp.model import (
     score_text,
 )
 from gitexp.text import one_line
-from gitexp.trailers import Message
 
 SUBJECT_LIMIT = 200  # characters of the description in the subject; a longer one stands whole in the text below it
 _SUBJECT = re.compile(r"exp[0-9]{3,9} (?:KEEP|DISCARD|CRASH)(?: [^:\s]+)?: (.*)")

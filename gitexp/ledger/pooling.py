@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from gitexp.columns import KEEP
-from gitexp.ledgers import Ledger
+from gitexp.ledger.columns import KEEP
+from gitexp.ledger.ledger import Ledger
+from gitexp.ledger.noise import Scores, Settled
 from gitexp.model import Sample, identity
-from gitexp.noise import Scores, Settled
 
 
 def with_next(settled: Settled, iteration: str, incumbent: str, scores: Mapping[str, Scores]) -> Settled:

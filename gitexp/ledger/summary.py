@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gitexp import trailers
 from gitexp.git.commits import Commit
-from gitexp.ledgers import Ledger
+from gitexp.ledger import trailers
+from gitexp.ledger.ledger import Ledger
 from gitexp.model import BRANCH_PREFIX, Iteration, Status, score_text
 from gitexp.text import one_line
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gitexp import canonical, records, trailers
-from gitexp.canonical import Glance
-from gitexp.columns import KEEP, Columns, Row
 from gitexp.git.commits import Commit
 from gitexp.git.repository import Repository
-from gitexp.ledgers import Ledger
+from gitexp.ledger import fast_reader, messages, trailers
+from gitexp.ledger.columns import KEEP, Columns, Row
+from gitexp.ledger.fast_reader import Glance
+from gitexp.ledger.lazy import Stored
+from gitexp.ledger.ledger import Ledger
+from gitexp.ledger.pooling import settle
 from gitexp.model import Contract, Notes, Remark, Sample
-from gitexp.pooling import settle
-from gitexp.stored import Stored
 from gitexp.text import from_bytes, printable
 
 
@@ -113,14 +113,14 @@ def _said(commit: Commit, many: bool) -> tuple[Glance | Remark | None, bool]:
     """
     if b"\nExp-" not in commit.message:
         return None, False
-    found, displaced = canonical.glance(commit.message, commit.oid) if many else None, False
+    found, displaced = fast_reader.glance(commit.message, commit.oid) if many else None, False
     if found is None:
         message = trailers.read(commit.message)
-        iteration, displaced = records.from_message(message, commit.oid), message.displaced
+        iteration, displaced = messages.from_message(message, commit.oid), message.displaced
         if iteration is None:
-            remark = records.remark_from(message, commit.oid)
+            remark = messages.remark_from(message, commit.oid)
             return (remark if remark and commit.parents[:1] == (remark.base,) else None), False
-        found = canonical.of(iteration)
+        found = fast_reader.of(iteration)
     own = commit.parents[:1] == (found.base,) and commit.tree == found.tree
     return (found, displaced) if own else (None, False)
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import isnan
 
-from gitexp.columns import KEEP, Columns, Row
+from gitexp.ledger.columns import KEEP, Columns, Row
+from gitexp.ledger.noise import Settled
 from gitexp.model import Contract, Iteration, Measurement, Notes, Remark, Status, identity
-from gitexp.noise import Settled
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Most messages of iterations, read by one regular expression: a history of 100,000 is read in seconds.
 
-It knows the form in which :mod:`gitexp.records` writes a KEEP or a DISCARD without notes, and nothing else: ``None``
-means that :mod:`gitexp.trailers` has to look. A test holds the two to the same answer.
+It knows the form in which :mod:`gitexp.ledger.messages` writes a KEEP or a DISCARD without notes, and nothing else: ``None``
+means that :mod:`gitexp.ledger.trailers` has to look. A test holds the two to the same answer.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import re
 from functools import cache
 from typing import NamedTuple
 
-from gitexp.columns import KEEP, Row
-from gitexp.ledgers import row
+from gitexp.ledger.columns import KEEP, Row
+from gitexp.ledger.ledger import row
+from gitexp.ledger.row import line, told
 from gitexp.model import Contract, Iteration, Measurement, Notes, Sample, Status
-from gitexp.rows import line, told
 from gitexp.text import from_bytes
 
 _NUMBER = r"-?[0-9]{1,17}(?:\.[0-9]{1,25})?(?:e[+-]?[0-9]{1,2})?"  # always finite

@@ -11,7 +11,7 @@ from gitexp.files import write_file
 from gitexp.git.driver import GitCommandError
 from gitexp.git.objects import REGULAR, Entry, entries, write_tree
 from gitexp.git.repository import Repository
-from gitexp.pending import Place
+from gitexp.ledger.experiment_files import Place
 
 END = 1 << 16  # bytes of a log that travel
 KINDS = (".log", ".curve.jsonl")

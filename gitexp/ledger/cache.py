@@ -13,15 +13,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from gitexp.columns import NAMES, Buffer, Columns
 from gitexp.errors import GitexpError
 from gitexp.files import remove_folder, write_file
 from gitexp.git.repository import Repository
-from gitexp.ledgers import Ledger
+from gitexp.ledger.columns import NAMES, Buffer, Columns
+from gitexp.ledger.experiment_files import Place, to_notes
+from gitexp.ledger.lazy import Stored
+from gitexp.ledger.ledger import Ledger
+from gitexp.ledger.noise import Noise, Settled
 from gitexp.model import Remark
-from gitexp.noise import Noise, Settled
-from gitexp.pending import Place, to_notes
-from gitexp.stored import Stored
 
 FORMAT = 1  # raised when what is kept, or what is made of a commit, changes
 COMMITS = "commits"

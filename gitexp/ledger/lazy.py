@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import overload
 
-from gitexp import canonical, records, trailers
-from gitexp.columns import Columns
 from gitexp.errors import GitexpError
 from gitexp.git.commits import Commit, some, stream
 from gitexp.git.repository import Repository
+from gitexp.ledger import fast_reader, messages, trailers
+from gitexp.ledger.columns import Columns
 from gitexp.model import Iteration
 
 FEW = 256  # iterations that are asked of a process that is kept open; for more a stream of their own is faster
@@ -103,11 +103,11 @@ class Stored(Sequence[Iteration]):
 
 
 def _quickly(commit: Commit) -> Iteration:
-    return canonical.read(commit.message, commit.oid) or _iteration(commit)
+    return fast_reader.read(commit.message, commit.oid) or _iteration(commit)
 
 
 def _iteration(commit: Commit) -> Iteration:
-    iteration = records.from_message(trailers.read(commit.message), commit.oid)
+    iteration = messages.from_message(trailers.read(commit.message), commit.oid)
     if iteration is None:
         raise GitexpError(f"{commit.oid} is no iteration any more.", "gitexp render --full")
     return iteration

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from shlex import quote
 
-from gitexp import cache
 from gitexp.errors import GitexpError
 from gitexp.git.commits import first_parents, to_commit
 from gitexp.git.repository import Repository
-from gitexp.ledgers import Ledger, row
+from gitexp.ledger import cache
+from gitexp.ledger.experiment_files import Place
+from gitexp.ledger.lazy import FEW, Stored
+from gitexp.ledger.ledger import Ledger, row
+from gitexp.ledger.pooling import settle
+from gitexp.ledger.scan import Found, Scan
 from gitexp.model import BRANCH_PREFIX, Iteration, Status
-from gitexp.pending import Place
-from gitexp.pooling import settle
-from gitexp.scan import Found, Scan
-from gitexp.stored import FEW, Stored
 
 
 def current_name(repo: Repository) -> str:
