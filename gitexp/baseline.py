@@ -9,13 +9,10 @@ from shlex import quote
 
 from gitexp import hook, locks
 from gitexp.conclude import conclude_baseline, keep_result
-from gitexp.decide import baseline_runs
-from gitexp.decide import parse as parse_rule
 from gitexp.errors import GitexpError
 from gitexp.git.objects import GITLINK, SYMLINK, entries
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import check_ready, freeze
-from gitexp.guards import broken, parse
 from gitexp.ledger.experiment_files import Candidate, Place
 from gitexp.ledger.ledger import Ledger
 from gitexp.ledger.row import COLUMNS
@@ -27,6 +24,9 @@ from gitexp.resources import data_dir
 from gitexp.seal import give_up, open_pending
 from gitexp.signals import signals_wait
 from gitexp.snapshot import snapshot
+from gitexp.verdict.guards import broken, parse
+from gitexp.verdict.rules import baseline_runs
+from gitexp.verdict.rules import parse as parse_rule
 
 TEMPLATES = {"mlx": ("train.py", "prepare.py", "kernels.py", "evaluate.py")}
 BASELINE = "exp000"

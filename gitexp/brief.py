@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from heapq import nsmallest
 
-from gitexp.breaker import TRIP, tripped
-from gitexp.decide import spread
-from gitexp.diagnosis import diagnose
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Iteration, Status, score_text, signed
 from gitexp.text import one_line, plural
+from gitexp.verdict.breaker import TRIP, tripped
+from gitexp.verdict.diagnosis import diagnose
+from gitexp.verdict.rules import spread
 
 MAX_CHARS = 6000
 LINE = 120  # characters of an idea

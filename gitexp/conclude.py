@@ -6,9 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from gitexp import breaker, rendering
-from gitexp.decide import decide
-from gitexp.diagnosis import Diagnosis, diagnose
+from gitexp import rendering
 from gitexp.errors import GitexpError
 from gitexp.export import iteration_json
 from gitexp.git.fsmonitor import changes
@@ -23,6 +21,9 @@ from gitexp.observer import Observer
 from gitexp.runner import TAIL_LINES
 from gitexp.seal import hand_back, record, saved_ref, seal
 from gitexp.signals import signals_wait
+from gitexp.verdict import breaker
+from gitexp.verdict.diagnosis import Diagnosis, diagnose
+from gitexp.verdict.rules import decide
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from shlex import quote
 
-from gitexp.decide import standing
 from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import changed_frozen, pathspec
@@ -12,6 +11,7 @@ from gitexp.ledger.experiment_files import Place
 from gitexp.ledger.ledger import Ledger
 from gitexp.observer import Observer
 from gitexp.rerun import rerun
+from gitexp.verdict.rules import standing
 
 LABEL = "pick"  # what the logs of these runs are called
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from gitexp.borrow import borrowed
 from gitexp.curve import Pruner
-from gitexp.decide import decide
 from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
 from gitexp.ledger.experiment_files import Candidate, Place
@@ -16,6 +15,7 @@ from gitexp.measure import Run, measure
 from gitexp.model import Again, Contract, Measurement
 from gitexp.observer import Observer
 from gitexp.seal import before
+from gitexp.verdict.rules import decide
 from gitexp.watch import speed
 
 

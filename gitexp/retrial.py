@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from statistics import fmean
 
-from gitexp import guards
-from gitexp.decide import baseline_runs, decide
 from gitexp.errors import GitexpError
 from gitexp.finding import Finding
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Again, Contract, Iteration, Measurement, Notes, Sample, Status, Verdict
+from gitexp.verdict import guards
+from gitexp.verdict.rules import baseline_runs, decide
 
 _REST = "What comes after it rests on it, and was not judged."
 

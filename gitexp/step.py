@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gitexp import breaker, hook, locks
+from gitexp import hook, locks
 from gitexp.conclude import Outcome, conclude, keep_result, outcome_json, whereabouts
 from gitexp.curve import Pruner
-from gitexp.decide import check_rule
-from gitexp.diagnosis import diagnose
 from gitexp.errors import BreakerOpenError, GitexpError, NotNewError
 from gitexp.export import dumps
 from gitexp.gate import check_gate
@@ -28,6 +26,9 @@ from gitexp.runner import TAIL_LINES
 from gitexp.seal import hand_back, open_pending
 from gitexp.signals import signals_wait
 from gitexp.snapshot import shorter, snapshot, summary
+from gitexp.verdict import breaker
+from gitexp.verdict.diagnosis import diagnose
+from gitexp.verdict.rules import check_rule
 
 
 def step(repo: Repository, name: str, proposed: Proposal | Proposer, observer: Observer) -> Outcome:

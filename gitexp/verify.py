@@ -6,7 +6,6 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from gitexp.decide import standing
 from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
 from gitexp.ledger import history
@@ -15,6 +14,7 @@ from gitexp.model import Iteration, Sample, Status
 from gitexp.observer import Observer
 from gitexp.rerun import rerun
 from gitexp.scratch import scratch
+from gitexp.verdict.rules import standing
 
 SURE = 2.0  # times the noise: one honest KEEP in forty misses by more
 

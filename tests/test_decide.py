@@ -12,10 +12,10 @@ from bench import decide as bench
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitexp.decide import RULES, Confirm, Margin, Noise, check_rule, compare, decide, parse
 from gitexp.errors import GitexpError
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Again, Contract, Direction, Iteration, Measurement, Notes, Sample, Status, Verdict
+from gitexp.verdict.rules import RULES, Confirm, Margin, Noise, check_rule, compare, decide, parse
 
 MIN, MAX = Direction.MINIMIZE, Direction.MAXIMIZE
 KEEP, DISCARD, CRASH = Status.KEEP, Status.DISCARD, Status.CRASH

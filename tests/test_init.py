@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from conftest import TOY, Gitexp, git, make_repository, set_lr
 
-from gitexp.decide import Confirm
 from gitexp.git.repository import Repository
 from gitexp.ledger import history
 from gitexp.model import Direction, Frozen
+from gitexp.verdict.rules import Confirm
 
 
 def everything(folder: Path) -> tuple[str, ...]:

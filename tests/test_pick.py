@@ -18,9 +18,9 @@ from conftest import KEEPS, TRAINER, Gitexp, git, make_repository, set_constant
 from test_step import hook_that, ledger_of
 
 from gitexp import hunks, pick
-from gitexp.decide import standing
 from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
+from gitexp.verdict.rules import standing
 
 pytestmark = pytest.mark.slow  # repositories by the dozen
 

@@ -4,8 +4,6 @@ from pathlib import Path
 
 import click
 
-from gitexp.breaker import reset as reset_after
-from gitexp.breaker import tripped
 from gitexp.cli.experiment import experiment_option, open_ledger
 from gitexp.cli.progress import Terminal
 from gitexp.errors import GitexpError
@@ -17,6 +15,8 @@ from gitexp.model import Remark
 from gitexp.remark import remark
 from gitexp.step import check_breaker
 from gitexp.text import one_line
+from gitexp.verdict.breaker import reset as reset_after
+from gitexp.verdict.breaker import tripped
 
 
 @click.group(invoke_without_command=True)

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import click
 
-from gitexp.breaker import tripped
 from gitexp.cli.experiment import experiment_option, open_ledger
 from gitexp.errors import GitexpError
 from gitexp.export import dumps, iteration_json
@@ -16,6 +15,7 @@ from gitexp.model import BRANCH_PREFIX, NOTEBOOK, RESULTS, Status, score_text
 from gitexp.notebook import current, owner
 from gitexp.state import Pending, pending, places
 from gitexp.text import from_bytes, one_line, printable
+from gitexp.verdict.breaker import tripped
 
 LOG_LINES = 20
 

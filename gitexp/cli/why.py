@@ -6,11 +6,11 @@ import click
 
 from gitexp.cli.experiment import experiment_option, open_ledger
 from gitexp.cli.table import COLORS
-from gitexp.diagnosis import diagnose
 from gitexp.ledger import history
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Iteration, Status, score_text
 from gitexp.text import one_line
+from gitexp.verdict.diagnosis import diagnose
 
 
 @click.command()

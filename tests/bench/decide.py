@@ -23,8 +23,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gitexp.decide import Confirm, Move, compare, move
 from gitexp.ledger.noise import Noise
+from gitexp.verdict.rules import Confirm, Move, compare, move
 
 SHARES = (0.05, 0.10, 0.15, 0.30)
 EFFECTS = (0.3, 0.7, 1.5, 3.0)

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from gitexp.decide import parse
 from gitexp.ledger.messages import revert_message, to_message
 from gitexp.model import Contract, Direction, Iteration, Measurement, Notes, Sample, Status
+from gitexp.verdict.rules import parse
 
 WHO = "Ada Lovelace <ada@example.org>"
 SINCE = 1_700_000_000  # seconds; a commit a second from there on

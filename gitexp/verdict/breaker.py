@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gitexp.diagnosis import diagnose, stack
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Iteration, Remark, Status, number
+from gitexp.verdict.diagnosis import diagnose, stack
 
 TRIP = 3  # crashes in a row with the same signature
 KIND = "breaker"  # of the remark that resets it

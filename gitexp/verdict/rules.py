@@ -21,13 +21,13 @@ from dataclasses import dataclass, fields
 from enum import Enum
 from itertools import count
 
-from gitexp import guards
 from gitexp.errors import GitexpError
 from gitexp.ledger.ledger import Ledger
 from gitexp.ledger.noise import Noise, Scores
 from gitexp.ledger.pooling import with_next
 from gitexp.model import Again, Contract, Measurement, Status, Verdict, score_text
 from gitexp.text import plural
+from gitexp.verdict import guards
 
 RULES = ("single", "margin", "confirm")
 
