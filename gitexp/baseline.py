@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 
-from gitexp import hook, locks
+from gitexp import locks
 from gitexp.conclude import conclude_baseline, keep_result
 from gitexp.errors import GitexpError
 from gitexp.git.objects import GITLINK, SYMLINK, entries
@@ -21,6 +21,7 @@ from gitexp.observer import Observer
 from gitexp.recovery import recover
 from gitexp.replicates import gather_baseline
 from gitexp.resources import data_dir
+from gitexp.run import hooks
 from gitexp.seal import give_up, open_pending
 from gitexp.signals import signals_wait
 from gitexp.snapshot import snapshot
@@ -77,7 +78,7 @@ def begin(repo: Repository, plan: Plan, observer: Observer) -> Ledger:
         try:
             if plan.template:
                 made |= write_template((plan.directory / plan.script).parent, plan.template)
-            if hooked := hook.install(repo):
+            if hooked := hooks.install(repo):
                 made[hooked] = hooked.read_bytes()
             candidate, measurement = _measure(repo, place, plan, observer)
         except BaseException:
@@ -189,7 +190,7 @@ def _contract(repo: Repository, plan: Plan) -> Contract:
         edit=edit,
         freeze=freeze(repo, dict.fromkeys(frozen)),
         rule=str(parse_rule(plan.rule)),
-        hook=hook.blob(repo, hook.find(repo)),
+        hook=hooks.blob(repo, hooks.find(repo)),
         seed=plan.seed,
         guards=tuple(str(parse(guard)) for guard in plan.guards),
         one_variable=plan.one_variable,

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from gitexp.curve import Point
 from gitexp.evidence import Evidence
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Direction, Iteration, Status, score_text, signed
+from gitexp.run.curve import Point
 from gitexp.text import one_line, printable, thinned
 
 NEWEST = 2000  # iterations of which every one is drawn, and stands in the table

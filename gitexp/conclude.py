@@ -18,7 +18,7 @@ from gitexp.ledger.ledger import Ledger
 from gitexp.markdown import experiment_md
 from gitexp.model import Contract, Iteration, Measurement, Status, Verdict, score_text
 from gitexp.observer import Observer
-from gitexp.runner import TAIL_LINES
+from gitexp.run.runner import TAIL_LINES
 from gitexp.seal import hand_back, record, saved_ref, seal
 from gitexp.signals import signals_wait
 from gitexp.verdict import breaker

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gitexp.curve import Point, read
 from gitexp.git.repository import Repository
 from gitexp.ledger.experiment_files import Place
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Iteration, Status
+from gitexp.run.curve import Point, read
 from gitexp.text import from_bytes, thinned
 
 DETAILED = 200  # iterations whose diff and log are looked at

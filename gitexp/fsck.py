@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from shlex import quote
 
-from gitexp import hook, locks, notebook, rendering
+from gitexp import locks, notebook, rendering
 from gitexp.audit import audit
 from gitexp.blocks import check_blocks
 from gitexp.copies import Origin, check_copies, origin
@@ -27,6 +27,7 @@ from gitexp.markdown import experiment_md
 from gitexp.model import NOTEBOOK, RESULTS, Iteration, Notes
 from gitexp.paths import check_paths
 from gitexp.retrial import retry
+from gitexp.run import hooks
 from gitexp.state import pending
 from gitexp.stretch import Kind, Sealed, Stretch, of_experiment, of_range
 
@@ -220,8 +221,8 @@ def _check_kept(repo: Repository, place: Place, ledger: Ledger) -> Iterator[Find
 
 def _check_work_tree(repo: Repository, place: Place, ledger: Ledger) -> Iterator[Finding]:
     """The hook and the views, where they are there: a fresh clone has none."""
-    path = repo.hook_path(hook.NAME)
-    if path.is_file() and hook.blob(repo, path) != ledger.contract.hook:
+    path = repo.hook_path(hooks.NAME)
+    if path.is_file() and hooks.blob(repo, path) != ledger.contract.hook:
         yield Finding("hook", f"{path} is not the hook that the baseline was measured with.", "gitexp hook")
     edits = rendering.unsealed(repo, place, ledger.name)
     wanted = {RESULTS: results_tsv(ledger), NOTEBOOK: experiment_md(ledger, edits if edits != Notes() else None)}

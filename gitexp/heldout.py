@@ -11,12 +11,12 @@ from gitexp.git.worktree import check_ready, edits
 from gitexp.ledger import history
 from gitexp.ledger.experiment_files import Place
 from gitexp.ledger.ledger import Ledger
-from gitexp.measure import Run, measure
 from gitexp.model import Iteration, Measurement, Remark, Status
 from gitexp.observer import Observer
 from gitexp.recovery import recover
 from gitexp.remark import seal_remark
 from gitexp.replicates import check_comparable
+from gitexp.run.measure import Run, measure
 from gitexp.step import check_contract
 
 

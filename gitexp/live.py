@@ -6,12 +6,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitexp.curve import Point, points
 from gitexp.files import holder_of
 from gitexp.git.repository import Repository
 from gitexp.ledger import history
 from gitexp.ledger.experiment_files import Place
 from gitexp.ledger.ledger import Ledger
+from gitexp.run.curve import Point, points
 from gitexp.text import from_bytes
 
 READ = 1 << 18  # bytes of a log's end that are looked at

@@ -6,9 +6,9 @@ import importlib
 from collections.abc import Sequence
 from typing import Any
 
-from gitexp.curve import Point
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Status, score_text
+from gitexp.run.curve import Point
 from gitexp.text import thinned
 
 LABELS = 14  # columns that the values at the left take

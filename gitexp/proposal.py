@@ -8,17 +8,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitexp import hook
 from gitexp.brief import brief
-from gitexp.curve import Pruner
 from gitexp.errors import GitexpError
 from gitexp.files import write_file
 from gitexp.ledger.experiment_files import Candidate, Place
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Notes
 from gitexp.observer import Observer
-from gitexp.processes import MARK
-from gitexp.runner import NotStarted, attend, run
+from gitexp.run import hooks
+from gitexp.run.curve import Pruner
+from gitexp.run.processes import MARK
+from gitexp.run.runner import NotStarted, attend, run
 from gitexp.text import from_bytes
 
 PATIENCE = 3600.0  # seconds after which an agent that hangs is ended
@@ -95,7 +95,7 @@ class Agent:
                 execution = run(
                     self.words,
                     cwd=self.directory,
-                    env=hook.environment(ledger.contract, ledger.name, ledger.next_id) | given,
+                    env=hooks.environment(ledger.contract, ledger.name, ledger.next_id) | given,
                     timeout=PATIENCE,
                     log=log,
                     on_line=self.observer.run_prints,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from statistics import median
 
-from gitexp.curve import Pruner
 from gitexp.errors import GitexpError
 from gitexp.extras import extra
 from gitexp.ledger.ledger import Ledger
+from gitexp.run.curve import Pruner
 
 LEAST = 4  # finished iterations with a curve, before any run is ended
 WARM_UP = 3  # tenths of the budget that each run has at least

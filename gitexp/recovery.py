@@ -16,9 +16,9 @@ from gitexp.ledger.experiment_files import Candidate, Place
 from gitexp.ledger.ledger import Ledger
 from gitexp.locks import clear_stale
 from gitexp.model import Iteration, score_text
-from gitexp.notify import notify
 from gitexp.observer import Observer
-from gitexp.processes import end_run
+from gitexp.run.notify import notify
+from gitexp.run.processes import end_run
 from gitexp.seal import drop_ref, give_up, hand_back, keep, open_pending
 from gitexp.state import places
 

@@ -6,17 +6,17 @@ import math
 from dataclasses import replace
 
 from gitexp.borrow import borrowed
-from gitexp.curve import Pruner
 from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
 from gitexp.ledger.experiment_files import Candidate, Place
 from gitexp.ledger.ledger import Ledger
-from gitexp.measure import Run, measure
 from gitexp.model import Again, Contract, Measurement
 from gitexp.observer import Observer
+from gitexp.run.curve import Pruner
+from gitexp.run.interference import speed
+from gitexp.run.measure import Run, measure
 from gitexp.seal import before
 from gitexp.verdict.rules import decide
-from gitexp.watch import speed
 
 
 def gather(

@@ -10,10 +10,10 @@ from gitexp.git.repository import Repository
 from gitexp.git.worktree import VIEWS, covers, untracked_below
 from gitexp.ledger.experiment_files import Place
 from gitexp.ledger.ledger import Ledger
-from gitexp.measure import Run, measure
 from gitexp.model import Contract, Measurement, Sample
 from gitexp.observer import Observer
 from gitexp.replicates import check_comparable, usual_speed
+from gitexp.run.measure import Run, measure
 from gitexp.state import pending
 from gitexp.step import check_contract
 

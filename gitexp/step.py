@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gitexp import hook, locks
+from gitexp import locks
 from gitexp.conclude import Outcome, conclude, keep_result, outcome_json, whereabouts
-from gitexp.curve import Pruner
 from gitexp.errors import BreakerOpenError, GitexpError, NotNewError
 from gitexp.export import dumps
-from gitexp.gate import check_gate
 from gitexp.git import repack
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import check_frozen, check_ready, covers, edited, pathspec
@@ -17,12 +15,15 @@ from gitexp.ledger import history, messages
 from gitexp.ledger.experiment_files import Candidate, Place
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Contract, Status
-from gitexp.notify import notify
 from gitexp.observer import Observer
 from gitexp.proposal import Proposal, Proposer
 from gitexp.recovery import recover
 from gitexp.replicates import gather
-from gitexp.runner import TAIL_LINES
+from gitexp.run import hooks
+from gitexp.run.curve import Pruner
+from gitexp.run.gate import check_gate
+from gitexp.run.notify import notify
+from gitexp.run.runner import TAIL_LINES
 from gitexp.seal import hand_back, open_pending
 from gitexp.signals import signals_wait
 from gitexp.snapshot import shorter, snapshot, summary
@@ -66,8 +67,8 @@ def check_breaker(place: Place, ledger: Ledger) -> None:
 def check_contract(repo: Repository, contract: Contract) -> None:
     check_rule(contract)
     check_frozen(repo, contract)
-    path = hook.find(repo)
-    if hook.blob(repo, path) != contract.hook:
+    path = hooks.find(repo)
+    if hooks.blob(repo, path) != contract.hook:
         raise GitexpError(
             f"The post-run hook {path} is not the one the baseline was measured with: scores would not be comparable.",
             "gitexp hook   # shows both; put the old one back, or start anew: gitexp init --name NAME",

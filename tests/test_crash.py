@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitexp.crash import last_error, normalise, signature
+from gitexp.run.crash import last_error, normalise, signature
 from gitexp.text import UNSAFE
 
 PURE = settings(max_examples=100, deadline=None, derandomize=True, database=None)
@@ -229,7 +229,7 @@ def test_a_signature_is_one_safe_line_of_bounded_length(tail: list[str]) -> None
 @pytest.mark.parametrize("line", ["/" * 250, "/a" * 140 + "/", "ValueError: " + "/" * 250, "1e" * 140, "a." * 140])
 def test_no_line_keeps_the_normaliser_busy(line: str) -> None:
     """Steps that double with each character would not end in a lifetime: the limit only ends a test that fails."""
-    code = "import sys; from gitexp.crash import signature; signature([sys.argv[1]], [])"
+    code = "import sys; from gitexp.run.crash import signature; signature([sys.argv[1]], [])"
     subprocess.run([sys.executable, "-c", code, line], check=True, timeout=20)
 
 

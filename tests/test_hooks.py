@@ -9,8 +9,8 @@ import pytest
 from conftest import Gitexp, git, set_lr
 from test_step import ledger_of
 
-from gitexp import notify
 from gitexp.resources import data_dir
+from gitexp.run import notify
 
 
 def put(folder: Path, name: str, script: str) -> Path:

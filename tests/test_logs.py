@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from conftest import Gitexp, git, make_repository, set_lr
 
-from gitexp.curve import MOST, Point, Recorder, read, to_json_lines
 from gitexp.git.repository import Repository
 from gitexp.ledger.experiment_files import Place
+from gitexp.run.curve import MOST, Point, Recorder, read, to_json_lines
 
 CURVED = """\
 import json, os

@@ -8,8 +8,8 @@ import pytest
 from conftest import Gitexp, Once, git
 from test_step import ledger_of
 
-from gitexp.curve import Point, Tenths
 from gitexp.model import Status
+from gitexp.run.curve import Point, Tenths
 
 TRAINER = """\
 import sys, time

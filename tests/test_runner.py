@@ -20,9 +20,9 @@ from typing import IO
 import psutil
 import pytest
 
-from gitexp import guardian, processes, runner
-from gitexp.output import LINE_LIMIT, LOG_HEAD, LOG_TAIL
-from gitexp.runner import TAIL_LINES, Execution, NotStarted, run
+from gitexp.run import guardian, processes, runner
+from gitexp.run.output import LINE_LIMIT, LOG_HEAD, LOG_TAIL
+from gitexp.run.runner import TAIL_LINES, Execution, NotStarted, run
 
 PATIENCE = 20  # seconds: only a test that fails waits so long
 SOON = 0.3  # seconds: long enough for a shell to have started

@@ -12,8 +12,8 @@ import pytest
 from conftest import Gitexp, git, set_lr
 from test_step import hook_that, ledger_of
 
-from gitexp import watch
-from gitexp.watch import Watch, is_loaded, keep_awake, speed
+from gitexp.run import interference
+from gitexp.run.interference import Watch, is_loaded, keep_awake, speed
 
 # The trainer stops itself for a while, as often as $STOPS says, and a child of the hook continues it.
 STOPPED = """
@@ -31,7 +31,7 @@ fi
 
 @pytest.fixture
 def stopping(folder: Path, gitexp: Gitexp, runs: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(watch, "NOTICED", 0.4)
+    monkeypatch.setattr(interference, "NOTICED", 0.4)
     hook_that(folder, STOPPED)
     gitexp("init", "--budget", "5")
     set_lr(folder, 0.2)
@@ -63,7 +63,7 @@ def test_one_that_is_spoiled_each_time_has_no_verdict(
 
 
 def test_the_contract_says_how_often(folder: Path, gitexp: Gitexp, runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watch, "NOTICED", 0.4)
+    monkeypatch.setattr(interference, "NOTICED", 0.4)
     monkeypatch.setenv("STOPS", "9")
     hook_that(folder, STOPPED)
     gitexp("init", "--retries", "0")
@@ -77,19 +77,19 @@ def test_sleep_shows_as_a_wall_clock_that_ran_ahead(monkeypatch: pytest.MonkeyPa
     looking = Watch()
     looking.tick()
     assert looking.trouble() == ""
-    real = watch.time.time
-    monkeypatch.setattr(watch.time, "time", lambda: real() + 3600)
+    real = interference.time.time
+    monkeypatch.setattr(interference.time, "time", lambda: real() + 3600)
     assert looking.trouble() == "the machine slept for 3600 s"
 
 
 def test_a_gap_between_ticks_shows_that_gitexp_was_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     looking = Watch()
     looking.tick()
-    real = watch.time.monotonic
+    real = interference.time.monotonic
     later = real() + 100
-    wall = watch.time.time() + 100
-    monkeypatch.setattr(watch.time, "monotonic", lambda: later)
-    monkeypatch.setattr(watch.time, "time", lambda: wall)
+    wall = interference.time.time() + 100
+    monkeypatch.setattr(interference.time, "monotonic", lambda: later)
+    monkeypatch.setattr(interference.time, "time", lambda: wall)
     looking.tick()
     assert looking.trouble() == "gitexp was stopped for 100 s"
 
@@ -101,7 +101,7 @@ def test_what_others_use_is_not_what_the_run_uses() -> None:
     mine = looking.others()
     looking = Watch()
     stranger = subprocess.Popen(["sh", "-c", 'exec "$@"', "sh", *burn])
-    watch.time.sleep(0.5)
+    interference.time.sleep(0.5)
     assert looking.others() > mine - 0.1
     stranger.wait()
 
@@ -135,7 +135,7 @@ def test_a_slow_run_on_a_loaded_machine_is_made_again(
     folder: Path, gitexp: Gitexp, runs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Watch, "others", lambda self: 0.9)
-    monkeypatch.setattr(watch, "LONG", 0.1)
+    monkeypatch.setattr(interference, "LONG", 0.1)
     slow_once = '[ "$(wc -l < "$RUNS")" -eq 3 ] && steps=10\n'
     hook_that(folder, f'echo x >> "$RUNS"; steps=1000\n{slow_once}sleep 0.2; echo "steps: $steps"; echo val_bpb: 2\n')
     gitexp("init")
@@ -152,10 +152,10 @@ def test_on_macos_the_run_is_held_awake(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     keep_awake(4711)
     assert not (tmp_path / "asked").exists()
-    monkeypatch.setattr(watch.sys, "platform", "darwin")
+    monkeypatch.setattr(interference.sys, "platform", "darwin")
     keep_awake(4711)
     while not (tmp_path / "asked").exists() or not (tmp_path / "asked").read_text():
-        watch.time.sleep(0.01)
+        interference.time.sleep(0.01)
     assert (tmp_path / "asked").read_text() == "-i -w 4711\n"
 
 

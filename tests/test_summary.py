@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitexp.summary import SummaryParser, memory_mb, test_score
+from gitexp.run.score import SummaryParser, memory_mb, test_score
 
 PURE = settings(max_examples=100, deadline=None, derandomize=True, database=None)
 NOWHERE = Path("/nonexistent/metrics.json")

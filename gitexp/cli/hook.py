@@ -4,11 +4,11 @@ from pathlib import Path
 
 import click
 
-from gitexp import hook as hooks
 from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
 from gitexp.ledger import history
 from gitexp.model import BRANCH_PREFIX
+from gitexp.run import hooks
 
 
 @click.command()

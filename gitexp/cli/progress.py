@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from gitexp.curve import PERCENT
+from gitexp.run.curve import PERCENT
 from gitexp.text import one_line, printable
 
 _REDRAW = 0.1  # seconds

@@ -99,7 +99,7 @@ class Place:
         return self.directory / "logs" / f"{iteration}.log"
 
     def curve_file(self, iteration: str) -> Path:
-        """A run's loss over time, for :func:`gitexp.curve.read`."""
+        """A run's loss over time, for :func:`gitexp.run.curve.read`."""
         return self.directory / "logs" / f"{iteration}.curve.jsonl"
 
     def log_tail(self, iteration: str, lines: int) -> list[str]:

@@ -7,12 +7,12 @@ import uuid
 from pathlib import Path
 from typing import IO
 
-from gitexp import hook
 from gitexp.git.repository import Repository
 from gitexp.ledger.experiment_files import Place
 from gitexp.model import Contract
-from gitexp.processes import MARK
-from gitexp.runner import Execution, run
+from gitexp.run import hooks
+from gitexp.run.processes import MARK
+from gitexp.run.runner import Execution, run
 
 
 def run_hook(
@@ -26,12 +26,12 @@ def run_hook(
 ) -> Execution:
     """Run the hook at ``path`` where the post-run hook runs; its log is named after the iteration and the hook.
 
-    Raises :class:`gitexp.runner.NotStarted` when it cannot be started.
+    Raises :class:`gitexp.run.runner.NotStarted` when it cannot be started.
     """
     return run(
         [str(path)],
         cwd=repo.top / contract.directory,
-        env=hook.environment(contract, place.name, iteration) | {MARK: uuid.uuid4().hex},
+        env=hooks.environment(contract, place.name, iteration) | {MARK: uuid.uuid4().hex},
         timeout=timeout,
         log=place.log(f"{iteration}.{path.name}"),
         on_line=lambda line: None,

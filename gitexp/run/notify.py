@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from gitexp import hook
 from gitexp.errors import GitexpError
 from gitexp.files import write_file
 from gitexp.git.repository import Repository
 from gitexp.ledger.experiment_files import Place
 from gitexp.model import Contract
 from gitexp.observer import Observer
-from gitexp.optional_hook import run_hook
-from gitexp.runner import NotStarted
+from gitexp.run import hooks
+from gitexp.run.optional_hook import run_hook
+from gitexp.run.runner import NotStarted
 
 PATIENCE = 60.0  # seconds after which the hook is ended
 VERDICT = "verdict.json"
@@ -21,7 +21,7 @@ def notify(
 ) -> None:
     """Run the post-step hook, if there is one, with ``payload``, the iteration's verdict, on its standard input."""
     try:
-        path = hook.optional(repo, hook.POST_STEP)
+        path = hooks.optional(repo, hooks.POST_STEP)
         if path is None:
             return
         write_file(place.directory / VERDICT, f"{payload}\n".encode())

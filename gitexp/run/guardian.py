@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
-from gitexp.processes import end_run, signal_group
+from gitexp.run.processes import end_run, signal_group
 
 
 @contextmanager

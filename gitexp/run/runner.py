@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from gitexp import processes
-from gitexp.guardian import guarded
-from gitexp.output import CappedLog, Lines
-from gitexp.processes import MARK, Leavings, end_group, signal_group
+from gitexp.run import processes
+from gitexp.run.guardian import guarded
+from gitexp.run.output import CappedLog, Lines
+from gitexp.run.processes import MARK, Leavings, end_group, signal_group
 
 LINGER = 0.5  # seconds to go on reading after the command has ended, while something else holds its output open
 TICK = 0.05  # seconds between two looks at a silent run

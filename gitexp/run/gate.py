@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from gitexp import hook
 from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
 from gitexp.ledger.experiment_files import Place
 from gitexp.model import Contract
-from gitexp.optional_hook import run_hook
-from gitexp.runner import Execution, NotStarted
+from gitexp.run import hooks
+from gitexp.run.optional_hook import run_hook
+from gitexp.run.runner import Execution, NotStarted
 from gitexp.text import one_line
 
 SHOWN = 20  # lines of what the hook printed
@@ -16,7 +16,7 @@ SHOWN = 20  # lines of what the hook printed
 
 def check_gate(repo: Repository, place: Place, contract: Contract, identity: str) -> bool:
     """Whether there is a gate, and it was passed. Raises with what the hook printed when it refuses the edit."""
-    path = hook.optional(repo, hook.PRE_RUN)
+    path = hooks.optional(repo, hooks.PRE_RUN)
     if path is None:
         return False
     try:

@@ -8,11 +8,11 @@ import signal
 from pathlib import Path
 from shlex import quote
 
-from gitexp import crash
 from gitexp.errors import GitexpError
 from gitexp.model import Contract, Measurement, Sample
-from gitexp.runner import Execution
-from gitexp.summary import MEMORY_KEYS, Metrics, SummaryParser, memory_mb, test_score
+from gitexp.run import crash
+from gitexp.run.runner import Execution
+from gitexp.run.score import MEMORY_KEYS, Metrics, SummaryParser, memory_mb, test_score
 from gitexp.text import one_line
 
 SKIPPED = 125  # as in git bisect run: this candidate cannot be judged

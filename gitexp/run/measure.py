@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
 
-from gitexp import hook
-from gitexp.curve import Pruner, Recorder, Tenths, read, to_json_lines
 from gitexp.errors import GitexpError
 from gitexp.files import write_file
 from gitexp.git.objects import Entry, file_entry
@@ -19,11 +17,13 @@ from gitexp.git.worktree import changed_frozen
 from gitexp.ledger.experiment_files import Place, Process
 from gitexp.model import RESULTS, Contract, Measurement, Sample
 from gitexp.observer import Observer
-from gitexp.outcome import check_usable, measurement, stretched
-from gitexp.processes import MARK, Leavings, start_time
-from gitexp.runner import NotStarted, run
-from gitexp.summary import SummaryParser
-from gitexp.watch import Watch, is_loaded, keep_awake, speed
+from gitexp.run import hooks
+from gitexp.run.curve import Pruner, Recorder, Tenths, read, to_json_lines
+from gitexp.run.interference import Watch, is_loaded, keep_awake, speed
+from gitexp.run.interpret import check_usable, measurement, stretched
+from gitexp.run.processes import MARK, Leavings, start_time
+from gitexp.run.runner import NotStarted, run
+from gitexp.run.score import SummaryParser
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ def _check_held(repo: Repository, files: Mapping[str, Entry | None]) -> None:
 def _replicate(
     repo: Repository, place: Place, contract: Contract, asked: Run, observer: Observer, watch: Watch
 ) -> Measurement:
-    path = hook.find(repo)
+    path = hooks.find(repo)
     run_dir = place.fresh_run_dir()
     cwd = repo.top / contract.directory
     if not cwd.is_dir():
@@ -211,8 +211,8 @@ def _tampered(repo: Repository, contract: Contract) -> str:
     """What the run, or somebody during it, did to the measurement; empty when it can be trusted."""
     if path := changed_frozen(repo, contract):
         return f"{path} is frozen, and was changed during the run"
-    hooked = repo.hook_path(hook.NAME)
-    if not hooked.is_file() or hook.blob(repo, hooked) != contract.hook:
+    hooked = repo.hook_path(hooks.NAME)
+    if not hooked.is_file() or hooks.blob(repo, hooked) != contract.hook:
         return "the post-run hook was changed during the run"
     return ""
 
@@ -225,7 +225,7 @@ def _evaluator(contract: Contract) -> str:
 
 def _environment(place: Place, contract: Contract, asked: Run, run_dir: Path) -> Mapping[str, str]:
     """The post-run hook's environment."""
-    return hook.environment(contract, place.name, asked.iteration) | {
+    return hooks.environment(contract, place.name, asked.iteration) | {
         "RANDOM_SEED": str(asked.seed),
         "GITEXP_TEST": "1" if asked.test else "",
         MARK: asked.mark,
