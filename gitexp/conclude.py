@@ -6,16 +6,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from gitexp import rendering
 from gitexp.errors import GitexpError
-from gitexp.export import iteration_json
 from gitexp.git.fsmonitor import changes
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import covers, pathspec, untracked_below
 from gitexp.ledger import history
 from gitexp.ledger.experiment_files import Candidate, Place
 from gitexp.ledger.ledger import Ledger
-from gitexp.markdown import experiment_md
 from gitexp.model import Contract, Iteration, Measurement, Status, Verdict, score_text
 from gitexp.observer import Observer
 from gitexp.run.runner import TAIL_LINES
@@ -24,6 +21,9 @@ from gitexp.signals import signals_wait
 from gitexp.verdict import breaker
 from gitexp.verdict.diagnosis import Diagnosis, diagnose
 from gitexp.verdict.rules import decide
+from gitexp.views import on_disk
+from gitexp.views.experiment_md import experiment_md
+from gitexp.views.export import iteration_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +123,9 @@ def finish(repo: Repository, place: Place, candidate: Candidate, observer: Obser
     ledger = history.load(repo, place.name)
     try:
         computed = experiment_md(ledger)
-        rendering.sealed(repo, place, computed, candidate.notebook)
+        on_disk.sealed(repo, place, computed, candidate.notebook)
         if repo.branch() == place.branch:
-            rendering.write_views(repo, place, ledger, computed)
+            on_disk.write_views(repo, place, ledger, computed)
     except (GitexpError, OSError) as error:  # the verdict stands, whatever is in the way of the views
         observer.say(f"The views were not written: {error}. Later: gitexp render")
     place.forget_evidence()

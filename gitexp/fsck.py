@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from shlex import quote
 
-from gitexp import locks, notebook, rendering
+from gitexp import locks
 from gitexp.audit import audit
 from gitexp.blocks import check_blocks
 from gitexp.copies import Origin, check_copies, origin
@@ -23,13 +23,14 @@ from gitexp.ledger import cache, history
 from gitexp.ledger.experiment_files import Place
 from gitexp.ledger.ledger import Ledger
 from gitexp.ledger.row import results_tsv
-from gitexp.markdown import experiment_md
 from gitexp.model import NOTEBOOK, RESULTS, Iteration, Notes
 from gitexp.paths import check_paths
 from gitexp.retrial import retry
 from gitexp.run import hooks
 from gitexp.state import pending
 from gitexp.stretch import Kind, Sealed, Stretch, of_experiment, of_range
+from gitexp.views import notebook, on_disk
+from gitexp.views.experiment_md import experiment_md
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +225,7 @@ def _check_work_tree(repo: Repository, place: Place, ledger: Ledger) -> Iterator
     path = repo.hook_path(hooks.NAME)
     if path.is_file() and hooks.blob(repo, path) != ledger.contract.hook:
         yield Finding("hook", f"{path} is not the hook that the baseline was measured with.", "gitexp hook")
-    edits = rendering.unsealed(repo, place, ledger.name)
+    edits = on_disk.unsealed(repo, place, ledger.name)
     wanted = {RESULTS: results_tsv(ledger), NOTEBOOK: experiment_md(ledger, edits if edits != Notes() else None)}
     for name, text in wanted.items():
         if (repo.top / name).exists() and notebook.read(repo.top / name) != text:

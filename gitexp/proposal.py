@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitexp.brief import brief
 from gitexp.errors import GitexpError
 from gitexp.files import write_file
 from gitexp.ledger.experiment_files import Candidate, Place
@@ -20,6 +19,7 @@ from gitexp.run.curve import Pruner
 from gitexp.run.processes import MARK
 from gitexp.run.runner import NotStarted, attend, run
 from gitexp.text import from_bytes
+from gitexp.views.brief import brief
 
 PATIENCE = 3600.0  # seconds after which an agent that hangs is ended
 BRIEF = "brief.md"

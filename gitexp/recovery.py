@@ -8,7 +8,6 @@ from shlex import quote
 from gitexp.borrow import give_back
 from gitexp.conclude import check_out, conclude, conclude_baseline, finish, outcome_json, whereabouts
 from gitexp.errors import GitexpError
-from gitexp.export import dumps
 from gitexp.files import sweep
 from gitexp.git.repository import Repository
 from gitexp.ledger import history
@@ -21,6 +20,7 @@ from gitexp.run.notify import notify
 from gitexp.run.processes import end_run
 from gitexp.seal import drop_ref, give_up, hand_back, keep, open_pending
 from gitexp.state import places
+from gitexp.views.export import dumps
 
 
 def recover(repo: Repository, place: Place, observer: Observer) -> Iteration | None:

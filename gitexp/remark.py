@@ -14,8 +14,8 @@ from gitexp.ledger.ledger import Ledger
 from gitexp.model import Remark
 from gitexp.observer import Observer
 from gitexp.recovery import recover
-from gitexp.rendering import write_views
 from gitexp.signals import signals_wait
+from gitexp.views.on_disk import write_views
 
 
 def remark(repo: Repository, name: str, make: Callable[[Ledger], Remark], observer: Observer) -> Remark:

@@ -16,11 +16,11 @@ from gitexp.git.worktree import pathspec
 from gitexp.ledger import summary
 from gitexp.ledger.ledger import Ledger
 from gitexp.ledger.row import results_tsv
-from gitexp.markdown import experiment_md
 from gitexp.model import BRANCH_PREFIX, NOTEBOOK, RECORDS, RESULTS
 from gitexp.pick import ConflictError, Picked, check_unused, choose, move, replay
 from gitexp.scratch import scratch
 from gitexp.snapshot import tree_of
+from gitexp.views.experiment_md import experiment_md
 
 PREFIX = "review/"
 OTHER_BASE = "gitexp pr --base BRANCH"

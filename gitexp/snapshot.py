@@ -5,13 +5,13 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Mapping
 
-from gitexp import notebook, rendering
 from gitexp.changes import changed, code_lines, summarise
 from gitexp.git.objects import Entry, entries, write_tree
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import edits
 from gitexp.ledger.experiment_files import Candidate, Place
 from gitexp.model import Contract, Notes
+from gitexp.views import notebook, on_disk
 
 
 def snapshot(
@@ -44,7 +44,7 @@ def snapshot(
         changes=changes,
         description=description,
         body=body,
-        notes=notes.beside(rendering.unsealed(repo, place, place.name)),
+        notes=notes.beside(on_disk.unsealed(repo, place, place.name)),
         notebook=notebook.current(repo),
         work_tree=str(repo.top),
         params=params,

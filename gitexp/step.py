@@ -7,7 +7,6 @@ from dataclasses import replace
 from gitexp import locks
 from gitexp.conclude import Outcome, conclude, keep_result, outcome_json, whereabouts
 from gitexp.errors import BreakerOpenError, GitexpError, NotNewError
-from gitexp.export import dumps
 from gitexp.git import repack
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import check_frozen, check_ready, covers, edited, pathspec
@@ -30,6 +29,7 @@ from gitexp.snapshot import shorter, snapshot, summary
 from gitexp.verdict import breaker
 from gitexp.verdict.diagnosis import diagnose
 from gitexp.verdict.rules import check_rule
+from gitexp.views.export import dumps
 
 
 def step(repo: Repository, name: str, proposed: Proposal | Proposer, observer: Observer) -> Outcome:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import random
 
-from gitexp.evidence import Evidence, chosen
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Contract, Direction, Iteration, Measurement, Notes, Sample, Status
 from gitexp.run.curve import Point
+from gitexp.views.report_details import Evidence, chosen
 
 # What must be text wherever it stands: elements, the end of a script, links, marks that turn text around, long words.
 HOSTILE = (

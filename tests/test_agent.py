@@ -21,8 +21,8 @@ from gitexp.agent import BEGIN, END, MESSAGE, NOTES, SKILL, SKILL_FILES, with_se
 from gitexp.cli import COMMANDS, cli
 from gitexp.ledger.row import COLUMNS
 from gitexp.model import Iteration, Status
-from gitexp.notebook import COMPUTED, PEOPLES
 from gitexp.resources import data_dir
+from gitexp.views.notebook import COMPUTED, PEOPLES
 
 SOURCE = data_dir("templates") / "agent"
 SECTION = (SOURCE / NOTES).read_bytes()

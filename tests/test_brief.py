@@ -8,7 +8,7 @@ import pytest
 from conftest import TOY, Gitexp, Once, git, set_lr
 from test_step import ledger_of
 
-from gitexp.brief import brief
+from gitexp.views.brief import brief
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from gitexp.ledger.columns import NAMES
 from gitexp.ledger.experiment_files import Place
 from gitexp.ledger.ledger import Ledger
 from gitexp.ledger.row import results_tsv
-from gitexp.markdown import experiment_md
+from gitexp.views.experiment_md import experiment_md
 
 
 @pytest.fixture

@@ -16,11 +16,11 @@ from gitexp.git.repository import Repository
 from gitexp.ledger.experiment_files import Place
 from gitexp.ledger.ledger import Ledger
 from gitexp.ledger.row import COLUMNS, results_tsv
-from gitexp.markdown import SHOWN, experiment_md
 from gitexp.model import Contract, Direction, Frozen, Iteration, Measurement, Notes, Sample, Status
-from gitexp.notebook import absorb
-from gitexp.rendering import unsealed, write_views
 from gitexp.text import UNSAFE, printable
+from gitexp.views.experiment_md import SHOWN, experiment_md
+from gitexp.views.notebook import absorb
+from gitexp.views.on_disk import unsealed, write_views
 
 PURE = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 

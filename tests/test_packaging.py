@@ -13,7 +13,7 @@ import pytest
 from conftest import TOY, make_repository
 
 from gitexp.agent import SKILL_FILES
-from gitexp.page import SCRIPTS
+from gitexp.views.report import SCRIPTS
 
 ROOT = Path(__file__).parent.parent
 pytestmark = pytest.mark.slow

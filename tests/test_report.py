@@ -21,13 +21,13 @@ from hypothesis import strategies as st
 from ledgers import HOSTILE, evidence, ledger
 from test_text import PURE
 
-from gitexp import page
-from gitexp.charts import NEWEST, Shown, data, fronts, shown
-from gitexp.evidence import chosen, gather, thinned
 from gitexp.git.repository import Repository
 from gitexp.ledger import history
 from gitexp.model import Direction, Status
-from gitexp.report import report
+from gitexp.views import report as page
+from gitexp.views.report_data import NEWEST, Shown, data, fronts, shown
+from gitexp.views.report_details import chosen, gather, thinned
+from gitexp.views.report_text import report
 
 
 class Page(HTMLParser):

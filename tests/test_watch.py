@@ -20,8 +20,8 @@ from test_step import hook_that, ledger_of
 from gitexp import live
 from gitexp.cli.watch import page
 from gitexp.git.repository import Repository
-from gitexp.plot import loss, running_best
 from gitexp.run.curve import Point, point, points
+from gitexp.views.terminal_plot import loss, running_best
 
 
 @pytest.mark.parametrize(

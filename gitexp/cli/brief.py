@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import click
 
-from gitexp.brief import MAX_CHARS
-from gitexp.brief import brief as tell
 from gitexp.cli.experiment import experiment_option, open_ledger
 from gitexp.text import printable
+from gitexp.views.brief import MAX_CHARS
+from gitexp.views.brief import brief as tell
 
 
 @click.command()

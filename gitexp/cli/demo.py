@@ -5,7 +5,6 @@ from pathlib import Path
 
 import click
 
-from gitexp import page
 from gitexp.cli.progress import Terminal
 from gitexp.cli.step import outcome_text
 from gitexp.cli.table import table
@@ -14,6 +13,7 @@ from gitexp.git.repository import Repository
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import NOTEBOOK, RESULTS
 from gitexp.text import from_bytes, printable
+from gitexp.views import report
 
 
 @click.command()
@@ -35,8 +35,8 @@ def demo(directory: Path) -> None:
     )
     ledger = play(repo, Terminal(), lambda outcome: click.echo(outcome_text(outcome)))
     click.echo(_summary(repo, ledger, directory))
-    if page.available():
-        click.echo(f"A page to look at: {page.write(repo, ledger)}")
+    if report.available():
+        click.echo(f"A page to look at: {report.write(repo, ledger)}")
 
 
 def _summary(repo: Repository, ledger: Ledger, directory: Path) -> str:

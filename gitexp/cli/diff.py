@@ -7,12 +7,12 @@ import click
 from gitexp.cli.experiment import experiment_option, open_ledger
 from gitexp.cli.table import columns
 from gitexp.errors import GitexpError
-from gitexp.export import dumps, iteration_json
 from gitexp.git.repository import Repository
 from gitexp.ledger import history
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Iteration, headline, score_text, signed
 from gitexp.text import from_bytes, one_line, plural, printable
+from gitexp.views.export import dumps, iteration_json
 
 
 @click.command()

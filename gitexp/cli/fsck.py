@@ -7,11 +7,11 @@ import click
 
 from gitexp.cli.experiment import experiment_option
 from gitexp.errors import GitexpError
-from gitexp.export import dumps
 from gitexp.fsck import check, check_range
 from gitexp.git.repository import Repository
 from gitexp.model import BRANCH_PREFIX
 from gitexp.text import one_line, printable
+from gitexp.views.export import dumps
 
 
 @click.command()

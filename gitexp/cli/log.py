@@ -9,12 +9,12 @@ import click
 from gitexp.cli.experiment import experiment_option, open_ledger
 from gitexp.cli.table import Row, columns, table, tsv
 from gitexp.errors import GitexpError
-from gitexp.export import dumps, iteration_json
 from gitexp.git.repository import Repository
 from gitexp.ledger import history
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Status, score_text, signed
-from gitexp.plot import running_best, sparkline
+from gitexp.views.export import dumps, iteration_json
+from gitexp.views.terminal_plot import running_best, sparkline
 
 HEIGHT = 14  # lines of the plot
 

@@ -17,13 +17,13 @@ from gitexp.cli.init import positive
 from gitexp.cli.progress import Terminal
 from gitexp.cli.step import head
 from gitexp.conclude import Outcome, outcome_json
-from gitexp.export import dumps
 from gitexp.git.repository import Repository
 from gitexp.ledger import history
 from gitexp.loop import Limits, Source, paragraph
 from gitexp.loop import loop as run_loop
 from gitexp.proposal import Agent
 from gitexp.text import duration, printable
+from gitexp.views.export import dumps
 
 BAR = 24  # characters
 STDERR = 2

@@ -6,8 +6,8 @@ from pathlib import Path
 import click
 
 from gitexp.cli.experiment import experiment_option, open_ledger
-from gitexp.picture import save
-from gitexp.plot import running_best
+from gitexp.views.plot_file import save
+from gitexp.views.terminal_plot import running_best
 
 HEIGHT = 20  # lines
 

@@ -4,16 +4,16 @@ from pathlib import Path
 
 import click
 
-from gitexp import table
 from gitexp.cli.experiment import experiment_option, open_experiment
 from gitexp.errors import GitexpError
 from gitexp.files import write_file
 from gitexp.ledger import cache, history
 from gitexp.ledger.experiment_files import Place
 from gitexp.ledger.row import results_tsv
-from gitexp.markdown import experiment_md
 from gitexp.model import NOTEBOOK, RESULTS
-from gitexp.rendering import write_views
+from gitexp.views import results_tsv as table
+from gitexp.views.experiment_md import experiment_md
+from gitexp.views.on_disk import write_views
 
 
 @click.command()

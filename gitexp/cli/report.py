@@ -5,11 +5,11 @@ from pathlib import Path
 
 import click
 
-from gitexp import page
 from gitexp.cli.experiment import experiment_option, open_ledger
 from gitexp.git.repository import Repository
 from gitexp.ledger import history
 from gitexp.ledger.ledger import Ledger
+from gitexp.views import report as page
 
 EVERY = 1.0  # seconds between two looks at the branch
 RELOAD = 10  # seconds between two looks of the page at its file

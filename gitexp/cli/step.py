@@ -9,13 +9,13 @@ from gitexp.cli.progress import Terminal
 from gitexp.cli.table import COLORS
 from gitexp.conclude import Outcome, outcome_json
 from gitexp.errors import GitexpError
-from gitexp.export import dumps
 from gitexp.git.repository import Repository
 from gitexp.ledger import history
 from gitexp.model import Notes, Status, score_text, signed
 from gitexp.proposal import Command, Proposal
 from gitexp.step import step as take_step
 from gitexp.text import one_line, printable
+from gitexp.views.export import dumps
 
 EXIT_CODES = {Status.KEEP: 0, Status.DISCARD: 10, Status.CRASH: 11}
 

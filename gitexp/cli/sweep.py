@@ -6,7 +6,6 @@ import click
 
 from gitexp.cli.loop import Session, limits
 from gitexp.errors import GitexpError
-from gitexp.export import dumps
 from gitexp.git.repository import Repository
 from gitexp.ledger import history
 from gitexp.ledger.ledger import Ledger
@@ -14,6 +13,7 @@ from gitexp.loop import Limits
 from gitexp.search import KINDS, LISTED, ONE_AT_A_TIME
 from gitexp.sweep import Settings, Sweep, open_sweep, seconds_per_step
 from gitexp.text import duration, printable
+from gitexp.views.export import dumps
 
 
 @click.command()

@@ -4,11 +4,11 @@ import click
 
 from gitexp.cli.experiment import experiment_option, open_ledger
 from gitexp.cli.progress import Terminal
-from gitexp.export import dumps
 from gitexp.model import score_text
 from gitexp.text import one_line, plural
 from gitexp.verify import Verified, chosen
 from gitexp.verify import verify as run_again
+from gitexp.views.export import dumps
 
 
 @click.command()

@@ -11,8 +11,8 @@ from gitexp.cli.experiment import experiment_option, open_experiment
 from gitexp.cli.table import table
 from gitexp.live import Live, Running
 from gitexp.model import score_text
-from gitexp.plot import loss, running_best
 from gitexp.text import duration, one_line, plural
+from gitexp.views.terminal_plot import loss, running_best
 
 EVERY = 1.0  # seconds between two looks
 VERDICTS = 8

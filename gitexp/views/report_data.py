@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from gitexp.evidence import Evidence
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Direction, Iteration, Status, score_text, signed
 from gitexp.run.curve import Point
 from gitexp.text import one_line, printable, thinned
+from gitexp.views.report_details import Evidence
 
 NEWEST = 2000  # iterations of which every one is drawn, and stands in the table
 SAMPLED = 1000  # of the older ones that are drawn, besides all KEEPs

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gitexp.charts import NEWEST, Shown
-from gitexp.evidence import Evidence
 from gitexp.ledger.ledger import Ledger
-from gitexp.markdown import LEARNED, SHOWN
 from gitexp.model import BRANCH_PREFIX, Iteration, Status, score_text, signed
 from gitexp.text import one_line, plural
 from gitexp.verdict.breaker import tripped
 from gitexp.verdict.diagnosis import Diagnosis, diagnose
 from gitexp.verdict.rules import spread
+from gitexp.views.experiment_md import LEARNED, SHOWN
+from gitexp.views.report_data import NEWEST, Shown
+from gitexp.views.report_details import Evidence
 
 LINE = 300  # characters
 

@@ -16,19 +16,19 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from gitexp.charts import data, shown
 from gitexp.errors import GitexpError
-from gitexp.evidence import Evidence, gather
-from gitexp.export import dumps
 from gitexp.extras import extra
 from gitexp.files import write_file
 from gitexp.git.repository import Repository
 from gitexp.ledger.experiment_files import Place
 from gitexp.ledger.ledger import Ledger
-from gitexp.report import report
 from gitexp.resources import data_dir
 from gitexp.text import printable
 from gitexp.version import VERSION
+from gitexp.views.export import dumps
+from gitexp.views.report_data import data, shown
+from gitexp.views.report_details import Evidence, gather
+from gitexp.views.report_text import report
 
 MARK = "<!doctype html>\n<!-- A report of gitexp's. -->\n"  # what a file begins with that may be overwritten
 SCRIPTS = ("drawing.js", "pointing.js", "charts.js", "curves.js", "details.js", "report.js")

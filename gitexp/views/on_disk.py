@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import suppress
 
-from gitexp import table
 from gitexp.errors import GitexpError
 from gitexp.files import write_file
 from gitexp.git.repository import Repository
 from gitexp.ledger import history
 from gitexp.ledger.experiment_files import Place
 from gitexp.ledger.ledger import Ledger
-from gitexp.markdown import experiment_md
 from gitexp.model import NOTEBOOK, RESULTS, Notes
-from gitexp.notebook import absorb, current, owner, read
+from gitexp.views import results_tsv
+from gitexp.views.experiment_md import experiment_md
+from gitexp.views.notebook import absorb, current, owner, read
 
 
 def unsealed(repo: Repository, place: Place, name: str) -> Notes:
@@ -50,7 +50,7 @@ def write_views(repo: Repository, place: Place, ledger: Ledger, computed: str = 
     _exclude(repo)
     computed = computed or experiment_md(ledger)
     place.write_rendering(current(repo), computed)
-    table.write(repo, place, ledger)
+    results_tsv.write(repo, place, ledger)
     write_file(repo.top / NOTEBOOK, (experiment_md(ledger, edits) if edits != Notes() else computed).encode())
     write_file(place.rendered, computed.encode())
     place.forget_rendering()
