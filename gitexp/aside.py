@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from gitexp.git.objects import entries, file_entry, in_index, stage, write_tree
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import edited, swap
+from gitexp.iteration.snapshot import tree_of
 from gitexp.ledger.experiment_files import Place
 from gitexp.signals import signals_wait
-from gitexp.snapshot import tree_of
 
 
 def set_aside(repo: Repository, place: Place, editable: Iterable[str], label: str) -> str:

@@ -6,17 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitexp.baseline import TEMPLATES, Plan, begin, write_template
-from gitexp.conclude import Outcome
 from gitexp.errors import GitexpError
 from gitexp.git.driver import open_git, run
 from gitexp.git.repository import Repository
+from gitexp.iteration.baseline import TEMPLATES, Plan, begin, write_template
+from gitexp.iteration.finalize import Outcome
+from gitexp.iteration.proposal import Proposal
+from gitexp.iteration.step import step
 from gitexp.ledger import history
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Notes, score_text
 from gitexp.observer import Observer
-from gitexp.proposal import Proposal
-from gitexp.step import step
 
 BUDGET = 8.0  # seconds a run
 NAME = "demo"

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from shlex import quote
 
-from gitexp import locks
 from gitexp.audit import audit
 from gitexp.blocks import check_blocks
 from gitexp.copies import Origin, check_copies, origin
@@ -19,6 +18,8 @@ from gitexp.errors import GitexpError
 from gitexp.finding import Finding
 from gitexp.git.commits import listed
 from gitexp.git.repository import Repository
+from gitexp.iteration import stale_locks
+from gitexp.iteration.status import pending
 from gitexp.ledger import cache, history
 from gitexp.ledger.experiment_files import Place
 from gitexp.ledger.ledger import Ledger
@@ -27,7 +28,6 @@ from gitexp.model import NOTEBOOK, RESULTS, Iteration, Notes
 from gitexp.paths import check_paths
 from gitexp.retrial import retry
 from gitexp.run import hooks
-from gitexp.state import pending
 from gitexp.stretch import Kind, Sealed, Stretch, of_experiment, of_range
 from gitexp.views import notebook, on_disk
 from gitexp.views.experiment_md import experiment_md
@@ -210,7 +210,7 @@ def _check_rubbish(repo: Repository, place: Place) -> Iterator[Finding]:
     if repo.unreadable(place.ref):
         yield Finding("pending-ref", f"{place.ref} is unreadable.", "gitexp recover")
     if not step or not step.holder:
-        for lock in locks.present(repo, place):
+        for lock in stale_locks.present(repo, place):
             yield Finding("lock", f"{lock} is there.", f"rm {quote(str(lock))}   # when no git runs here")
 
 

@@ -11,21 +11,21 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gitexp.aside import set_aside
-from gitexp.conclude import Outcome
 from gitexp.errors import BreakerOpenError, GitexpError, NotNewError
 from gitexp.files import lock
 from gitexp.git.fsmonitor import watching
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import edits
+from gitexp.iteration.finalize import Outcome
+from gitexp.iteration.proposal import Proposal, Proposer, retold
+from gitexp.iteration.recovery import recover
+from gitexp.iteration.step import step
 from gitexp.ledger import history
 from gitexp.ledger.columns import KEEP
 from gitexp.ledger.experiment_files import Place
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Iteration, Status, score_text, signed
 from gitexp.observer import Observer
-from gitexp.proposal import Proposal, Proposer, retold
-from gitexp.recovery import recover
-from gitexp.step import step
 from gitexp.text import duration, one_line
 
 STOP = "STOP"  # a file of this name at the top of the work tree ends the loop

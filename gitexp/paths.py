@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from shlex import quote
 
-from gitexp.changes import code_lines
 from gitexp.finding import Finding
 from gitexp.git.commits import Commit
 from gitexp.git.objects import entries
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import VIEWS, covers, pathspec
+from gitexp.iteration.edit import code_lines
 from gitexp.model import Contract
 from gitexp.stretch import Sealed, Stretch
 from gitexp.text import one_line

@@ -11,12 +11,12 @@ from gitexp.conflict import explain, unmerged
 from gitexp.errors import GitexpError
 from gitexp.git.driver import GitCommandError
 from gitexp.git.repository import Repository
+from gitexp.iteration.snapshot import tree_of
 from gitexp.ledger import history
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import BRANCH_PREFIX, Iteration, Status
 from gitexp.scratch import NO_HOOKS, scratch, user_of
 from gitexp.signals import signals_wait
-from gitexp.snapshot import tree_of
 from gitexp.text import from_bytes
 
 _PICKED_FROM = re.compile(r"^\(cherry picked from commit ([0-9a-f]{40,64})\)$", re.MULTILINE)

@@ -8,14 +8,14 @@ from gitexp.errors import GitexpError
 from gitexp.git.objects import differing
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import VIEWS, covers, untracked_below
+from gitexp.iteration.replicates import check_comparable, usual_speed
+from gitexp.iteration.status import pending
+from gitexp.iteration.step import check_contract
 from gitexp.ledger.experiment_files import Place
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Contract, Measurement, Sample
 from gitexp.observer import Observer
-from gitexp.replicates import check_comparable, usual_speed
 from gitexp.run.measure import Run, measure
-from gitexp.state import pending
-from gitexp.step import check_contract
 
 RUNS = 2  # one may be bad luck
 

@@ -13,13 +13,13 @@ from gitexp.git.commits import first_parents
 from gitexp.git.objects import REGULAR, Entry, entries, write_tree
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import pathspec
+from gitexp.iteration.snapshot import tree_of
 from gitexp.ledger import summary
 from gitexp.ledger.ledger import Ledger
 from gitexp.ledger.row import results_tsv
 from gitexp.model import BRANCH_PREFIX, NOTEBOOK, RECORDS, RESULTS
 from gitexp.pick import ConflictError, Picked, check_unused, choose, move, replay
 from gitexp.scratch import scratch
-from gitexp.snapshot import tree_of
 from gitexp.views.experiment_md import experiment_md
 
 PREFIX = "review/"

@@ -11,10 +11,10 @@ from gitexp import constants, editable
 from gitexp.constants import Located
 from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
+from gitexp.iteration.proposal import Proposal
 from gitexp.ledger.experiment_files import Place
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Status
-from gitexp.proposal import Proposal
 from gitexp.prune import check_prunable, median_pruner
 from gitexp.search import LISTED, ONE_AT_A_TIME, next_setting, remaining
 from gitexp.space import Choices, Dimension, Range, Setting, Space, distinct, parse
@@ -50,7 +50,7 @@ def open_sweep(repo: Repository, ledger: Ledger, asked: Iterable[str], kind: str
 
 @dataclass(frozen=True, slots=True)
 class Setter:
-    """Makes the edit of one setting: a :data:`gitexp.proposal.Proposer`."""
+    """Makes the edit of one setting: a :data:`gitexp.iteration.proposal.Proposer`."""
 
     repo: Repository
     paths: tuple[str, ...]

@@ -9,7 +9,7 @@ import pytest
 from conftest import TOY, Gitexp, git, set_lr
 from test_step import hook_that, ledger_of
 
-from gitexp.changes import MOST, changed
+from gitexp.iteration.edit import MOST, changed
 
 MODULE = '''\
 """A script."""

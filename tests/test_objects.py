@@ -18,7 +18,7 @@ from gitexp.git.driver import GitCommandError
 from gitexp.git.objects import EXECUTABLE, REGULAR, SYMLINK, Entry, entries, file_entry, stage, write_tree
 from gitexp.git.repository import Change, Repository
 from gitexp.git.worktree import swap
-from gitexp.snapshot import tree_of
+from gitexp.iteration.snapshot import tree_of
 
 TREES = settings(
     max_examples=15,

@@ -23,13 +23,13 @@ from gitexp import forge
 from gitexp.errors import GitexpError
 from gitexp.forge import Remote
 from gitexp.git.repository import Repository
+from gitexp.iteration.step import Proposal, step
 from gitexp.ledger import messages as records
 from gitexp.ledger import trailers
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Status
 from gitexp.pullrequest import DROPPED, KEPT, POINTS, body, cell, code
 from gitexp.review import Review
-from gitexp.step import Proposal, step
 
 pytestmark = pytest.mark.slow  # repositories by the dozen
 

@@ -16,7 +16,7 @@ from conftest import TOY, Gitexp, git, make_repository, set_lr
 from test_runner import DAEMON, is_gone
 from test_step import hook_that, ledger_of, start_step
 
-from gitexp import locks
+from gitexp.iteration import stale_locks
 
 pytestmark = pytest.mark.slow  # processes that are killed, by the dozen
 
@@ -183,7 +183,7 @@ def test_a_signal_ends_the_run_and_hands_the_edit_back(folder: Path, gitexp: Git
 def test_a_lock_of_somebody_else_is_reported_before_the_run(
     experiment: Path, gitexp: Gitexp, lock: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(locks, "PATIENCE", 0.1)
+    monkeypatch.setattr(stale_locks, "PATIENCE", 0.1)
     (experiment / ".git" / lock).touch()
     set_lr(experiment, 0.2)
     said = gitexp("step", "-m", "x", code=1).stderr

@@ -10,10 +10,10 @@ import pytest
 from conftest import Gitexp, git, set_lr
 
 from gitexp.git.repository import Repository
+from gitexp.iteration.remark import remark
 from gitexp.ledger import history
 from gitexp.ledger.row import results_tsv
 from gitexp.model import Remark
-from gitexp.remark import remark
 
 
 class Silent:

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from gitexp.git.commits import first_parents
 from gitexp.git.repository import Repository
+from gitexp.iteration.snapshot import tree_of
 from gitexp.ledger import messages as records
 from gitexp.ledger import summary, trailers
-from gitexp.snapshot import tree_of
 from gitexp.text import UNSAFE, one_line
 
 PURE = settings(max_examples=100, deadline=None, derandomize=True, database=None)

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from test_loop import BETTER, proposes, start_loop, wait_for
 from test_step import hook_that, ledger_of
 
-from gitexp import live
 from gitexp.cli.watch import page
 from gitexp.git.repository import Repository
+from gitexp.iteration import live
 from gitexp.run.curve import Point, point, points
 from gitexp.views.terminal_plot import loss, running_best
 

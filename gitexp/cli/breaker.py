@@ -8,12 +8,12 @@ from gitexp.cli.experiment import experiment_option, open_ledger
 from gitexp.cli.progress import Terminal
 from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
+from gitexp.iteration.remark import remark
+from gitexp.iteration.step import check_breaker
 from gitexp.ledger import history
 from gitexp.ledger.experiment_files import Place
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Remark
-from gitexp.remark import remark
-from gitexp.step import check_breaker
 from gitexp.text import one_line
 from gitexp.verdict.breaker import reset as reset_after
 from gitexp.verdict.breaker import tripped

@@ -6,7 +6,7 @@ import click
 
 from gitexp.cli.progress import Terminal
 from gitexp.git.repository import Repository
-from gitexp.heldout import look
+from gitexp.iteration.heldout import look
 from gitexp.ledger import history
 from gitexp.model import score_text
 

@@ -16,12 +16,12 @@ from gitexp.cli import INTERRUPTED
 from gitexp.cli.init import positive
 from gitexp.cli.progress import Terminal
 from gitexp.cli.step import head
-from gitexp.conclude import Outcome, outcome_json
 from gitexp.git.repository import Repository
+from gitexp.iteration.finalize import Outcome, outcome_json
+from gitexp.iteration.proposal import Agent
 from gitexp.ledger import history
 from gitexp.loop import Limits, Source, paragraph
 from gitexp.loop import loop as run_loop
-from gitexp.proposal import Agent
 from gitexp.text import duration, printable
 from gitexp.views.export import dumps
 

@@ -7,11 +7,11 @@ import click
 from gitexp.cli.experiment import experiment_option, open_ledger
 from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
+from gitexp.iteration.status import Pending, pending, places
 from gitexp.ledger import history
 from gitexp.ledger.experiment_files import Place
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import BRANCH_PREFIX, NOTEBOOK, RESULTS, Status, score_text
-from gitexp.state import Pending, pending, places
 from gitexp.text import from_bytes, one_line, printable
 from gitexp.verdict.breaker import tripped
 from gitexp.views.export import dumps, iteration_json

@@ -8,11 +8,11 @@ from gitexp.cli.experiment import experiment_option
 from gitexp.cli.progress import Terminal
 from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
+from gitexp.iteration.recovery import abort as give_back
+from gitexp.iteration.recovery import recover as clear_up
+from gitexp.iteration.status import pending, places
 from gitexp.ledger.experiment_files import Place
 from gitexp.model import BRANCH_PREFIX
-from gitexp.recovery import abort as give_back
-from gitexp.recovery import recover as clear_up
-from gitexp.state import pending, places
 
 
 @click.command()

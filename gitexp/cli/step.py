@@ -7,13 +7,13 @@ import click
 
 from gitexp.cli.progress import Terminal
 from gitexp.cli.table import COLORS
-from gitexp.conclude import Outcome, outcome_json
 from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
+from gitexp.iteration.finalize import Outcome, outcome_json
+from gitexp.iteration.proposal import Command, Proposal
+from gitexp.iteration.step import step as take_step
 from gitexp.ledger import history
 from gitexp.model import Notes, Status, score_text, signed
-from gitexp.proposal import Command, Proposal
-from gitexp.step import step as take_step
 from gitexp.text import one_line, printable
 from gitexp.views.export import dumps
 

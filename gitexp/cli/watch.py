@@ -6,10 +6,10 @@ import time
 
 import click
 
-from gitexp import live
 from gitexp.cli.experiment import experiment_option, open_experiment
 from gitexp.cli.table import table
-from gitexp.live import Live, Running
+from gitexp.iteration import live
+from gitexp.iteration.live import Live, Running
 from gitexp.model import score_text
 from gitexp.text import duration, one_line, plural
 from gitexp.views.terminal_plot import loss, running_best

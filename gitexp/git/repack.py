@@ -80,7 +80,7 @@ def _start(repo: Repository, file: IO[bytes]) -> None:
     words = [f"--git-dir={repo.common_dir.absolute()}", "-c", "pack.threads=1", "repack", "-d", "-l", "-q"]
     subprocess.run(
         ["sh", "-c", _DETACHED, "sh", *words, "--no-write-bitmap-index", *_joining(repo)],
-        cwd="/",  # it takes no lock that a step could meet, so gitexp.locks need not wait for it
+        cwd="/",  # it takes no lock that a step could meet, so gitexp.iteration.stale_locks need not wait for it
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -205,7 +205,7 @@ class Place:
 
     @contextmanager
     def moving(self) -> Iterator[None]:
-        """While this process moves refs or the index: what :mod:`gitexp.locks` needs to know of its death."""
+        """While this process moves refs or the index: what :mod:`gitexp.iteration.stale_locks` needs to know of its death."""
         note = Process(os.getpid(), time.time())
         write_file(self.directory / "moving.json", json.dumps(asdict(note)).encode())
         try:

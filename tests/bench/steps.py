@@ -13,9 +13,9 @@ from pathlib import Path
 
 from gitexp.git.fsmonitor import watching
 from gitexp.git.repository import Repository
+from gitexp.iteration.proposal import Proposal
+from gitexp.iteration.step import step
 from gitexp.model import Status
-from gitexp.proposal import Proposal
-from gitexp.step import step
 
 
 class Silent:

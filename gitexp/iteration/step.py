@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gitexp import locks
-from gitexp.conclude import Outcome, conclude, keep_result, outcome_json, whereabouts
 from gitexp.errors import BreakerOpenError, GitexpError, NotNewError
 from gitexp.git import repack
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import check_frozen, check_ready, covers, edited, pathspec
+from gitexp.iteration import stale_locks
+from gitexp.iteration.finalize import Outcome, conclude, keep_result, outcome_json, whereabouts
+from gitexp.iteration.proposal import Proposal, Proposer
+from gitexp.iteration.recovery import recover
+from gitexp.iteration.replicates import gather
+from gitexp.iteration.seal import hand_back, open_pending
+from gitexp.iteration.snapshot import shorter, snapshot, summary
 from gitexp.ledger import history, messages
 from gitexp.ledger.experiment_files import Candidate, Place
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Contract, Status
 from gitexp.observer import Observer
-from gitexp.proposal import Proposal, Proposer
-from gitexp.recovery import recover
-from gitexp.replicates import gather
 from gitexp.run import hooks
 from gitexp.run.curve import Pruner
 from gitexp.run.gate import check_gate
 from gitexp.run.notify import notify
 from gitexp.run.runner import TAIL_LINES
-from gitexp.seal import hand_back, open_pending
 from gitexp.signals import signals_wait
-from gitexp.snapshot import shorter, snapshot, summary
 from gitexp.verdict import breaker
 from gitexp.verdict.diagnosis import diagnose
 from gitexp.verdict.rules import check_rule
@@ -44,7 +44,7 @@ def step(repo: Repository, name: str, proposed: Proposal | Proposer, observer: O
         if recovered := recover(repo, place, observer):
             # The work tree may hold something else than its user expects.
             raise GitexpError(f"{recovered.id} was finished first; nothing new was tried.", "gitexp status")
-        locks.check_none(repo, place)
+        stale_locks.check_none(repo, place)
         ledger = history.load(repo, name)
         check_contract(repo, ledger.contract)
         check_breaker(place, ledger)

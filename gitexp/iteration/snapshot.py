@@ -5,10 +5,10 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Mapping
 
-from gitexp.changes import changed, code_lines, summarise
 from gitexp.git.objects import Entry, entries, write_tree
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import edits
+from gitexp.iteration.edit import changed, code_lines, summarise
 from gitexp.ledger.experiment_files import Candidate, Place
 from gitexp.model import Contract, Notes
 from gitexp.views import notebook, on_disk

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from gitexp import locks
-from gitexp.borrow import borrowed
 from gitexp.errors import GitexpError
 from gitexp.git.objects import differing
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import check_ready, edits
+from gitexp.iteration import stale_locks
+from gitexp.iteration.overlay import borrowed
+from gitexp.iteration.recovery import recover
+from gitexp.iteration.remark import seal_remark
+from gitexp.iteration.replicates import check_comparable
+from gitexp.iteration.step import check_contract
 from gitexp.ledger import history
 from gitexp.ledger.experiment_files import Place
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Iteration, Measurement, Remark, Status
 from gitexp.observer import Observer
-from gitexp.recovery import recover
-from gitexp.remark import seal_remark
-from gitexp.replicates import check_comparable
 from gitexp.run.measure import Run, measure
-from gitexp.step import check_contract
 
 
 def look(repo: Repository, name: str, identity: str, observer: Observer) -> Remark:
@@ -26,7 +26,7 @@ def look(repo: Repository, name: str, identity: str, observer: Observer) -> Rema
     with place.locked(repo, "test"):
         check_ready(repo)
         recover(repo, place, observer)
-        locks.check_none(repo, place)
+        stale_locks.check_none(repo, place)
         ledger = history.load(repo, name)
         check_contract(repo, ledger.contract)
         chosen = history.find(ledger, identity) if identity else ledger.incumbent

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from gitexp.borrow import borrowed
 from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
+from gitexp.iteration.overlay import borrowed
+from gitexp.iteration.seal import before
 from gitexp.ledger.experiment_files import Candidate, Place
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Again, Contract, Measurement
@@ -15,7 +16,6 @@ from gitexp.observer import Observer
 from gitexp.run.curve import Pruner
 from gitexp.run.interference import speed
 from gitexp.run.measure import Run, measure
-from gitexp.seal import before
 from gitexp.verdict.rules import decide
 
 

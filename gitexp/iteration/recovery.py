@@ -5,21 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from shlex import quote
 
-from gitexp.borrow import give_back
-from gitexp.conclude import check_out, conclude, conclude_baseline, finish, outcome_json, whereabouts
 from gitexp.errors import GitexpError
 from gitexp.files import sweep
 from gitexp.git.repository import Repository
+from gitexp.iteration.finalize import check_out, conclude, conclude_baseline, finish, outcome_json, whereabouts
+from gitexp.iteration.overlay import give_back
+from gitexp.iteration.seal import drop_ref, give_up, hand_back, keep, open_pending
+from gitexp.iteration.stale_locks import clear_stale
+from gitexp.iteration.status import places
 from gitexp.ledger import history
 from gitexp.ledger.experiment_files import Candidate, Place
 from gitexp.ledger.ledger import Ledger
-from gitexp.locks import clear_stale
 from gitexp.model import Iteration, score_text
 from gitexp.observer import Observer
 from gitexp.run.notify import notify
 from gitexp.run.processes import end_run
-from gitexp.seal import drop_ref, give_up, hand_back, keep, open_pending
-from gitexp.state import places
 from gitexp.views.export import dumps
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from gitexp import locks
 from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
+from gitexp.iteration import stale_locks
+from gitexp.iteration.recovery import recover
 from gitexp.ledger import history, messages
 from gitexp.ledger.experiment_files import Place
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Remark
 from gitexp.observer import Observer
-from gitexp.recovery import recover
 from gitexp.signals import signals_wait
 from gitexp.views.on_disk import write_views
 
@@ -23,7 +23,7 @@ def remark(repo: Repository, name: str, make: Callable[[Ledger], Remark], observ
     place = Place.of(repo, name)
     with place.locked(repo, "remark"):
         recover(repo, place, observer)
-        locks.check_none(repo, place)
+        stale_locks.check_none(repo, place)
         ledger = history.load(repo, name)
         return seal_remark(repo, place, ledger, make(ledger), observer)
 

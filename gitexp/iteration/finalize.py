@@ -10,13 +10,13 @@ from gitexp.errors import GitexpError
 from gitexp.git.fsmonitor import changes
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import covers, pathspec, untracked_below
+from gitexp.iteration.seal import hand_back, record, saved_ref, seal
 from gitexp.ledger import history
 from gitexp.ledger.experiment_files import Candidate, Place
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Contract, Iteration, Measurement, Status, Verdict, score_text
 from gitexp.observer import Observer
 from gitexp.run.runner import TAIL_LINES
-from gitexp.seal import hand_back, record, saved_ref, seal
 from gitexp.signals import signals_wait
 from gitexp.verdict import breaker
 from gitexp.verdict.diagnosis import Diagnosis, diagnose

@@ -7,24 +7,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 
-from gitexp import locks
-from gitexp.conclude import conclude_baseline, keep_result
 from gitexp.errors import GitexpError
 from gitexp.git.objects import GITLINK, SYMLINK, entries
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import check_ready, freeze
+from gitexp.iteration import stale_locks
+from gitexp.iteration.finalize import conclude_baseline, keep_result
+from gitexp.iteration.recovery import recover
+from gitexp.iteration.replicates import gather_baseline
+from gitexp.iteration.seal import give_up, open_pending
+from gitexp.iteration.snapshot import snapshot
 from gitexp.ledger.experiment_files import Candidate, Place
 from gitexp.ledger.ledger import Ledger
 from gitexp.ledger.row import COLUMNS
 from gitexp.model import NOTEBOOK, RESULTS, Contract, Direction, Measurement, Notes
 from gitexp.observer import Observer
-from gitexp.recovery import recover
-from gitexp.replicates import gather_baseline
 from gitexp.resources import data_dir
 from gitexp.run import hooks
-from gitexp.seal import give_up, open_pending
 from gitexp.signals import signals_wait
-from gitexp.snapshot import snapshot
 from gitexp.verdict.guards import broken, parse
 from gitexp.verdict.rules import baseline_runs
 from gitexp.verdict.rules import parse as parse_rule
@@ -71,7 +71,7 @@ def begin(repo: Repository, plan: Plan, observer: Observer) -> Ledger:
     with place.locked(repo, "init"):
         if recovered := recover(repo, place, observer):
             raise GitexpError(f"{recovered.id} was finished first; nothing new was begun.", "gitexp status")
-        locks.check_none(repo, place)
+        stale_locks.check_none(repo, place)
         _check_free(repo, place)
         _check_views(repo)
         made: dict[Path, bytes] = {}
