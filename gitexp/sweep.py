@@ -63,7 +63,7 @@ class Setter:
 
 @dataclass(slots=True)
 class Settings:
-    """The settings of a sweep, one after another: a :class:`gitexp.loop.Source`. Each iteration is looked at once."""
+    """The settings of a sweep, one after another: a :class:`gitexp.loop.loop.Source`. Each iteration is looked at once."""
 
     repo: Repository
     sweep: Sweep

@@ -20,8 +20,8 @@ from gitexp.git.repository import Repository
 from gitexp.iteration.finalize import Outcome, outcome_json
 from gitexp.iteration.proposal import Agent
 from gitexp.ledger import history
-from gitexp.loop import Limits, Source, paragraph
-from gitexp.loop import loop as run_loop
+from gitexp.loop.loop import Limits, Source, paragraph
+from gitexp.loop.loop import loop as run_loop
 from gitexp.text import duration, printable
 from gitexp.views.export import dumps
 

@@ -9,7 +9,7 @@ from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
 from gitexp.ledger import history
 from gitexp.ledger.ledger import Ledger
-from gitexp.loop import Limits
+from gitexp.loop.loop import Limits
 from gitexp.search import KINDS, LISTED, ONE_AT_A_TIME
 from gitexp.sweep import Settings, Sweep, open_sweep, seconds_per_step
 from gitexp.text import duration, printable

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from gitexp.aside import set_aside
 from gitexp.errors import BreakerOpenError, GitexpError, NotNewError
 from gitexp.files import lock
 from gitexp.git.fsmonitor import watching
@@ -24,6 +23,7 @@ from gitexp.ledger import history
 from gitexp.ledger.columns import KEEP
 from gitexp.ledger.experiment_files import Place
 from gitexp.ledger.ledger import Ledger
+from gitexp.loop.set_aside import set_aside
 from gitexp.model import Iteration, Status, score_text, signed
 from gitexp.observer import Observer
 from gitexp.text import duration, one_line
