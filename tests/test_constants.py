@@ -13,9 +13,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitexp import constants
 from gitexp.errors import GitexpError
-from gitexp.values import canonical, float_text, read
+from gitexp.sweep import constants
+from gitexp.sweep.literals import canonical, float_text, read
 
 PURE = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 

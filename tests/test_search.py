@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_records import BASELINE, CONTRACT, CRASH
 
-from gitexp import search
 from gitexp.errors import GitexpError
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Direction, Measurement, Notes, Sample, Status
-from gitexp.search import GRID, ONE_AT_A_TIME, RANDOM, TPE
-from gitexp.space import Choices, Range, Setting, Space, parse
+from gitexp.sweep import strategies
+from gitexp.sweep.space import Choices, Range, Setting, Space, parse
+from gitexp.sweep.strategies import GRID, ONE_AT_A_TIME, RANDOM, TPE
 
 PURE = settings(max_examples=100, deadline=None, derandomize=True, database=None)
 
@@ -39,11 +39,11 @@ def tried(known: Ledger) -> list[Setting]:
 
 
 def next_setting(space: Space, kind: str, known: Ledger) -> Setting | None:
-    return search.next_setting(space, kind, known, tried(known))
+    return strategies.next_setting(space, kind, known, tried(known))
 
 
 def remaining(space: Space, kind: str, known: Ledger, skipped: Sequence[Setting] = ()) -> list[Setting]:
-    return list(search.remaining(space, kind, [*tried(known), *skipped]))
+    return list(strategies.remaining(space, kind, [*tried(known), *skipped]))
 
 
 def space(*asked: str, **held: str) -> Space:

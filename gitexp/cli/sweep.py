@@ -10,8 +10,8 @@ from gitexp.git.repository import Repository
 from gitexp.ledger import history
 from gitexp.ledger.ledger import Ledger
 from gitexp.loop.loop import Limits
-from gitexp.search import KINDS, LISTED, ONE_AT_A_TIME
-from gitexp.sweep import Settings, Sweep, open_sweep, seconds_per_step
+from gitexp.sweep.strategies import KINDS, LISTED, ONE_AT_A_TIME
+from gitexp.sweep.sweep import Settings, Sweep, open_sweep, seconds_per_step
 from gitexp.text import duration, printable
 from gitexp.views.export import dumps
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from gitexp.extras import extra
-from gitexp.values import Constant
+from gitexp.sweep.literals import Constant
 
 Node = Any  # of PyYAML
 _FLOAT = re.compile(r"([-+]?\d+)(\.\d*)?[eE]([-+]?)(\d+)")

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from gitexp.errors import GitexpError
+from gitexp.sweep.literals import canonical, float_text
 from gitexp.text import UNSAFE
-from gitexp.values import canonical, float_text
 
 POINTS = 5  # values that a range stands for where it is gone through
 Setting = Mapping[str, str]  # by constant, its value as source

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gitexp.extras import extra
-from gitexp.values import Constant, as_source
+from gitexp.sweep.literals import Constant, as_source
 
 _MARK = "\ue000gitexp\ue000"  # of a private use area: it stands in no file
 Path = tuple["str | int", ...]

@@ -10,16 +10,16 @@ from difflib import get_close_matches
 from pathlib import PurePosixPath
 from typing import Protocol
 
-from gitexp import json_source, python_source, toml_source, yaml_source
 from gitexp.errors import GitexpError
-from gitexp.values import Constant
+from gitexp.sweep import json_source, python_source, toml_source, yaml_source
+from gitexp.sweep.literals import Constant
 
 NAMED = 5  # files; more of them are not listed one by one
 _BOM = b"\xef\xbb\xbf"
 
 
 class Language(Protocol):
-    """What a module like :mod:`gitexp.python_source` knows of the files of its language."""
+    """What a module like :mod:`gitexp.sweep.python_source` knows of the files of its language."""
 
     def names(self, text: str) -> list[str]: ...
     def find(self, text: str, name: str) -> Constant | None: ...

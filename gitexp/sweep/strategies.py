@@ -12,9 +12,9 @@ from hashlib import sha256
 from itertools import product
 
 from gitexp.ledger.ledger import Ledger
-from gitexp.space import Dimension, Range, Setting, Space
-from gitexp.tpe import suggest
-from gitexp.values import canonical
+from gitexp.sweep.literals import canonical
+from gitexp.sweep.space import Dimension, Range, Setting, Space
+from gitexp.sweep.tpe import suggest
 
 ONE_AT_A_TIME, GRID, RANDOM, TPE = KINDS = ("one-at-a-time", "grid", "random", "tpe")
 LISTED = (ONE_AT_A_TIME, GRID)  # their settings are known beforehand, and come to an end

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from gitexp.values import Constant
-from gitexp.yaml_source import Node, at, below, compose, meaning, placed, same_but
+from gitexp.sweep.literals import Constant
+from gitexp.sweep.yaml_source import Node, at, below, compose, meaning, placed, same_but
 
 
 def names(text: str) -> list[str]:

@@ -6,9 +6,9 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 
-from gitexp.constants import LANGUAGES, rewritten
 from gitexp.files import write_file
 from gitexp.git.repository import Repository
+from gitexp.sweep.constants import LANGUAGES, rewritten
 
 MOST = 1 << 18  # bytes of a file: a larger one is data, and holds no constants
 

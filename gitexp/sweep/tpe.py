@@ -8,7 +8,7 @@ from typing import Any
 from gitexp.extras import extra
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Iteration
-from gitexp.space import Dimension, Range, Setting, Space
+from gitexp.sweep.space import Dimension, Range, Setting, Space
 
 ASKED = 50  # times, for a setting that was not tried yet
 

@@ -7,17 +7,17 @@ from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from statistics import fmean
 
-from gitexp import constants, editable
-from gitexp.constants import Located
 from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
 from gitexp.iteration.proposal import Proposal
 from gitexp.ledger.experiment_files import Place
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Status
-from gitexp.prune import check_prunable, median_pruner
-from gitexp.search import LISTED, ONE_AT_A_TIME, next_setting, remaining
-from gitexp.space import Choices, Dimension, Range, Setting, Space, distinct, parse
+from gitexp.sweep import constants, editable
+from gitexp.sweep.constants import Located
+from gitexp.sweep.prune import check_prunable, median_pruner
+from gitexp.sweep.space import Choices, Dimension, Range, Setting, Space, distinct, parse
+from gitexp.sweep.strategies import LISTED, ONE_AT_A_TIME, next_setting, remaining
 
 Params = tuple[tuple[str, str], ...]
 
