@@ -17,9 +17,9 @@ from click.testing import Result
 from conftest import KEEPS, TRAINER, Gitexp, git, make_repository, set_constant
 from test_step import hook_that, ledger_of
 
-from gitexp import hunks, pick
 from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
+from gitexp.review import hunks, pick
 from gitexp.verdict.rules import standing
 
 pytestmark = pytest.mark.slow  # repositories by the dozen

@@ -19,17 +19,17 @@ from conftest import KEEPS, TRAINER, Gitexp, git, make_repository, set_constant
 from test_pick import check_nothing_left, check_refusal, commit_all, content, everything, ids, refs
 from test_step import hook_that, ledger_of
 
-from gitexp import forge
 from gitexp.errors import GitexpError
-from gitexp.forge import Remote
 from gitexp.git.repository import Repository
 from gitexp.iteration.step import Proposal, step
 from gitexp.ledger import messages as records
 from gitexp.ledger import trailers
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Status
-from gitexp.pullrequest import DROPPED, KEPT, POINTS, body, cell, code
-from gitexp.review import Review
+from gitexp.review import forge
+from gitexp.review.forge import Remote
+from gitexp.review.pull_request import DROPPED, KEPT, POINTS, body, cell, code
+from gitexp.review.review_branch import Review
 
 pytestmark = pytest.mark.slow  # repositories by the dozen
 

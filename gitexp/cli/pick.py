@@ -7,9 +7,9 @@ import click
 from gitexp.cli.experiment import experiment_option, open_ledger
 from gitexp.cli.progress import Terminal
 from gitexp.model import headline
-from gitexp.pick import Outcome, Picked
-from gitexp.pick import pick as take
-from gitexp.recheck import recheck
+from gitexp.review.pick import Outcome, Picked
+from gitexp.review.pick import pick as take
+from gitexp.review.recheck import recheck
 from gitexp.text import one_line
 
 

@@ -4,18 +4,18 @@ from shlex import quote
 
 import click
 
-from gitexp import forge
 from gitexp.cli.experiment import experiment_option, open_ledger
 from gitexp.errors import GitexpError
-from gitexp.forge import Remote
 from gitexp.git.driver import GitCommandError
 from gitexp.git.repository import Repository
 from gitexp.ledger import summary
 from gitexp.ledger.ledger import Ledger
 from gitexp.ledger.row import HASH_LENGTH
 from gitexp.model import BRANCH_PREFIX
-from gitexp.pullrequest import body
-from gitexp.review import Review, default_base, is_ours, refresh
+from gitexp.review import forge
+from gitexp.review.forge import Remote
+from gitexp.review.pull_request import body
+from gitexp.review.review_branch import Review, default_base, is_ours, refresh
 from gitexp.text import printable
 
 

@@ -5,9 +5,9 @@ import click
 from gitexp.cli.experiment import experiment_option, open_ledger
 from gitexp.cli.progress import Terminal
 from gitexp.model import score_text
+from gitexp.review.verify import Verified, chosen
+from gitexp.review.verify import verify as run_again
 from gitexp.text import one_line, plural
-from gitexp.verify import Verified, chosen
-from gitexp.verify import verify as run_again
 from gitexp.views.export import dumps
 
 

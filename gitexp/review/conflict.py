@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 
-from gitexp import hunks
 from gitexp.git.driver import GitCommandError
 from gitexp.git.objects import entries
 from gitexp.git.repository import Repository
-from gitexp.hunks import Hunk, Trace
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Iteration, Status
+from gitexp.review import hunks
+from gitexp.review.hunks import Hunk, Trace
 from gitexp.text import from_bytes, one_line
 
 MOST = 3  # commits that are named

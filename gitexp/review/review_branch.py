@@ -18,8 +18,8 @@ from gitexp.ledger import summary
 from gitexp.ledger.ledger import Ledger
 from gitexp.ledger.row import results_tsv
 from gitexp.model import BRANCH_PREFIX, NOTEBOOK, RECORDS, RESULTS
-from gitexp.pick import ConflictError, Picked, check_unused, choose, move, replay
-from gitexp.scratch import scratch
+from gitexp.review.pick import ConflictError, Picked, check_unused, choose, move, replay
+from gitexp.review.temporary_worktree import scratch
 from gitexp.views.experiment_md import experiment_md
 
 PREFIX = "review/"

@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import BRANCH_PREFIX, Contract, Iteration, Status, score_text, signed
 from gitexp.resources import data_dir
-from gitexp.review import Review
+from gitexp.review.review_branch import Review
 from gitexp.text import one_line, thinned
 
 TEMPLATE = "pr.md.j2"

@@ -12,8 +12,8 @@ from gitexp.ledger import history
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Iteration, Sample, Status
 from gitexp.observer import Observer
-from gitexp.rerun import rerun
-from gitexp.scratch import scratch
+from gitexp.review.rerun import rerun
+from gitexp.review.temporary_worktree import scratch
 from gitexp.verdict.rules import standing
 
 SURE = 2.0  # times the noise: one honest KEEP in forty misses by more

@@ -10,7 +10,7 @@ from gitexp.git.worktree import changed_frozen, pathspec
 from gitexp.ledger.experiment_files import Place
 from gitexp.ledger.ledger import Ledger
 from gitexp.observer import Observer
-from gitexp.rerun import rerun
+from gitexp.review.rerun import rerun
 from gitexp.verdict.rules import standing
 
 LABEL = "pick"  # what the logs of these runs are called

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from shlex import quote
 
-from gitexp.conflict import explain, unmerged
 from gitexp.errors import GitexpError
 from gitexp.git.driver import GitCommandError
 from gitexp.git.repository import Repository
@@ -15,7 +14,8 @@ from gitexp.iteration.snapshot import tree_of
 from gitexp.ledger import history
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import BRANCH_PREFIX, Iteration, Status
-from gitexp.scratch import NO_HOOKS, scratch, user_of
+from gitexp.review.conflict import explain, unmerged
+from gitexp.review.temporary_worktree import NO_HOOKS, scratch, user_of
 from gitexp.signals import signals_wait
 from gitexp.text import from_bytes
 
