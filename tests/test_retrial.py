@@ -8,9 +8,9 @@ from statistics import fmean
 
 import pytest
 
+from gitexp.fsck.verdicts import check_alone, retry
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Again, Contract, Direction, Iteration, Measurement, Notes, Sample, Status, Verdict
-from gitexp.retrial import check_alone, retry
 from gitexp.verdict.rules import Confirm, baseline_runs, decide
 
 CONTRACT = Contract("val_bpb", Direction.MINIMIZE, 5.0, 70.0, "train.py", ("train.py",), (), "single", "0", 3)

@@ -7,7 +7,7 @@ import click
 
 from gitexp.cli.experiment import experiment_option
 from gitexp.errors import GitexpError
-from gitexp.fsck import check, check_range
+from gitexp.fsck.fsck import check, check_range
 from gitexp.git.repository import Repository
 from gitexp.model import BRANCH_PREFIX
 from gitexp.text import one_line, printable

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
-from gitexp.finding import Finding
-from gitexp.stretch import Kind, Sealed, Stretch
+from gitexp.fsck.finding import Finding
+from gitexp.fsck.segments import Kind, Sealed, Stretch
 
 ANEW = "gitexp init --name NAME   # starts anew from here"
 

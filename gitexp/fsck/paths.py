@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from shlex import quote
 
-from gitexp.finding import Finding
+from gitexp.fsck.finding import Finding
+from gitexp.fsck.segments import Sealed, Stretch
 from gitexp.git.commits import Commit
 from gitexp.git.objects import entries
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import VIEWS, covers, pathspec
 from gitexp.iteration.edit import code_lines
 from gitexp.model import Contract
-from gitexp.stretch import Sealed, Stretch
 from gitexp.text import one_line
 
 _COMPARE = ("diff-tree", "--stdin", "-r", "--root", "--no-renames", "--no-ext-diff", "--no-textconv")

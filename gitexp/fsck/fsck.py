@@ -1,8 +1,8 @@
 """Whether a history of iterations, its trailers and its files say the same. Runs nothing of the repository's.
 
-A history is cut into stretches (:mod:`gitexp.stretch`), and each is held to what steps leave behind: trailer blocks
-(:mod:`gitexp.blocks`), ids, bases, trees and reverts (:mod:`gitexp.audit`), verdicts (:mod:`gitexp.retrial`) and files
-(:mod:`gitexp.paths`). A review's KEEPs are copies, and are held to what copies can be (:mod:`gitexp.copies`).
+A history is cut into stretches (:mod:`gitexp.fsck.segments`), and each is held to what steps leave behind: trailer blocks
+(:mod:`gitexp.fsck.trailer_blocks`), ids, bases, trees and reverts (:mod:`gitexp.fsck.branch`), verdicts (:mod:`gitexp.fsck.verdicts`) and files
+(:mod:`gitexp.fsck.paths`). A review's KEEPs are copies, and are held to what copies can be (:mod:`gitexp.fsck.review_branch`).
 """
 
 from __future__ import annotations
@@ -11,11 +11,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from shlex import quote
 
-from gitexp.audit import audit
-from gitexp.blocks import check_blocks
-from gitexp.copies import Origin, check_copies, origin
 from gitexp.errors import GitexpError
-from gitexp.finding import Finding
+from gitexp.fsck.branch import audit
+from gitexp.fsck.finding import Finding
+from gitexp.fsck.paths import check_paths
+from gitexp.fsck.review_branch import Origin, check_copies, origin
+from gitexp.fsck.segments import Kind, Sealed, Stretch, of_experiment, of_range
+from gitexp.fsck.trailer_blocks import check_blocks
+from gitexp.fsck.verdicts import retry
 from gitexp.git.commits import listed
 from gitexp.git.repository import Repository
 from gitexp.iteration import stale_locks
@@ -25,10 +28,7 @@ from gitexp.ledger.experiment_files import Place
 from gitexp.ledger.ledger import Ledger
 from gitexp.ledger.row import results_tsv
 from gitexp.model import NOTEBOOK, RESULTS, Iteration, Notes
-from gitexp.paths import check_paths
-from gitexp.retrial import retry
 from gitexp.run import hooks
-from gitexp.stretch import Kind, Sealed, Stretch, of_experiment, of_range
 from gitexp.views import notebook, on_disk
 from gitexp.views.experiment_md import experiment_md
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from gitexp.finding import Finding
+from gitexp.fsck.finding import Finding
+from gitexp.fsck.segments import Sealed
 from gitexp.git.repository import Repository
 from gitexp.ledger import messages, trailers
 from gitexp.model import headline
-from gitexp.stretch import Sealed
 from gitexp.text import one_line
 
 _REPEATED = (

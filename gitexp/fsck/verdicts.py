@@ -8,7 +8,7 @@ from dataclasses import replace
 from statistics import fmean
 
 from gitexp.errors import GitexpError
-from gitexp.finding import Finding
+from gitexp.fsck.finding import Finding
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Again, Contract, Iteration, Measurement, Notes, Sample, Status, Verdict
 from gitexp.verdict import guards

@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from shlex import quote
 
-from gitexp.audit import check_runs
-from gitexp.finding import Finding
+from gitexp.fsck.branch import check_runs
+from gitexp.fsck.finding import Finding
+from gitexp.fsck.paths import check_frozen, check_paths, patches, touched
+from gitexp.fsck.segments import Kind, Sealed, Stretch, of_experiment
+from gitexp.fsck.verdicts import check_alone
 from gitexp.git.repository import Repository
 from gitexp.ledger.row import COLUMNS, HASH_LENGTH, cells
 from gitexp.model import RECORDS, RESULTS, Contract, Iteration
-from gitexp.paths import check_frozen, check_paths, patches, touched
-from gitexp.retrial import check_alone
-from gitexp.stretch import Kind, Sealed, Stretch, of_experiment
 from gitexp.text import from_bytes, one_line
 
 _TABLE = re.compile(rf"(?:{RECORDS}/.+/)?{re.escape(RESULTS)}")
