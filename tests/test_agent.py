@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from test_init import everything, refused
 from test_step import ledger_of
 
-from gitexp.agent import BEGIN, END, MESSAGE, NOTES, SKILL, SKILL_FILES, with_section
 from gitexp.cli import COMMANDS, cli
 from gitexp.ledger.row import COLUMNS
 from gitexp.model import Iteration, Status
 from gitexp.resources import data_dir
+from gitexp.setup.agent import BEGIN, END, MESSAGE, NOTES, SKILL, SKILL_FILES, with_section
 from gitexp.views.notebook import COMPUTED, PEOPLES
 
 SOURCE = data_dir("templates") / "agent"

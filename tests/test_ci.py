@@ -17,7 +17,7 @@ from test_forgery import forge_keep
 from test_fsck_review import pick, summarize
 from test_init import refused
 
-from gitexp import ci
+from gitexp.setup import ci
 from gitexp.version import VERSION
 
 FILE = Path(".github/workflows/gitexp.yml")

@@ -13,8 +13,8 @@ from conftest import Gitexp, git
 from test_loop import start_loop
 from test_step import ledger_of
 
-from gitexp.demo import make
 from gitexp.model import Iteration, Status
+from gitexp.setup.demo import make
 
 pytestmark = pytest.mark.slow  # trains, some thirty times
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from conftest import TOY, make_repository
 
-from gitexp.agent import SKILL_FILES
+from gitexp.setup.agent import SKILL_FILES
 from gitexp.views.report import SCRIPTS
 
 ROOT = Path(__file__).parent.parent

@@ -8,10 +8,10 @@ import click
 from gitexp.cli.progress import Terminal
 from gitexp.cli.step import outcome_text
 from gitexp.cli.table import table
-from gitexp.demo import BUDGET, EDITS, make, play
 from gitexp.git.repository import Repository
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import NOTEBOOK, RESULTS
+from gitexp.setup.demo import BUDGET, EDITS, make, play
 from gitexp.text import from_bytes, printable
 from gitexp.views import report
 

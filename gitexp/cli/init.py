@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 
-from gitexp import agent, ci
 from gitexp.cli.progress import Terminal
 from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
 from gitexp.iteration.baseline import TEMPLATES, Plan, begin
 from gitexp.ledger import history
 from gitexp.model import BRANCH_PREFIX, Direction, Notes, score_text
+from gitexp.setup import agent, ci
 from gitexp.text import printable
 
 
