@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-import gitexp.driver
+import gitexp.git.driver
 import pytest
 from conftest import TOY, Gitexp, Once, git, make_repository, set_lr
 from test_loop import WORSE, proposer, proposes
