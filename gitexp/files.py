@@ -83,7 +83,7 @@ def write_file(path: Path, data: bytes) -> None:
         raise
 
 
-def signature(file: str | Path) -> tuple[int, ...] | None:
+def stat_signature(file: str | Path) -> tuple[int, ...] | None:
     """What tells a file from a changed one, as git's index does; ``None`` when there is none."""
     try:
         found = os.stat(file)

@@ -127,7 +127,7 @@ class Measurement:
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
+class ReplicateRequest:
     """No verdict yet: the tree of iteration ``of``, the candidate or its incumbent, has to be run once more."""
 
     of: str

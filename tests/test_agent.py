@@ -439,7 +439,7 @@ def test_an_agent_that_does_what_the_skill_says_runs_all_night(
     ledger = ledger_of(folder)
     assert len(ledger.iterations) == 1 + 20
     assert [ledger.count(status) for status in Status] == [11, 6, 4]
-    assert ledger.strangers == ()
+    assert ledger.foreign_commits == ()
     assert ledger.notes.hypothesis == "crash 2"
     assert ledger.notes.next == ("crash 2",)
     for commit in git("rev-list", "main..HEAD").split():

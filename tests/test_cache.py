@@ -16,7 +16,7 @@ from gitexp.git.commits import first_parents
 from gitexp.git.repository import Repository
 from gitexp.ledger import cache, history
 from gitexp.ledger.columns import NAMES
-from gitexp.ledger.experiment_files import Place
+from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
 from gitexp.ledger.row import results_tsv
 from gitexp.views.experiment_md import experiment_md
@@ -31,14 +31,22 @@ def repo(once: Once) -> Repository:
 
 
 def kept(repo: Repository) -> Path:
-    return Place.of(repo, "train").directory / "cache"
+    return ExperimentFiles.of(repo, "train").directory / "cache"
 
 
 def told(ledger: Ledger) -> tuple[object, ...]:
     columns = [bytes(ledger.columns.column(name)) for name in NAMES]
     return (
-        *(ledger.tip, ledger.tree, ledger.sealed, ledger.notes, ledger.strangers, ledger.displaced, ledger.remarks),
-        *(list(ledger.iterations), columns, ledger.settled, ledger.contract, ledger.tally(), ledger.incumbent),
+        *(
+            ledger.tip,
+            ledger.tree,
+            ledger.sealed,
+            ledger.notes,
+            ledger.foreign_commits,
+            ledger.hidden_trailers,
+            ledger.remarks,
+        ),
+        *(list(ledger.iterations), columns, ledger.pooled_noise, ledger.contract, ledger.tally(), ledger.incumbent),
         *(results_tsv(ledger), experiment_md(ledger)),
     )
 
@@ -198,5 +206,5 @@ def test_a_column_that_is_gone_is_written_again(experiment: Path, gitexp: Gitexp
     ledger = history.load(repo, "train")
     (kept(repo) / "scores").unlink()
     ledger.iterations.kept = 0  # type: ignore[attr-defined]
-    cache.save(Place.of(repo, "train"), ledger)
+    cache.save(ExperimentFiles.of(repo, "train"), ledger)
     assert (kept(repo) / "scores").stat().st_size == 8

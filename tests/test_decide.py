@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from gitexp.errors import GitexpError
 from gitexp.ledger.ledger import Ledger
-from gitexp.model import Again, Contract, Direction, Iteration, Measurement, Notes, Sample, Status, Verdict
+from gitexp.model import Contract, Direction, Iteration, Measurement, Notes, ReplicateRequest, Sample, Status, Verdict
 from gitexp.verdict.rules import RULES, Confirm, Margin, Noise, check_rule, compare, decide, parse
 
 MIN, MAX = Direction.MINIMIZE, Direction.MAXIMIZE
@@ -47,18 +47,18 @@ def begun(trainer: Trainer, rule: str = "confirm", direction: Direction = MIN, r
     return replace(empty, iterations=(replace(empty.baseline, measurement=of(samples, "exp000")),))
 
 
-def step(before: Ledger, trainer: Trainer) -> tuple[Ledger, list[Again]]:
+def step(before: Ledger, trainer: Trainer) -> tuple[Ledger, list[ReplicateRequest]]:
     """The next step until its verdict, and what was asked for on the way."""
     name, seed = before.next_id, before.contract.seed
-    samples, asked = [Sample(name, seed, 1.0, trainer(name, seed))], list[Again]()
-    while isinstance(said := decide(before, of(samples, name)), Again):
+    samples, asked = [Sample(name, seed, 1.0, trainer(name, seed))], list[ReplicateRequest]()
+    while isinstance(said := decide(before, of(samples, name)), ReplicateRequest):
         asked.append(said)
         samples.append(Sample(said.of, said.seed, 1.0, trainer(said.of, said.seed)))
     done = Iteration(name, "run", "base", "tree", said.status, "", said.reason, of(samples, name))
     return replace(before, iterations=(*before.iterations, done)), asked
 
 
-def steps(trainer: Trainer, number: int, **how: object) -> tuple[Ledger, list[list[Again]]]:
+def steps(trainer: Trainer, number: int, **how: object) -> tuple[Ledger, list[list[ReplicateRequest]]]:
     state, asked = begun(trainer, **how), []  # type: ignore[arg-type]
     for _ in range(number):
         state, of_step = step(state, trainer)
@@ -195,8 +195,8 @@ def test_confirm_runs_a_promising_candidate_until_the_evidence_decides(
 def test_it_says_what_it_asks_for_and_why() -> None:
     trainer = table({"exp000": [1.00, 1.02, 1.03], "exp001": [0.96, 0.97, 0.98]})
     _, asked = steps(trainer, 1, runs=2)
-    assert asked[0][0] == Again("exp001", 1, "promising: run 2 of 3, seed 1")
-    assert asked[0][1] == Again("exp000", 2, "promising, and exp000 may have been lucky: run 3 of 3, seed 2")
+    assert asked[0][0] == ReplicateRequest("exp001", 1, "promising: run 2 of 3, seed 1")
+    assert asked[0][1] == ReplicateRequest("exp000", 2, "promising, and exp000 may have been lucky: run 3 of 3, seed 2")
 
 
 def test_the_incumbent_is_run_again_by_every_step_that_needs_it_until_its_replicates_are_used_up() -> None:
@@ -228,7 +228,9 @@ def test_a_crashed_replicate_of_the_incumbent_is_left_out_and_not_made_again() -
 def test_nothing_is_said_before_a_tree_has_two_runs() -> None:
     state = begun(table({"exp000": [1.0]}), runs=1)
     one_run = of([Sample("exp001", 0, 1.0, 0.5)], "exp001")
-    assert decide(state, one_run) == Again("exp000", 1, "promising, and exp000 may have been lucky: run 2 of 3, seed 1")
+    assert decide(state, one_run) == ReplicateRequest(
+        "exp000", 1, "promising, and exp000 may have been lucky: run 2 of 3, seed 1"
+    )
     crashed = [Sample("exp000", 1, 1.0, None), Sample("exp000", 2, 1.0, None)]
     verdict = decide(state, replace(one_run, samples=(*one_run.samples, *crashed)))
     assert isinstance(verdict, Verdict)

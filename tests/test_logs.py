@@ -8,7 +8,7 @@ import pytest
 from conftest import Gitexp, git, make_repository, set_lr
 
 from gitexp.git.repository import Repository
-from gitexp.ledger.experiment_files import Place
+from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.run.curve import MOST, Point, Recorder, read, to_json_lines
 
 CURVED = """\
@@ -25,8 +25,8 @@ print(f"val_bpb: {2 + (LR - 0.3) ** 2:.6f}")
 """
 
 
-def place_of(folder: Path) -> Place:
-    return Place.of(Repository.discover(folder), "train")
+def place_of(folder: Path) -> ExperimentFiles:
+    return ExperimentFiles.of(Repository.discover(folder), "train")
 
 
 @pytest.fixture

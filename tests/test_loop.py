@@ -200,7 +200,7 @@ def test_a_proposer_that_commits_ends_it(single: Path, proposer: Path, gitexp: G
     done = gitexp("loop", *proposes(proposer, body), code=1)
     assert "commits are made by gitexp" in done.stderr
     assert "git reset --soft" in done.stderr
-    assert len(ledger_of(single).strangers) == 1
+    assert len(ledger_of(single).foreign_commits) == 1
 
 
 def test_an_edit_of_a_person_is_not_touched(single: Path, proposer: Path, gitexp: Gitexp) -> None:

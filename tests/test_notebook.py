@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
-from gitexp.ledger.experiment_files import Place
+from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
 from gitexp.ledger.row import COLUMNS, results_tsv
 from gitexp.model import Contract, Direction, Frozen, Iteration, Measurement, Notes, Sample, Status
@@ -351,11 +351,11 @@ def test_any_file_can_be_read(notes: Notes, text: str) -> None:
 
 
 @pytest.fixture
-def place(repo: Repository) -> Place:
-    return Place.of(repo, LEDGER.name)
+def place(repo: Repository) -> ExperimentFiles:
+    return ExperimentFiles.of(repo, LEDGER.name)
 
 
-def test_both_views_are_written_and_git_is_told_to_pass_them_by(repo: Repository, place: Place) -> None:
+def test_both_views_are_written_and_git_is_told_to_pass_them_by(repo: Repository, place: ExperimentFiles) -> None:
     write_views(repo, place, LEDGER)
     assert (repo.top / "EXPERIMENT.md").read_text() == DOCUMENT
     assert (repo.top / "results.tsv").read_text() == results_tsv(LEDGER)
@@ -366,7 +366,7 @@ def test_both_views_are_written_and_git_is_told_to_pass_them_by(repo: Repository
 
 
 @pytest.mark.parametrize("before", [b"*.bin", b"caf\xe9\n", b"a\r\n*.bin\r\n", b""])
-def test_what_a_person_excluded_stays_excluded(repo: Repository, place: Place, before: bytes) -> None:
+def test_what_a_person_excluded_stays_excluded(repo: Repository, place: ExperimentFiles, before: bytes) -> None:
     exclude = repo.git_dir / "info" / "exclude"
     exclude.write_bytes(before)
     (repo.top / "x.bin").write_text("x")
@@ -376,7 +376,7 @@ def test_what_a_person_excluded_stays_excluded(repo: Repository, place: Place, b
     assert git("status", "--porcelain", cwd=repo.top) == status
 
 
-def test_an_edit_survives_further_renders_until_it_is_sealed(repo: Repository, place: Place) -> None:
+def test_an_edit_survives_further_renders_until_it_is_sealed(repo: Repository, place: ExperimentFiles) -> None:
     write_views(repo, place, LEDGER)
     file = repo.top / "EXPERIMENT.md"
     edited = DOCUMENT.replace("in a week", "in a month") + "\n#todo: the data\n\nNot quite.\n"
@@ -390,7 +390,7 @@ def test_an_edit_survives_further_renders_until_it_is_sealed(repo: Repository, p
     assert experiment_md(sealed).endswith("\n\nexp003: \\#todo: the data\n\nNot quite.\n")
 
 
-def test_a_file_with_dos_line_ends_keeps_its_edit(repo: Repository, place: Place) -> None:
+def test_a_file_with_dos_line_ends_keeps_its_edit(repo: Repository, place: ExperimentFiles) -> None:
     write_views(repo, place, LEDGER)
     edited = DOCUMENT.replace("in a week", "in a month").replace("\n", "\r\n")
     (repo.top / "EXPERIMENT.md").write_bytes(edited.encode())
@@ -398,7 +398,7 @@ def test_a_file_with_dos_line_ends_keeps_its_edit(repo: Repository, place: Place
     assert (repo.top / "EXPERIMENT.md").read_bytes() == DOCUMENT.replace("in a week", "in a month").encode()
 
 
-def test_a_file_that_is_no_text_can_be_read(repo: Repository, place: Place) -> None:
+def test_a_file_that_is_no_text_can_be_read(repo: Repository, place: ExperimentFiles) -> None:
     write_views(repo, place, LEDGER)
     (repo.top / "EXPERIMENT.md").write_bytes(DOCUMENT.encode().replace(b"in a week", b"in a \xff week\0"))
     assert unsealed(repo, place, "depth") == Notes(goal="lowest val_bpb\n\nin a \ufffd week\0")
@@ -406,7 +406,7 @@ def test_a_file_that_is_no_text_can_be_read(repo: Repository, place: Place) -> N
     assert b"\0" not in (repo.top / "EXPERIMENT.md").read_bytes()
 
 
-def test_a_file_taken_away_is_written_again(repo: Repository, place: Place) -> None:
+def test_a_file_taken_away_is_written_again(repo: Repository, place: ExperimentFiles) -> None:
     write_views(repo, place, LEDGER)
     (repo.top / "EXPERIMENT.md").unlink()
     assert unsealed(repo, place, "depth") == Notes()
@@ -415,18 +415,20 @@ def test_a_file_taken_away_is_written_again(repo: Repository, place: Place) -> N
 
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])
-def test_edits_for_another_experiment_are_not_taken_for_this_one(repo: Repository, place: Place, line_end: str) -> None:
+def test_edits_for_another_experiment_are_not_taken_for_this_one(
+    repo: Repository, place: ExperimentFiles, line_end: str
+) -> None:
     write_views(repo, place, LEDGER)
     file = repo.top / "EXPERIMENT.md"
     file.write_bytes(DOCUMENT.replace("\n", line_end).encode())
-    assert unsealed(repo, Place.of(repo, "other"), "other") == Notes()  # as it was computed
+    assert unsealed(repo, ExperimentFiles.of(repo, "other"), "other") == Notes()  # as it was computed
     file.write_bytes(DOCUMENT.replace("in a week", "in a month").replace("\n", line_end).encode())
     with pytest.raises(GitexpError, match="edits for the experiment depth, not for other") as refused:
-        unsealed(repo, Place.of(repo, "other"), "other")
+        unsealed(repo, ExperimentFiles.of(repo, "other"), "other")
     assert refused.value.hint.startswith("git switch exp/depth ")
 
 
-def test_a_file_from_elsewhere_becomes_the_first_edit(repo: Repository, place: Place, tmp_path: Path) -> None:
+def test_a_file_from_elsewhere_becomes_the_first_edit(repo: Repository, place: ExperimentFiles, tmp_path: Path) -> None:
     assert unsealed(repo, place, "depth") == Notes()
     (repo.top / "EXPERIMENT.md").write_text("Written before gitexp.\n\n## Current goal\n\nfast\n")
     assert unsealed(repo, place, "depth") == Notes(goal="fast", note="Written before gitexp.")

@@ -20,7 +20,7 @@ from test_step import hook_that, ledger_of
 from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
 from gitexp.review import hunks, pick
-from gitexp.verdict.rules import standing
+from gitexp.verdict.rules import holds_against
 
 pytestmark = pytest.mark.slow  # repositories by the dozen
 
@@ -619,20 +619,20 @@ def test_measure_needs_the_contract_as_it_was(tmp_path: Path, monkeypatch: pytes
 
 def test_standing_is_judged_by_the_noise_that_is_known(experiment: Path, gitexp: Gitexp) -> None:
     ledger = ledger_of(experiment)  # LR 0.1, twice 2.04: the default rule, no noise
-    assert standing(ledger, {0: 2.04, 1: 2.04}, "exp000") == (
+    assert holds_against(ledger, {0: 2.04, 1: 2.04}, "exp000") == (
         True,
         "equal to exp000 (2 runs against 2, noise 0.000000)",
     )
-    assert standing(ledger, {0: 2.05, 1: 2.05}, "exp000")[0] is False
-    assert standing(ledger, {0: 2.03, 1: 2.03}, "exp000")[1].startswith("better than exp000 by 0.010000")
+    assert holds_against(ledger, {0: 2.05, 1: 2.05}, "exp000")[0] is False
+    assert holds_against(ledger, {0: 2.03, 1: 2.03}, "exp000")[1].startswith("better than exp000 by 0.010000")
 
 
 def test_standing_with_noise(folder: Path, gitexp: Gitexp) -> None:
     hook_that(folder, 'echo "val_bpb: 2.0$RANDOM_SEED"\n')
     gitexp("init", "--budget", "5")
     ledger = ledger_of(folder)  # 2.00 and 2.01
-    assert standing(ledger, {5: 2.008, 6: 2.011}, "exp000")[0]
-    holds, why = standing(ledger, {5: 2.02, 6: 2.03}, "exp000")
+    assert holds_against(ledger, {5: 2.008, 6: 2.011}, "exp000")[0]
+    holds, why = holds_against(ledger, {5: 2.02, 6: 2.03}, "exp000")
     assert not holds
     assert why.startswith("worse than exp000 by 0.020000 (2 runs against 2, noise 0.007")
 
@@ -640,9 +640,11 @@ def test_standing_with_noise(folder: Path, gitexp: Gitexp) -> None:
 def test_standing_under_a_margin_allows_for_it_and_for_its_own_noise(folder: Path, gitexp: Gitexp) -> None:
     gitexp("init", "--rule", "margin 0.1", "--maximize")
     ledger = ledger_of(folder)
-    assert standing(ledger, {0: 1.95, 1: 1.95}, "exp000")[0]
-    assert not standing(ledger, {0: 1.9, 1: 1.9}, "exp000")[0]
-    assert standing(ledger, {0: 2.2, 1: 1.7}, "exp000")[0]  # one run of the baseline's: the only noise known is its own
+    assert holds_against(ledger, {0: 1.95, 1: 1.95}, "exp000")[0]
+    assert not holds_against(ledger, {0: 1.9, 1: 1.9}, "exp000")[0]
+    assert holds_against(ledger, {0: 2.2, 1: 1.7}, "exp000")[
+        0
+    ]  # one run of the baseline's: the only noise known is its own
 
 
 def test_an_interrupted_measure_leaves_nothing(kept: Path, scratch_home: Path, gitexp: Gitexp) -> None:

@@ -95,7 +95,7 @@ def test_no_reader_takes_the_record_for_an_iteration(kept: Path, gitexp: Gitexp)
     git("cherry-pick", "review/train")
     ledger = ledger_of(kept)
     assert len(ledger.iterations) == 9
-    assert len(ledger.strangers) == 1
+    assert len(ledger.foreign_commits) == 1
 
 
 def test_a_squash_merge_keeps_the_record_and_the_next_experiment_starts_from_it(kept: Path, gitexp: Gitexp) -> None:

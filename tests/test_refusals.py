@@ -94,7 +94,7 @@ def test_a_keep_that_was_reverted_by_hand_is_not_the_tip(experiment: Path, gitex
     git("revert", "--no-edit", "HEAD")
     set_lr(experiment, 0.15)
     assert "The tip is not what exp001 measured" in refused(gitexp, experiment, "step", "-m", "x")
-    assert len(ledger_of(experiment).strangers) == 1
+    assert len(ledger_of(experiment).foreign_commits) == 1
 
 
 def test_an_amended_keep_is_no_iteration_any_more(experiment: Path, gitexp: Gitexp) -> None:
@@ -103,7 +103,7 @@ def test_an_amended_keep_is_no_iteration_any_more(experiment: Path, gitexp: Gite
     set_lr(experiment, 0.5)
     git("commit", "-q", "--amend", "--no-edit", "-a")
     assert [i.id for i in ledger_of(experiment).iterations] == ["exp000"]
-    assert "exp001 KEEP" in ledger_of(experiment).strangers[0]
+    assert "exp001 KEEP" in ledger_of(experiment).foreign_commits[0]
 
 
 def test_a_rule_of_another_gitexp_is_refused(experiment: Path, gitexp: Gitexp) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from gitexp.fsck.verdicts import check_alone, retry
 from gitexp.ledger.ledger import Ledger
-from gitexp.model import Again, Contract, Direction, Iteration, Measurement, Notes, Sample, Status, Verdict
+from gitexp.model import Contract, Direction, Iteration, Measurement, Notes, ReplicateRequest, Sample, Status, Verdict
 from gitexp.verdict.rules import Confirm, baseline_runs, decide
 
 CONTRACT = Contract("val_bpb", Direction.MINIMIZE, 5.0, 70.0, "train.py", ("train.py",), (), "single", "0", 3)
@@ -33,10 +33,10 @@ def history(rule: str, length: int) -> tuple[Contract, list[Iteration]]:
         seeds = range(3, 3 + (1 if ledger else baseline_runs(rule)))
         measured = measure(identity, tuple(run(identity, seed) for seed in seeds), dice.choice((50.0, 50.0, 150.0)))
         if ledger is None:
-            verdict: Verdict | Again = Verdict(Status.KEEP, "the baseline")
+            verdict: Verdict | ReplicateRequest = Verdict(Status.KEEP, "the baseline")
             measured = replace(measured, memory_mb=50.0)
         else:
-            while isinstance(verdict := decide(ledger, measured), Again):
+            while isinstance(verdict := decide(ledger, measured), ReplicateRequest):
                 samples = (*measured.samples, run(verdict.of, verdict.seed))
                 measured = measure(identity, samples, measured.memory_mb)
         assert isinstance(verdict, Verdict)

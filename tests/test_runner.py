@@ -403,7 +403,7 @@ def test_children_that_were_there_before_the_run_are_left_alone(sh: Run, own_ses
 def test_what_gitexp_starts_for_itself_during_a_run_is_left_alone(sh: Run, tmp_path: Path) -> None:
     mine: list[subprocess.Popen[bytes]] = []
 
-    def start(pid: int, leavings: processes.Leavings) -> None:
+    def start(pid: int, leavings: processes.Strays) -> None:
         mine.append(subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE))
         leavings.end_all_but(pid)
 

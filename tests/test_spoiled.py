@@ -13,7 +13,7 @@ from conftest import Gitexp, git, set_lr
 from test_step import hook_that, ledger_of
 
 from gitexp.run import interference
-from gitexp.run.interference import Watch, is_loaded, keep_awake, speed
+from gitexp.run.interference import InterferenceMonitor, is_loaded, keep_awake, speed
 
 # The trainer stops itself for a while, as often as $STOPS says, and a child of the hook continues it.
 STOPPED = """
@@ -74,7 +74,7 @@ def test_the_contract_says_how_often(folder: Path, gitexp: Gitexp, runs: Path, m
 
 
 def test_sleep_shows_as_a_wall_clock_that_ran_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
-    looking = Watch()
+    looking = InterferenceMonitor()
     looking.tick()
     assert looking.trouble() == ""
     real = interference.time.time
@@ -83,7 +83,7 @@ def test_sleep_shows_as_a_wall_clock_that_ran_ahead(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_gap_between_ticks_shows_that_gitexp_was_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    looking = Watch()
+    looking = InterferenceMonitor()
     looking.tick()
     real = interference.time.monotonic
     later = real() + 100
@@ -95,11 +95,11 @@ def test_a_gap_between_ticks_shows_that_gitexp_was_stopped(monkeypatch: pytest.M
 
 
 def test_what_others_use_is_not_what_the_run_uses() -> None:
-    looking = Watch()
+    looking = InterferenceMonitor()
     burn = [sys.executable, "-c", "import time; t = time.time()\nwhile time.time() < t + 0.6: pass"]
     subprocess.run(burn, check=True)
     mine = looking.others()
-    looking = Watch()
+    looking = InterferenceMonitor()
     stranger = subprocess.Popen(["sh", "-c", 'exec "$@"', "sh", *burn])
     interference.time.sleep(0.5)
     assert looking.others() > mine - 0.1
@@ -134,7 +134,7 @@ def test_speed_from_what_runs_report() -> None:
 def test_a_slow_run_on_a_loaded_machine_is_made_again(
     folder: Path, gitexp: Gitexp, runs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Watch, "others", lambda self: 0.9)
+    monkeypatch.setattr(InterferenceMonitor, "others", lambda self: 0.9)
     monkeypatch.setattr(interference, "LONG", 0.1)
     slow_once = '[ "$(wc -l < "$RUNS")" -eq 3 ] && steps=10\n'
     hook_that(folder, f'echo x >> "$RUNS"; steps=1000\n{slow_once}sleep 0.2; echo "steps: $steps"; echo val_bpb: 2\n')

@@ -194,7 +194,7 @@ def test_any_description_is_only_a_description(experiment: Path, gitexp: Gitexp,
     assert [(i.id, i.status, i.score) for i in ledger.iterations[1:]] == [("exp001", Status.KEEP, 2.01)]
     assert ledger.iterations[1].notes.hypothesis == text
     assert ledger.notes.next == (text,)
-    assert not ledger.displaced
+    assert not ledger.hidden_trailers
     listed = git("log", "-1", "--format=%(trailers:only,unfold)").splitlines()
     assert [line for line in listed if line.startswith(("Exp-Id", "Exp-Score"))] == [
         "Exp-Id: exp001",
@@ -427,7 +427,7 @@ def test_a_commit_during_the_run_leaves_the_edit_and_says_so(folder: Path, gitex
     assert "exp/train moved to" in said
     assert "LR = 0.9" in (folder / "train.py").read_text()
     assert len(ledger_of(folder).iterations) == 1
-    assert "sneaky" in ledger_of(folder).strangers[0]
+    assert "sneaky" in ledger_of(folder).foreign_commits[0]
 
 
 def test_a_branch_switch_during_the_run_is_sealed_on_return(folder: Path, gitexp: Gitexp) -> None:

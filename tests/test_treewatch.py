@@ -14,13 +14,13 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-import gitexp.git.driver
 import pytest
 from conftest import TOY, Gitexp, Once, git, make_repository, set_lr
 from test_loop import WORSE, proposer, proposes
 from test_step import hook_that, ledger_of
 
 import gitexp.git
+import gitexp.git.driver
 from gitexp.errors import GitexpError
 from gitexp.git import fsmonitor, inotify
 from gitexp.git.fsmonitor import changes, watching

@@ -11,7 +11,7 @@ from gitexp.git.repository import Repository
 from gitexp.iteration.remark import remark
 from gitexp.iteration.step import check_breaker
 from gitexp.ledger import history
-from gitexp.ledger.experiment_files import Place
+from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Remark
 from gitexp.text import one_line
@@ -35,7 +35,7 @@ def breaker(ctx: click.Context, name: str | None) -> None:
     """
     if ctx.invoked_subcommand is None:
         repo, ledger = open_ledger(name)
-        check_breaker(Place.of(repo, ledger.name), ledger)
+        check_breaker(ExperimentFiles.of(repo, ledger.name), ledger)
         click.echo("The circuit breaker is closed.")
 
 

@@ -17,10 +17,10 @@ from gitexp.cli.init import positive
 from gitexp.cli.progress import Terminal
 from gitexp.cli.step import head
 from gitexp.git.repository import Repository
-from gitexp.iteration.finalize import Outcome, outcome_json
+from gitexp.iteration.finalize import StepResult, outcome_json
 from gitexp.iteration.proposal import Agent
 from gitexp.ledger import history
-from gitexp.loop.loop import Limits, Source, paragraph
+from gitexp.loop.loop import Limits, Proposer, paragraph
 from gitexp.loop.loop import loop as run_loop
 from gitexp.text import duration, printable
 from gitexp.views.export import dumps
@@ -52,7 +52,7 @@ class Session:
         shown = f"[{bar}]  " if self._limits.steps or self._limits.hours else ""
         return f"{self._what}  {shown}step {self._steps + 1}{of}, {duration(hours * 3600)}{until}"
 
-    def told(self, outcome: Outcome) -> None:
+    def told(self, outcome: StepResult) -> None:
         self._steps += 1
         if self._json:
             click.echo(dumps(outcome_json(outcome)))
@@ -78,7 +78,7 @@ class Session:
         finally:
             signal.signal(signal.SIGINT, before)
 
-    def run(self, repo: Repository, source: Source) -> int:
+    def run(self, repo: Repository, source: Proposer) -> int:
         """Let it run to its end, and say why that was; the exit code. Raises what has to be mended first."""
         name = history.current_name(repo)
         with self.patient():

@@ -7,7 +7,7 @@ import click
 from gitexp.cli.experiment import experiment_option, open_ledger
 from gitexp.cli.progress import Terminal
 from gitexp.model import headline
-from gitexp.review.pick import Outcome, Picked
+from gitexp.review.pick import Picked, PickResult
 from gitexp.review.pick import pick as take
 from gitexp.review.recheck import recheck
 from gitexp.text import one_line
@@ -50,7 +50,7 @@ def _line(picked: Picked, branch: str) -> str:
     return f"{'skipped':10} {picked.iteration.id}: {branch} has what it changes already{where}"
 
 
-def _summary(outcome: Outcome) -> str:
+def _summary(outcome: PickResult) -> str:
     if outcome.tip == outcome.start:
         return f"{outcome.branch} is as it was." if outcome.old else "Nothing to pick."
     verb = "moved" if outcome.old else "made"

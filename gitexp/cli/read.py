@@ -9,7 +9,7 @@ from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
 from gitexp.iteration.status import Pending, pending, places
 from gitexp.ledger import history
-from gitexp.ledger.experiment_files import Place
+from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import BRANCH_PREFIX, NOTEBOOK, RESULTS, Status, score_text
 from gitexp.text import from_bytes, one_line, printable
@@ -33,7 +33,7 @@ def show(iteration: str, name: str | None) -> None:
     repo, ledger = open_ledger(name)
     found = history.find(ledger, iteration)
     click.echo(printable(from_bytes(repo.run("show", "--no-color", "--no-show-signature", found.commit))).rstrip())
-    place = Place.of(repo, ledger.name)
+    place = ExperimentFiles.of(repo, ledger.name)
     lines = place.log_tail(found.id, LOG_LINES)
     if not lines:
         click.echo("\n(its log is not on this machine)")
@@ -57,7 +57,7 @@ def status(name: str | None, json_: bool) -> None:
     except GitexpError:
         _say_pending()
         raise
-    step = pending(repo, Place.of(repo, ledger.name))
+    step = pending(repo, ExperimentFiles.of(repo, ledger.name))
     if json_:
         click.echo(dumps(_status_json(ledger, step, _edited(repo, ledger))))
     else:
@@ -105,8 +105,8 @@ def _status_json(ledger: Ledger, step: Pending | None, edited: list[str]) -> dic
         "hypothesis": ledger.notes.hypothesis,
         "constraints": list(ledger.notes.constraints or ()),
         "next": list(ledger.notes.next or ()),
-        "commits_by_no_step": list(ledger.strangers),
-        "displaced_trailers": list(ledger.displaced),
+        "commits_by_no_step": list(ledger.foreign_commits),
+        "displaced_trailers": list(ledger.hidden_trailers),
     }
 
 
@@ -127,6 +127,6 @@ def _status_text(ledger: Ledger, step: Pending | None, edited: list[str], stale:
         ("views", stale),
     ]
     facts += [("next", one_line(idea)) for idea in ledger.notes.next or ()]
-    facts += [("by no step", stranger) for stranger in ledger.strangers]
-    facts += [("warning", f"{i}: a paragraph after its trailers hides them from git") for i in ledger.displaced]
+    facts += [("by no step", stranger) for stranger in ledger.foreign_commits]
+    facts += [("warning", f"{i}: a paragraph after its trailers hides them from git") for i in ledger.hidden_trailers]
     return "\n".join(f"{name:<13} {one_line(text)}" for name, text in facts if text)

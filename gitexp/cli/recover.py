@@ -11,7 +11,7 @@ from gitexp.git.repository import Repository
 from gitexp.iteration.recovery import abort as give_back
 from gitexp.iteration.recovery import recover as clear_up
 from gitexp.iteration.status import pending, places
-from gitexp.ledger.experiment_files import Place
+from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.model import BRANCH_PREFIX
 
 
@@ -65,7 +65,7 @@ def abort(name: str | None) -> None:
             place.forget_proposing()
 
 
-def _left(repo: Repository, name: str | None) -> list[Place]:
+def _left(repo: Repository, name: str | None) -> list[ExperimentFiles]:
     """The experiments in which something is left of a gitexp that died. Raises for one that is at it."""
     found = [(place, step) for place in _asked(repo, name) if (step := pending(repo, place))]
     for place, step in found:
@@ -76,5 +76,5 @@ def _left(repo: Repository, name: str | None) -> list[Place]:
     return [place for place, step in found if not step.holder]
 
 
-def _asked(repo: Repository, name: str | None) -> list[Place]:
-    return [Place.of(repo, name.removeprefix(BRANCH_PREFIX))] if name else list(places(repo))
+def _asked(repo: Repository, name: str | None) -> list[ExperimentFiles]:
+    return [ExperimentFiles.of(repo, name.removeprefix(BRANCH_PREFIX))] if name else list(places(repo))

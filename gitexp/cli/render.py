@@ -8,7 +8,7 @@ from gitexp.cli.experiment import experiment_option, open_experiment
 from gitexp.errors import GitexpError
 from gitexp.files import write_file
 from gitexp.ledger import cache, history
-from gitexp.ledger.experiment_files import Place
+from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.row import results_tsv
 from gitexp.model import NOTEBOOK, RESULTS
 from gitexp.views import results_tsv as table
@@ -33,7 +33,7 @@ def render(name: str | None, output: Path | None, full: bool) -> None:
       gitexp render --full
     """
     repo, wanted = open_experiment(name)
-    place = Place.of(repo, wanted)
+    place = ExperimentFiles.of(repo, wanted)
     table.forget(place)
     if full:
         cache.forget(place)

@@ -9,7 +9,7 @@ from gitexp.cli.progress import Terminal
 from gitexp.cli.table import COLORS
 from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
-from gitexp.iteration.finalize import Outcome, outcome_json
+from gitexp.iteration.finalize import StepResult, outcome_json
 from gitexp.iteration.proposal import Command, Proposal
 from gitexp.iteration.step import step as take_step
 from gitexp.ledger import history
@@ -77,7 +77,7 @@ def _from_here(path: Path) -> str:
         return str(path)
 
 
-def head(outcome: Outcome) -> str:
+def head(outcome: StepResult) -> str:
     """The outcome in a line."""
     iteration = outcome.iteration
     verdict = click.style(iteration.status.value, fg=COLORS[iteration.status], bold=True)
@@ -87,7 +87,7 @@ def head(outcome: Outcome) -> str:
     return f"{said}: {iteration.description}"
 
 
-def outcome_text(outcome: Outcome) -> str:
+def outcome_text(outcome: StepResult) -> str:
     iteration = outcome.iteration
     lines = [
         head(outcome),

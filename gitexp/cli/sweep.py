@@ -11,7 +11,7 @@ from gitexp.ledger import history
 from gitexp.ledger.ledger import Ledger
 from gitexp.loop.loop import Limits
 from gitexp.sweep.strategies import KINDS, LISTED, ONE_AT_A_TIME
-from gitexp.sweep.sweep import Settings, Sweep, open_sweep, seconds_per_step
+from gitexp.sweep.sweep import Sweep, SweepProposer, open_sweep, seconds_per_step
 from gitexp.text import duration, printable
 from gitexp.views.export import dumps
 
@@ -64,11 +64,11 @@ def sweep(
     if dry_run:
         _print_plan(repo, ledger, opened, bounds.steps, json_)
     else:
-        ctx.exit(Session("sweep", bounds, json_).run(repo, Settings(repo, opened)))
+        ctx.exit(Session("sweep", bounds, json_).run(repo, SweepProposer(repo, opened)))
 
 
 def _print_plan(repo: Repository, ledger: Ledger, opened: Sweep, steps: int | None, json_: bool) -> None:
-    plan = Settings(repo, opened).left(ledger)[:steps]
+    plan = SweepProposer(repo, opened).left(ledger)[:steps]
     count = len(plan) if opened.kind in LISTED else steps or 0
     each = seconds_per_step(ledger)
     if json_:

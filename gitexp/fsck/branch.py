@@ -6,23 +6,23 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 from gitexp.fsck.finding import Finding
-from gitexp.fsck.segments import Kind, Sealed, Stretch
+from gitexp.fsck.lineages import Kind, Lineage, Sealed
 
 ANEW = "gitexp init --name NAME   # starts anew from here"
 
 
-def audit(stretch: Stretch) -> Iterator[Finding]:
-    if stretch.kind is Kind.REBASED:
-        yield _rebased(stretch)
+def audit(lineage: Lineage) -> Iterator[Finding]:
+    if lineage.kind is Kind.REBASED:
+        yield _rebased(lineage)
         return
-    yield from _check_places(stretch.commits)
-    yield from _check_ids(stretch.commits)
-    yield from _check_reverts(stretch.commits)
+    yield from _check_places(lineage.commits)
+    yield from _check_ids(lineage.commits)
+    yield from _check_reverts(lineage.commits)
 
 
-def _rebased(stretch: Stretch) -> Finding:
+def _rebased(lineage: Lineage) -> Finding:
     """One finding for what rewrote all of them."""
-    copies = [sealed for sealed in stretch.commits if sealed.iteration and not sealed.is_own]
+    copies = [sealed for sealed in lineage.commits if sealed.iteration and not sealed.is_own]
     first = copies[0]
     others = _others(len(copies) - 1)
     return Finding(
@@ -115,7 +115,7 @@ def _check_undone(sealed: Sealed, after: Sealed | None, tree: str) -> Iterator[F
 
 def _stranger(sealed: Sealed, reverted: Sealed | None) -> Finding:
     if reverted is None:
-        return Finding("stranger", f"{sealed.name} was committed by no step.", _show(sealed))
+        return Finding("stranger", f"{sealed.name} was not committed by gitexp.", _show(sealed))
     if reverted.is_undone:
         return Finding("reverted-twice", f"{sealed.name}: that was reverted already.", _show(sealed))
     if reverted.iteration:

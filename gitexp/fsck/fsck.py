@@ -1,8 +1,13 @@
-"""Whether a history of iterations, its trailers and its files say the same. Runs nothing of the repository's.
+"""Whether a history of iterations, its trailers and its files agree. It runs nothing of the repository's.
 
-A history is cut into stretches (:mod:`gitexp.fsck.segments`), and each is held to what steps leave behind: trailer blocks
-(:mod:`gitexp.fsck.trailer_blocks`), ids, bases, trees and reverts (:mod:`gitexp.fsck.branch`), verdicts (:mod:`gitexp.fsck.verdicts`) and files
-(:mod:`gitexp.fsck.paths`). A review's KEEPs are copies, and are held to what copies can be (:mod:`gitexp.fsck.review_branch`).
+A history is cut into lineages (:mod:`gitexp.fsck.lineages`). Each is held to what steps leave behind:
+
+- trailer blocks (:mod:`gitexp.fsck.trailer_blocks`),
+- ids, bases, trees and reverts (:mod:`gitexp.fsck.branch`),
+- verdicts (:mod:`gitexp.fsck.verdicts`),
+- and files (:mod:`gitexp.fsck.paths`).
+
+A review's KEEPs are copies, and are held to what copies can be (:mod:`gitexp.fsck.review_branch`).
 """
 
 from __future__ import annotations
@@ -14,9 +19,9 @@ from shlex import quote
 from gitexp.errors import GitexpError
 from gitexp.fsck.branch import audit
 from gitexp.fsck.finding import Finding
+from gitexp.fsck.lineages import Kind, Lineage, Sealed, of_experiment, of_range
 from gitexp.fsck.paths import check_paths
 from gitexp.fsck.review_branch import Origin, check_copies, origin
-from gitexp.fsck.segments import Kind, Sealed, Stretch, of_experiment, of_range
 from gitexp.fsck.trailer_blocks import check_blocks
 from gitexp.fsck.verdicts import retry
 from gitexp.git.commits import listed
@@ -24,7 +29,7 @@ from gitexp.git.repository import Repository
 from gitexp.iteration import stale_locks
 from gitexp.iteration.status import pending
 from gitexp.ledger import cache, history
-from gitexp.ledger.experiment_files import Place
+from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
 from gitexp.ledger.row import results_tsv
 from gitexp.model import NOTEBOOK, RESULTS, Iteration, Notes
@@ -43,15 +48,15 @@ class Report:
 def check(repo: Repository, name: str) -> Report:
     """Everything that is wrong with an experiment: its branch, and what lies in the work tree."""
     repo = repo.for_audit()
-    place = Place.of(repo, name)
+    place = ExperimentFiles.of(repo, name)
     findings = [*_check_rubbish(repo, place)]
     try:
         tip = history.tip(repo, name)
-        stretch = of_experiment(repo, tip) or _none(repo, name, tip)
-        findings += _check_objects(repo, tip, *(f"^{oid}" for oid in stretch.commits[0].commit.parents))
-        report = _of_stretch(repo, stretch)
+        lineage = of_experiment(repo, tip) or _none(repo, name, tip)
+        findings += _check_objects(repo, tip, *(f"^{oid}" for oid in lineage.commits[0].commit.parents))
+        report = _of_lineage(repo, lineage)
         findings += report.findings
-        if stretch.kind is Kind.EXPERIMENT:
+        if lineage.kind is Kind.EXPERIMENT:
             ledger = history.read(repo, name, tip)
             findings += _check_kept(repo, place, ledger)
             if repo.root and repo.branch() == place.branch:
@@ -62,7 +67,7 @@ def check(repo: Repository, name: str) -> Report:
         return Report((*findings, Finding(code, error.sentence, error.hint or "git fsck")))
 
 
-def _none(repo: Repository, name: str, tip: str) -> Stretch:
+def _none(repo: Repository, name: str, tip: str) -> Lineage:
     history.read(repo, name, tip)  # raises, and says why there is no baseline
     raise AssertionError(f"{name} has a baseline")
 
@@ -72,7 +77,7 @@ def check_range(repo: Repository, text: str) -> Report:
     repo = repo.for_audit()
     revisions = _revisions(repo, text)
     findings = [*_check_shallow(repo, revisions), *_check_objects(repo, *revisions)]
-    reports = [_of_stretch(repo, stretch) for stretch in of_range(repo, revisions, whole=len(revisions) == 1)]
+    reports = [_of_lineage(repo, lineage) for lineage in of_range(repo, revisions, whole=len(revisions) == 1)]
     return Report(
         (*findings, *(finding for report in reports for finding in report.findings)),
         "; ".join(report.holds for report in reports) or "it holds no iteration",
@@ -99,18 +104,18 @@ def _commit(repo: Repository, revision: str) -> str:
     return oid
 
 
-def _of_stretch(repo: Repository, stretch: Stretch) -> Report:
-    holds = _names(stretch.iterations)
-    if stretch.kind is Kind.REVIEW:
-        source = origin(repo, stretch)
-        lone = [copy for copy in stretch.iterations if source is None or not source.can_judge(copy)]
+def _of_lineage(repo: Repository, lineage: Lineage) -> Report:
+    holds = _names(lineage.iterations)
+    if lineage.kind is Kind.REVIEW:
+        source = origin(repo, lineage)
+        lone = [copy for copy in lineage.iterations if source is None or not source.can_judge(copy)]
         said = f"the verdicts of {_names(lone)}, as what they were picked from is not in this clone"
-        findings = tuple(_tried(_check_review(repo, stretch, source)))
+        findings = tuple(_tried(_check_review(repo, lineage, source)))
         return Report(findings, f"{holds} picked for review", (said,) if lone else ())
-    sound = _in_order(stretch)
-    rest = stretch.iterations[len(sound) :]
+    sound = _in_order(lineage)
+    rest = lineage.iterations[len(sound) :]
     said = f"the verdicts of {_names(rest)}, as it is not sure what stood before them"
-    return Report(tuple(_tried(_check_experiment(repo, stretch, sound))), holds, (said,) if rest else ())
+    return Report(tuple(_tried(_check_experiment(repo, lineage, sound))), holds, (said,) if rest else ())
 
 
 def _names(iterations: list[Iteration]) -> str:
@@ -118,42 +123,42 @@ def _names(iterations: list[Iteration]) -> str:
     return ", ".join(ids if len(ids) < 4 else [ids[0], "…", ids[-1]])
 
 
-def _check_experiment(repo: Repository, stretch: Stretch, sound: list[Iteration]) -> Iterator[Finding]:
-    yield from audit(stretch)
-    yield from _tried(check_blocks(repo, stretch.commits))
-    if stretch.kind is Kind.REBASED:
+def _check_experiment(repo: Repository, lineage: Lineage, sound: list[Iteration]) -> Iterator[Finding]:
+    yield from audit(lineage)
+    yield from _tried(check_blocks(repo, lineage.commits))
+    if lineage.kind is Kind.REBASED:
         return
-    if contract := stretch.contract:
-        yield from _tried(_check_founding(repo, stretch.commits[0]))
+    if contract := lineage.contract:
+        yield from _tried(_check_founding(repo, lineage.commits[0]))
         yield from retry(contract, sound)
-        yield from _tried(check_paths(repo, stretch, contract))
+        yield from _tried(check_paths(repo, lineage, contract))
     else:
-        said = f"{stretch.commits[0].name} has no baseline below it"
-        yield Finding("history", f"{said}, so its contract is not known.", f"git log {stretch.commits[0].oid[:10]}")
+        said = f"{lineage.commits[0].name} has no baseline below it"
+        yield Finding("history", f"{said}, so its contract is not known.", f"git log {lineage.commits[0].oid[:10]}")
 
 
-def _check_review(repo: Repository, stretch: Stretch, source: Origin | None) -> Iterator[Finding]:
+def _check_review(repo: Repository, lineage: Lineage, source: Origin | None) -> Iterator[Finding]:
     found: list[Finding] = []
     if source:
-        found = list(_check_experiment(repo, source.stretch, _in_order(source.stretch)))
+        found = list(_check_experiment(repo, source.lineage, _in_order(source.lineage)))
         yield from found
-    yield from _tried(check_blocks(repo, stretch.commits))
-    yield from _tried(check_copies(repo, stretch, source))
+    yield from _tried(check_blocks(repo, lineage.commits))
+    yield from _tried(check_copies(repo, lineage, source))
     if source and not found:
-        for copy in filter(source.comes_next, stretch.iterations):
-            sealed = source.stretch.iterations
+        for copy in filter(source.comes_next, lineage.iterations):
+            sealed = source.lineage.iterations
             yield from retry(source.contract, [*sealed, copy], since=len(sealed))
 
 
-def _in_order(stretch: Stretch) -> list[Iteration]:
+def _in_order(lineage: Lineage) -> list[Iteration]:
     """The iterations of which it is sure what stood before them."""
     found: list[Iteration] = []
-    for sealed in stretch.commits:
+    for sealed in lineage.commits:
         if sealed.iteration and sealed.is_own and (not found or sealed.iteration.number == found[-1].number + 1):
             found.append(sealed.iteration)
         elif sealed.claim:
             break
-    return found if stretch.contract else []
+    return found if lineage.contract else []
 
 
 def _check_founding(repo: Repository, baseline: Sealed) -> Iterator[Finding]:
@@ -203,7 +208,7 @@ def _check_shallow(repo: Repository, revisions: tuple[str, ...]) -> Iterator[Fin
         yield Finding("shallow", said, "git fetch --unshallow   # in a workflow: fetch-depth: 0")
 
 
-def _check_rubbish(repo: Repository, place: Place) -> Iterator[Finding]:
+def _check_rubbish(repo: Repository, place: ExperimentFiles) -> Iterator[Finding]:
     step = pending(repo, place)
     if step and not step.holder:
         yield Finding("pending", f"{place.branch}: {step}.", "gitexp recover")
@@ -214,13 +219,13 @@ def _check_rubbish(repo: Repository, place: Place) -> Iterator[Finding]:
             yield Finding("lock", f"{lock} is there.", f"rm {quote(str(lock))}   # when no git runs here")
 
 
-def _check_kept(repo: Repository, place: Place, ledger: Ledger) -> Iterator[Finding]:
+def _check_kept(repo: Repository, place: ExperimentFiles, ledger: Ledger) -> Iterator[Finding]:
     known = cache.load(repo, place)
     if known and not cache.agrees(known, ledger):
         yield Finding("kept", "What is kept of the history is not what its commits say.", "gitexp render --full")
 
 
-def _check_work_tree(repo: Repository, place: Place, ledger: Ledger) -> Iterator[Finding]:
+def _check_work_tree(repo: Repository, place: ExperimentFiles, ledger: Ledger) -> Iterator[Finding]:
     """The hook and the views, where they are there: a fresh clone has none."""
     path = repo.hook_path(hooks.NAME)
     if path.is_file() and hooks.blob(repo, path) != ledger.contract.hook:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from shlex import quote
 
 from gitexp.fsck.finding import Finding
-from gitexp.fsck.segments import Sealed, Stretch
+from gitexp.fsck.lineages import Lineage, Sealed
 from gitexp.git.commits import Commit
 from gitexp.git.objects import entries
 from gitexp.git.repository import Repository
@@ -52,16 +52,16 @@ def _pairs(commits: Iterable[Commit]) -> bytes:
     return "".join(" ".join((commit.oid, *commit.parents[:1])) + "\n" for commit in commits).encode()
 
 
-def check_paths(repo: Repository, stretch: Stretch, contract: Contract) -> Iterator[Finding]:
+def check_paths(repo: Repository, lineage: Lineage, contract: Contract) -> Iterator[Finding]:
     """An iteration changes editable files only, and none that is computed; each tree has the contract's frozen ones."""
-    changes = touched(repo, (sealed.commit for sealed in stretch.commits))
-    for sealed in stretch.commits:
+    changes = touched(repo, (sealed.commit for sealed in lineage.commits))
+    for sealed in lineage.commits:
         if sealed.is_baseline:
             yield from check_frozen(repo, sealed, contract)
         for change in changes.get(sealed.oid, ()):
             if code := _forbidden(contract, sealed, change):
                 yield _finding(code, sealed, change.path)
-    yield from _check_simpler(repo, stretch, changes)
+    yield from _check_simpler(repo, lineage, changes)
 
 
 def check_frozen(repo: Repository, sealed: Sealed, contract: Contract) -> Iterator[Finding]:
@@ -92,9 +92,9 @@ def _finding(code: str, sealed: Sealed, path: str) -> Finding:
     return Finding(code, f"{sealed.name} changes {one_line(path)}, which {what}.", look)
 
 
-def _check_simpler(repo: Repository, stretch: Stretch, changes: Mapping[str, list[Touched]]) -> Iterator[Finding]:
+def _check_simpler(repo: Repository, lineage: Lineage, changes: Mapping[str, list[Touched]]) -> Iterator[Finding]:
     """Code that was kept for being shorter is as much shorter as it says."""
-    for sealed in stretch.commits:
+    for sealed in lineage.commits:
         if not sealed.iteration or not sealed.iteration.simpler:
             continue
         edits = changes.get(sealed.oid, [])

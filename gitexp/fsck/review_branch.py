@@ -13,8 +13,8 @@ from shlex import quote
 
 from gitexp.fsck.branch import check_runs
 from gitexp.fsck.finding import Finding
+from gitexp.fsck.lineages import Kind, Lineage, Sealed, of_experiment
 from gitexp.fsck.paths import check_frozen, check_paths, patches, touched
-from gitexp.fsck.segments import Kind, Sealed, Stretch, of_experiment
 from gitexp.fsck.verdicts import check_alone
 from gitexp.git.repository import Repository
 from gitexp.ledger.row import COLUMNS, HASH_LENGTH, cells
@@ -28,23 +28,23 @@ _TABLE = re.compile(rf"(?:{RECORDS}/.+/)?{re.escape(RESULTS)}")
 class Origin:
     """The experiment that a review's KEEPs were picked from, as far as it is in this clone."""
 
-    stretch: Stretch
+    lineage: Lineage
     contract: Contract
 
     def of(self, copy: Sealed) -> Sealed | None:
         """What a copy was picked from."""
         run = copy.iteration.run if copy.iteration else ""
-        return next((one for one in self.stretch.commits if one.iteration and one.iteration.run == run), None)
+        return next((one for one in self.lineage.commits if one.iteration and one.iteration.run == run), None)
 
     def comes_next(self, copy: Iteration) -> bool:
         """Whether all that it was judged by is here, though it is not itself."""
-        return copy.number == self.stretch.iterations[-1].number + 1
+        return copy.number == self.lineage.iterations[-1].number + 1
 
     def can_judge(self, copy: Iteration) -> bool:
-        return self.comes_next(copy) or copy.run in {iteration.run for iteration in self.stretch.iterations}
+        return self.comes_next(copy) or copy.run in {iteration.run for iteration in self.lineage.iterations}
 
 
-def origin(repo: Repository, review: Stretch) -> Origin | None:
+def origin(repo: Repository, review: Lineage) -> Origin | None:
     """The experiment down from the newest commit that a copy names, its source or else its base."""
     copies = [sealed for sealed in review.commits if sealed.is_copy]
     for copy in sorted(copies, key=lambda one: one.iteration.number if one.iteration else 0, reverse=True):
@@ -55,7 +55,7 @@ def origin(repo: Repository, review: Stretch) -> Origin | None:
     return None
 
 
-def check_copies(repo: Repository, review: Stretch, source: Origin | None) -> Iterator[Finding]:
+def check_copies(repo: Repository, review: Lineage, source: Origin | None) -> Iterator[Finding]:
     """Everything but the experiment itself."""
     yield from _check_order(review)
     contract = source.contract if source else review.contract
@@ -72,7 +72,7 @@ def check_copies(repo: Repository, review: Stretch, source: Origin | None) -> It
     yield from _check_table(repo, review, source)
 
 
-def _check_order(review: Stretch) -> Iterator[Finding]:
+def _check_order(review: Lineage) -> Iterator[Finding]:
     """KEEPs were picked in their order, each once. After other work, another experiment's may follow."""
     before: Sealed | None = None
     for sealed in review.commits:
@@ -82,7 +82,7 @@ def _check_order(review: Stretch) -> Iterator[Finding]:
     yield from check_runs(review.commits)
 
 
-def _check_patches(repo: Repository, review: Stretch, source: Origin | None) -> Iterator[Finding]:
+def _check_patches(repo: Repository, review: Lineage, source: Origin | None) -> Iterator[Finding]:
     """What is not the tree that was measured holds at least the change that was."""
     other = [
         sealed
@@ -103,7 +103,7 @@ def _alike(repo: Repository, copy: Sealed, source: Origin | None) -> bool:
     return len(ids) == 2 and len(set(ids.values())) == 1
 
 
-def _check_likeness(review: Stretch, source: Origin) -> Iterator[Finding]:
+def _check_likeness(review: Lineage, source: Origin) -> Iterator[Finding]:
     for copy in review.commits:
         sealed = source.of(copy)
         if sealed is None or copy.message.trailers == sealed.message.trailers:
@@ -114,7 +114,7 @@ def _check_likeness(review: Stretch, source: Origin) -> Iterator[Finding]:
         yield Finding("unlike", f"{said}: {', '.join(differ) or 'their order'}.", diff)
 
 
-def _check_table(repo: Repository, review: Stretch, source: Origin | None) -> Iterator[Finding]:
+def _check_table(repo: Repository, review: Lineage, source: Origin | None) -> Iterator[Finding]:
     """The summary's rows say what the trailers say, as far as ids match."""
     changes = touched(repo, (sealed.commit for sealed in review.commits if not sealed.iteration))
     tables = [(oid, change) for oid, made in changes.items() for change in made if _TABLE.fullmatch(change.path)]
@@ -145,10 +145,10 @@ def _lies(rows: list[dict[str, str]], known: dict[str, dict[str, set[str]]]) -> 
             yield f"has {wrong[0]} {got!r} for {identity}, whose trailers say {sealed!r}"
 
 
-def _rows(review: Stretch, source: Origin | None) -> dict[str, dict[str, set[str]]]:
+def _rows(review: Lineage, source: Origin | None) -> dict[str, dict[str, set[str]]]:
     """By id and column, what a row may say."""
     rows: dict[str, dict[str, set[str]]] = {}
-    for sealed in (*(source.stretch.commits if source else ()), *review.commits):
+    for sealed in (*(source.lineage.commits if source else ()), *review.commits):
         if sealed.iteration:
             row = rows[sealed.iteration.id] = {column: {text} for column, text in cells(sealed.iteration).items()}
             if sealed.picked or not sealed.is_copy:

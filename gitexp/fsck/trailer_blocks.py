@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from gitexp.fsck.finding import Finding
-from gitexp.fsck.segments import Sealed
+from gitexp.fsck.lineages import Sealed
 from gitexp.git.repository import Repository
 from gitexp.ledger import messages, trailers
 from gitexp.model import headline

@@ -10,7 +10,7 @@ from statistics import fmean
 from gitexp.errors import GitexpError
 from gitexp.fsck.finding import Finding
 from gitexp.ledger.ledger import Ledger
-from gitexp.model import Again, Contract, Iteration, Measurement, Notes, Sample, Status, Verdict
+from gitexp.model import Contract, Iteration, Measurement, Notes, ReplicateRequest, Sample, Status, Verdict
 from gitexp.verdict import guards
 from gitexp.verdict.rules import baseline_runs, decide
 
@@ -72,7 +72,7 @@ def _try(
     measured = replace(iteration.measurement, score=_mean(iteration))
     verdict = decide(ledger, measured, iteration.simpler) if ledger else _of_baseline(contract, measured)
     found = [*_check_status(contract, iteration, verdict, why)]
-    if isinstance(verdict, Again):
+    if isinstance(verdict, ReplicateRequest):
         return found, None
     if not found or found[0].code == "verdict":
         found += _check_score(iteration, measured.score, verdict, why)
@@ -85,9 +85,11 @@ def _of_baseline(contract: Contract, measured: Measurement) -> Verdict:
     return Verdict(Status.DISCARD if broken else Status.KEEP, broken)
 
 
-def _check_status(contract: Contract, iteration: Iteration, verdict: Verdict | Again, why: str) -> Iterator[Finding]:
+def _check_status(
+    contract: Contract, iteration: Iteration, verdict: Verdict | ReplicateRequest, why: str
+) -> Iterator[Finding]:
     sealed = f"{iteration.id} is sealed as {iteration.status.value}, and"
-    if isinstance(verdict, Again):
+    if isinstance(verdict, ReplicateRequest):
         yield Finding("verdict", f"{sealed} its rule had not decided: {verdict.reason}.", why)
     elif verdict.status is iteration.status:
         return

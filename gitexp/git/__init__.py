@@ -1,4 +1,4 @@
-"""The only door to git: a repository, its objects, its refs, its index, and the work tree.
+"""The only door to git: a repository, its objects, its refs, its index and its work tree.
 
-Commands go through :class:`gitexp.git.repository.repository.Repository`; nothing above this package starts a git process.
+Its public face is :class:`gitexp.git.repository.Repository`. Nothing outside this package starts a git process.
 """

@@ -9,7 +9,7 @@ from typing import IO
 
 from git import Git
 
-from gitexp.files import signature
+from gitexp.files import stat_signature
 from gitexp.git.driver import Batch, line, run
 from gitexp.git.packs import Packs
 
@@ -60,7 +60,7 @@ class Filters:
     def _look_at_attributes(self, path: str) -> None:
         """Which filters a path has is read from files; git reads them once in a process."""
         files = [*self._everywhere, *(str(self._top / folder / ".gitattributes") for folder in Path(path).parents)]
-        now = {file: signature(file) for file in files}
+        now = {file: stat_signature(file) for file in files}
         if any(file in self._attributes and self._attributes[file] != seen for file, seen in now.items()):
             self._hashing.close()
             self._diffing.close()

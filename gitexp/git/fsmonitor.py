@@ -29,7 +29,7 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from gitexp.files import signature
+from gitexp.files import stat_signature
 from gitexp.git.inotify import Inotify
 from gitexp.git.repository import Change, Repository
 
@@ -136,7 +136,7 @@ class TreeWatch:
         """What the answer depends on besides the work tree. Files that git replaces whole are new ones then."""
         common = self._repo.common_dir
         files = (self._repo.git_dir / "index", common / "config", common / "info/attributes")
-        return (self._tree(), *map(signature, files))
+        return (self._tree(), *map(stat_signature, files))
 
     def _tree(self) -> str:
         """HEAD's tree: a DISCARD moves HEAD, and leaves that as it is."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from gitexp.files import signature
+from gitexp.files import stat_signature
 
 SETTLED = 0.1  # seconds after which a change of the folder shows in its time, whatever the file system's clock
 
@@ -18,7 +18,7 @@ class Packs:
 
     def generation(self) -> int:
         """Another number whenever they changed, or may have, since it was last asked for."""
-        now = signature(self._folder)
+        now = stat_signature(self._folder)
         if now != self._seen:
             recent = now is not None and time.time_ns() - now[2] < SETTLED * 1e9
             self._seen = None if recent else now

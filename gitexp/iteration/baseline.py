@@ -17,7 +17,7 @@ from gitexp.iteration.recovery import recover
 from gitexp.iteration.replicates import gather_baseline
 from gitexp.iteration.seal import give_up, open_pending
 from gitexp.iteration.snapshot import snapshot
-from gitexp.ledger.experiment_files import Candidate, Place
+from gitexp.ledger.experiment_files import Candidate, ExperimentFiles
 from gitexp.ledger.ledger import Ledger
 from gitexp.ledger.row import COLUMNS
 from gitexp.model import NOTEBOOK, RESULTS, Contract, Direction, Measurement, Notes
@@ -65,7 +65,7 @@ def begin(repo: Repository, plan: Plan, observer: Observer) -> Ledger:
     Raises when the baseline cannot be measured; then everything is as it was.
     """
     check_ready(repo)
-    place = Place.of(repo, plan.experiment)
+    place = ExperimentFiles.of(repo, plan.experiment)
     if repo.lookup("check-ref-format", "--branch", place.branch, none=128) is None or place.name.startswith("-"):
         raise GitexpError(f"{place.name!r} cannot be part of a branch name.", "gitexp init --name NAME")
     with place.locked(repo, "init"):
@@ -98,7 +98,7 @@ def _take_back(made: dict[Path, bytes]) -> None:
             file.unlink()
 
 
-def _check_free(repo: Repository, place: Place) -> None:
+def _check_free(repo: Repository, place: ExperimentFiles) -> None:
     name = place.name
     if repo.resolve(f"refs/heads/{place.branch}"):
         raise GitexpError(
@@ -143,7 +143,7 @@ def write_template(folder: Path, template: str) -> dict[Path, bytes]:
     return files
 
 
-def _measure(repo: Repository, place: Place, plan: Plan, observer: Observer) -> tuple[Candidate, Measurement]:
+def _measure(repo: Repository, place: ExperimentFiles, plan: Plan, observer: Observer) -> tuple[Candidate, Measurement]:
     contract = _contract(repo, plan)
     # The baseline's tree: HEAD, with the editable and frozen files as they lie in the work tree.
     paths = (*contract.edit, *(frozen.path for frozen in contract.freeze))

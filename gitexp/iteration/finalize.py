@@ -12,7 +12,7 @@ from gitexp.git.repository import Repository
 from gitexp.git.worktree import covers, pathspec, untracked_below
 from gitexp.iteration.seal import hand_back, record, saved_ref, seal
 from gitexp.ledger import history
-from gitexp.ledger.experiment_files import Candidate, Place
+from gitexp.ledger.experiment_files import Candidate, ExperimentFiles
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Contract, Iteration, Measurement, Status, Verdict, score_text
 from gitexp.observer import Observer
@@ -27,7 +27,7 @@ from gitexp.views.export import iteration_json
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class StepResult:
     experiment: str
     iteration: Iteration
     incumbent: Iteration  # the one it was compared with
@@ -37,7 +37,7 @@ class Outcome:
     opened: str = ""  # the circuit breaker's report, if this opened it
 
 
-def outcome_json(outcome: Outcome) -> dict[str, Any]:
+def outcome_json(outcome: StepResult) -> dict[str, Any]:
     return iteration_json(outcome.iteration, outcome.iteration.delta) | {
         "experiment": outcome.experiment,
         "incumbent": {"id": outcome.incumbent.id, "score": outcome.incumbent.score},
@@ -48,7 +48,7 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def keep_result(place: Place, candidate: Candidate, measurement: Measurement, observer: Observer) -> None:
+def keep_result(place: ExperimentFiles, candidate: Candidate, measurement: Measurement, observer: Observer) -> None:
     """From here the measurement is safe."""
     try:
         place.write_result(measurement)
@@ -58,12 +58,12 @@ def keep_result(place: Place, candidate: Candidate, measurement: Measurement, ob
 
 def conclude(
     repo: Repository,
-    place: Place,
+    place: ExperimentFiles,
     ledger: Ledger,
     candidate: Candidate,
     measurement: Measurement,
     observer: Observer,
-) -> Outcome:
+) -> StepResult:
     """Seal a measured candidate. Raises when it cannot be; its measurement is then kept, or its edit handed back."""
     _check_unmoved(repo, place, candidate, measurement)
     verdict = decide(ledger, measurement, candidate.simpler)
@@ -76,7 +76,7 @@ def conclude(
     sealed = after.iterations[-1]
     tail = place.log_tail(candidate.label(len(measurement.samples)), TAIL_LINES)  # a crash is the last of them
     crashes = breaker.tripped(after)
-    return Outcome(
+    return StepResult(
         place.name,
         sealed,
         ledger.incumbent,
@@ -88,7 +88,7 @@ def conclude(
 
 
 def conclude_baseline(
-    repo: Repository, place: Place, candidate: Candidate, measurement: Measurement, observer: Observer
+    repo: Repository, place: ExperimentFiles, candidate: Candidate, measurement: Measurement, observer: Observer
 ) -> Ledger:
     """Seal the baseline on its new branch, and check that out."""
     iteration = record(candidate, Verdict(Status.KEEP, "the baseline"), measurement)
@@ -98,7 +98,7 @@ def conclude_baseline(
         return finish(repo, place, candidate, observer)
 
 
-def _sealed(repo: Repository, place: Place, candidate: Candidate, iteration: Iteration) -> tuple[str, ...]:
+def _sealed(repo: Repository, place: ExperimentFiles, candidate: Candidate, iteration: Iteration) -> tuple[str, ...]:
     try:
         return seal(repo, place, candidate, iteration)
     except (GitexpError, OSError) as error:
@@ -109,7 +109,7 @@ def _sealed(repo: Repository, place: Place, candidate: Candidate, iteration: Ite
         raise GitexpError(f"{candidate.id} is measured (score {score}), but cannot be sealed: {error}", hint) from error
 
 
-def check_out(repo: Repository, place: Place, candidate: Candidate) -> None:
+def check_out(repo: Repository, place: ExperimentFiles, candidate: Candidate) -> None:
     """The index and the work tree are the baseline's already: only HEAD is not."""
     branch = f"refs/heads/{place.branch}"
     if repo.branch() == place.branch or repo.resolve("HEAD") != candidate.base:
@@ -118,7 +118,7 @@ def check_out(repo: Repository, place: Place, candidate: Candidate) -> None:
         repo.run("symbolic-ref", "-m", f"gitexp: begin {place.branch}", "HEAD", branch)
 
 
-def finish(repo: Repository, place: Place, candidate: Candidate, observer: Observer) -> Ledger:
+def finish(repo: Repository, place: ExperimentFiles, candidate: Candidate, observer: Observer) -> Ledger:
     """After the branch moved: what was absorbed of EXPERIMENT.md is sealed now, and the views show it."""
     ledger = history.load(repo, place.name)
     try:
@@ -147,7 +147,7 @@ def _warn_of_leavings(repo: Repository, contract: Contract, observer: Observer) 
         )
 
 
-def _check_unmoved(repo: Repository, place: Place, candidate: Candidate, measurement: Measurement) -> None:
+def _check_unmoved(repo: Repository, place: ExperimentFiles, candidate: Candidate, measurement: Measurement) -> None:
     """Somebody may have committed, or switched branches, during the run: then this is no longer the next step."""
     tip = repo.resolve(f"refs/heads/{place.branch}")
     if tip and repo.branch() != place.branch:

@@ -13,7 +13,7 @@ from gitexp.iteration.remark import seal_remark
 from gitexp.iteration.replicates import check_comparable
 from gitexp.iteration.step import check_contract
 from gitexp.ledger import history
-from gitexp.ledger.experiment_files import Place
+from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Iteration, Measurement, Remark, Status
 from gitexp.observer import Observer
@@ -22,7 +22,7 @@ from gitexp.run.measure import Run, measure
 
 def look(repo: Repository, name: str, identity: str, observer: Observer) -> Remark:
     """Run an iteration (the incumbent, if ``identity`` is empty) once more, with its test, and seal the score."""
-    place = Place.of(repo, name)
+    place = ExperimentFiles.of(repo, name)
     with place.locked(repo, "test"):
         check_ready(repo)
         recover(repo, place, observer)
@@ -43,7 +43,9 @@ def look(repo: Repository, name: str, identity: str, observer: Observer) -> Rema
         return seal_remark(repo, place, ledger, Remark("test", chosen.id, score=measured.test), observer)
 
 
-def _measure(repo: Repository, place: Place, ledger: Ledger, chosen: Iteration, observer: Observer) -> Measurement:
+def _measure(
+    repo: Repository, place: ExperimentFiles, ledger: Ledger, chosen: Iteration, observer: Observer
+) -> Measurement:
     held, files = differing(repo, ledger.tree, chosen.tree, ledger.contract.edit)
     run = Run(chosen.id, ledger.contract.seed, f"test-{chosen.run}", f"{chosen.id}.test", files, test=True)
     with borrowed(repo, place, held, files):

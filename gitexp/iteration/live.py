@@ -9,7 +9,7 @@ from pathlib import Path
 from gitexp.files import holder_of
 from gitexp.git.repository import Repository
 from gitexp.ledger import history
-from gitexp.ledger.experiment_files import Place
+from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
 from gitexp.run.curve import Point, points
 from gitexp.text import from_bytes
@@ -39,14 +39,14 @@ class Live:
 
 def look(repo: Repository, name: str, before: Live | None = None) -> Live:
     """How things are now. The history is read again only when the branch has moved since ``before``."""
-    place = Place.of(repo, name)
+    place = ExperimentFiles.of(repo, name)
     tip = history.tip(repo, name)
     ledger = before.ledger if before and before.ledger.tip == tip else history.load(repo, name, tip)
     holder, loop = place.holder()[0], holder_of(place.loop_lock)
     return Live(ledger, holder, loop, _running(place) if holder else None)
 
 
-def _running(place: Place) -> Running | None:
+def _running(place: ExperimentFiles) -> Running | None:
     candidate, leader = place.read_journal(), place.read_leader()
     if candidate is None or leader is None or not leader.since:
         return None

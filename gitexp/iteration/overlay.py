@@ -9,13 +9,13 @@ from gitexp.errors import GitexpError
 from gitexp.git.objects import Entry
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import swap
-from gitexp.ledger.experiment_files import Place
+from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.signals import signals_wait
 
 
 @contextmanager
 def borrowed(
-    repo: Repository, place: Place, held: Mapping[str, Entry | None], wanted: Mapping[str, Entry | None]
+    repo: Repository, place: ExperimentFiles, held: Mapping[str, Entry | None], wanted: Mapping[str, Entry | None]
 ) -> Iterator[None]:
     """The work tree holds ``wanted`` instead of ``held``; what it held comes back however this is left.
 
@@ -31,7 +31,7 @@ def borrowed(
     _check_all(left)
 
 
-def give_back(repo: Repository, place: Place) -> tuple[str, ...]:
+def give_back(repo: Repository, place: ExperimentFiles) -> tuple[str, ...]:
     """Put back what was borrowed, also by a gitexp that died; the paths left alone, because somebody changed them."""
     loan = place.read_borrowed()
     if loan is None:

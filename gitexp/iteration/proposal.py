@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gitexp.errors import GitexpError
 from gitexp.files import write_file
-from gitexp.ledger.experiment_files import Candidate, Place
+from gitexp.ledger.experiment_files import Candidate, ExperimentFiles
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Notes
 from gitexp.observer import Observer
@@ -38,7 +38,7 @@ class Proposal:
     pruner: Pruner | None = None  # may end its first run early
 
 
-Proposer = Callable[[Place, Ledger], Proposal]  # makes the edit, and says what it was
+MakeEdit = Callable[[ExperimentFiles, Ledger], Proposal]  # makes the edit, and says what it was
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Command:
     directory: Path
     proposal: Proposal
 
-    def __call__(self, place: Place, ledger: Ledger) -> Proposal:
+    def __call__(self, place: ExperimentFiles, ledger: Ledger) -> Proposal:
         command = " ".join(self.words)
         try:
             code = attend(self.words, cwd=self.directory, env=os.environ | {MARK: uuid.uuid4().hex})
@@ -74,10 +74,10 @@ class Agent:
     observer: Observer
     can_be_made_again: bool = False
 
-    def next(self, ledger: Ledger, refusal: GitexpError | None) -> Proposer:
+    def next(self, ledger: Ledger, refusal: GitexpError | None) -> MakeEdit:
         return lambda place, ledger: self._propose(place, ledger, str(refusal or ""))
 
-    def _propose(self, place: Place, ledger: Ledger, refused: str) -> Proposal:
+    def _propose(self, place: ExperimentFiles, ledger: Ledger, refused: str) -> Proposal:
         told, message = place.directory / BRIEF, place.directory / MESSAGE
         write_file(told, brief(ledger, refused=refused).encode())
         message.unlink(missing_ok=True)
@@ -85,7 +85,7 @@ class Agent:
         written = from_bytes(message.read_bytes()).strip() if message.is_file() else ""
         return Proposal(written or last)
 
-    def _run(self, place: Place, ledger: Ledger, told: Path, message: Path) -> str:
+    def _run(self, place: ExperimentFiles, ledger: Ledger, told: Path, message: Path) -> str:
         """The last line that it prints."""
         command, log = " ".join(self.words), place.log(f"{ledger.next_id}.proposer")
         given = {"GITEXP_BRIEF": str(told), "GITEXP_MESSAGE": str(message), MARK: uuid.uuid4().hex}

@@ -10,11 +10,11 @@ from gitexp.files import sweep
 from gitexp.git.repository import Repository
 from gitexp.iteration.finalize import check_out, conclude, conclude_baseline, finish, outcome_json, whereabouts
 from gitexp.iteration.overlay import give_back
-from gitexp.iteration.seal import drop_ref, give_up, hand_back, keep, open_pending
+from gitexp.iteration.seal import drop_ref, give_up, hand_back, open_pending, save_if_lost
 from gitexp.iteration.stale_locks import clear_stale
 from gitexp.iteration.status import places
 from gitexp.ledger import history
-from gitexp.ledger.experiment_files import Candidate, Place
+from gitexp.ledger.experiment_files import Candidate, ExperimentFiles
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Iteration, score_text
 from gitexp.observer import Observer
@@ -23,7 +23,7 @@ from gitexp.run.processes import end_run
 from gitexp.views.export import dumps
 
 
-def recover(repo: Repository, place: Place, observer: Observer) -> Iteration | None:
+def recover(repo: Repository, place: ExperimentFiles, observer: Observer) -> Iteration | None:
     """Clear up after a gitexp that died; the iteration, if one was finished. Its caller holds the experiment's lock.
 
     Raises when a finished measurement cannot be sealed now; then it is kept.
@@ -57,7 +57,7 @@ def recover(repo: Repository, place: Place, observer: Observer) -> Iteration | N
     return outcome.iteration
 
 
-def _look(repo: Repository, place: Place, observer: Observer) -> Candidate | None:
+def _look(repo: Repository, place: ExperimentFiles, observer: Observer) -> Candidate | None:
     """What was left, with its locks cleared, its half-written files swept and its run ended."""
     candidate = place.read_journal()
     if candidate and candidate.work_tree != str(repo.top) and _shares(repo, Path(candidate.work_tree)):
@@ -67,7 +67,7 @@ def _look(repo: Repository, place: Place, observer: Observer) -> Candidate | Non
         )
     clear_stale(repo, place, observer)
     _mend_ref(repo, place, observer)
-    files = [repo.top / path for path in candidate.changes] if candidate else []
+    files = [repo.top / path for path in candidate.files] if candidate else []
     sweep([place.directory, repo.top, *(file.parent for file in files)])
     if left := give_back(repo, place):
         observer.say(f"{', '.join(left)} was changed since, and is left as it is.")
@@ -86,14 +86,14 @@ def _shares(repo: Repository, folder: Path) -> bool:
         return False
 
 
-def _mend_ref(repo: Repository, place: Place, observer: Observer) -> None:
+def _mend_ref(repo: Repository, place: ExperimentFiles, observer: Observer) -> None:
     """git deletes no ref that it cannot read. This one is gitexp's own, and the journal has what it stood for."""
     if repo.unreadable(place.ref):
         (repo.common_dir / place.ref).unlink()
         observer.say(f"{place.ref} was unreadable, and is removed.")
 
 
-def _ledger(repo: Repository, place: Place) -> Ledger | None:
+def _ledger(repo: Repository, place: ExperimentFiles) -> Ledger | None:
     """What the branch holds; ``None`` when it is gone, or is no experiment: then nothing can be sealed on it."""
     tip = repo.resolve(f"refs/heads/{place.branch}")
     try:
@@ -108,7 +108,9 @@ def _sealed(ledger: Ledger | None, candidate: Candidate) -> Iteration | None:
     return next((iteration for iteration in iterations if iteration.run == candidate.run), None)
 
 
-def _recover_baseline(repo: Repository, place: Place, candidate: Candidate, observer: Observer) -> Iteration | None:
+def _recover_baseline(
+    repo: Repository, place: ExperimentFiles, candidate: Candidate, observer: Observer
+) -> Iteration | None:
     measurement = place.read_result()
     free = repo.resolve(f"refs/heads/{place.branch}") is None and repo.resolve("HEAD") == candidate.base
     if measurement is None or measurement.score is None or not free:
@@ -120,7 +122,7 @@ def _recover_baseline(repo: Repository, place: Place, candidate: Candidate, obse
     return ledger.baseline
 
 
-def abort(repo: Repository, place: Place, observer: Observer) -> Candidate | None:
+def abort(repo: Repository, place: ExperimentFiles, observer: Observer) -> Candidate | None:
     """Hand the edit of a dead gitexp's step back, measured or not; what it was, if there was one."""
     candidate = _look(repo, place, observer)
     if candidate is None:
@@ -133,26 +135,26 @@ def abort(repo: Repository, place: Place, observer: Observer) -> Candidate | Non
     return candidate
 
 
-def _restore_ref(repo: Repository, place: Place, candidate: Candidate) -> None:
+def _restore_ref(repo: Repository, place: ExperimentFiles, candidate: Candidate) -> None:
     if repo.ref(place.ref) is None:
         open_pending(repo, place, candidate)
 
 
-def _give_up(repo: Repository, place: Place, candidate: Candidate, observer: Observer) -> None:
+def _give_up(repo: Repository, place: ExperimentFiles, candidate: Candidate, observer: Observer) -> None:
     """It died in its run, when nothing in the work tree is gitexp's to touch."""
     score = _score(place)
-    left = keep(repo, place, candidate)
+    left = save_if_lost(repo, place, candidate)
     give_up(repo, place)
     observer.say(f"The interrupted step {candidate.id} was given up; {whereabouts(candidate, left)}.{score}")
 
 
-def _score(place: Place) -> str:
+def _score(place: ExperimentFiles) -> str:
     """What is lost with a measurement that cannot be sealed, said once."""
     measured = place.read_result()
     return f" Its score was {score_text(measured.score) or 'none, a crash'}." if measured else ""
 
 
-def _forget(repo: Repository, place: Place, observer: Observer) -> None:
+def _forget(repo: Repository, place: ExperimentFiles, observer: Observer) -> None:
     """No journal: a power cut may have emptied it, or the step died before there was anything to lose."""
     if tree := repo.ref(place.ref):
         saved = f"refs/gitexp/saved/{tree[:12]}"
@@ -162,7 +164,7 @@ def _forget(repo: Repository, place: Place, observer: Observer) -> None:
     place.clear()
 
 
-def _end_others(repo: Repository, place: Place, observer: Observer) -> None:
+def _end_others(repo: Repository, place: ExperimentFiles, observer: Observer) -> None:
     """A run of another experiment that lost its gitexp in this work tree would run beside the next one."""
     for other in places(repo):
         candidate = other.read_journal()
@@ -170,7 +172,7 @@ def _end_others(repo: Repository, place: Place, observer: Observer) -> None:
             _end_run(other, candidate, observer)
 
 
-def _end_run(place: Place, candidate: Candidate, observer: Observer) -> None:
+def _end_run(place: ExperimentFiles, candidate: Candidate, observer: Observer) -> None:
     leader = place.read_leader()
     ended = end_run(candidate.run, leader.pid, leader.since) if leader else end_run(candidate.run)
     if ended:

@@ -10,7 +10,7 @@ from gitexp.git.repository import Repository
 from gitexp.iteration import stale_locks
 from gitexp.iteration.recovery import recover
 from gitexp.ledger import history, messages
-from gitexp.ledger.experiment_files import Place
+from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Remark
 from gitexp.observer import Observer
@@ -20,7 +20,7 @@ from gitexp.views.on_disk import write_views
 
 def remark(repo: Repository, name: str, make: Callable[[Ledger], Remark], observer: Observer) -> Remark:
     """Seal what ``make`` says of the ledger as it is now, on the tip of the experiment's branch."""
-    place = Place.of(repo, name)
+    place = ExperimentFiles.of(repo, name)
     with place.locked(repo, "remark"):
         recover(repo, place, observer)
         stale_locks.check_none(repo, place)
@@ -28,7 +28,7 @@ def remark(repo: Repository, name: str, make: Callable[[Ledger], Remark], observ
         return seal_remark(repo, place, ledger, make(ledger), observer)
 
 
-def seal_remark(repo: Repository, place: Place, ledger: Ledger, said: Remark, observer: Observer) -> Remark:
+def seal_remark(repo: Repository, place: ExperimentFiles, ledger: Ledger, said: Remark, observer: Observer) -> Remark:
     said = replace(said, base=ledger.tip)
     commit = repo.commit_tree(ledger.tree, ledger.tip, messages.remark_message(said))
     with signals_wait(), place.moving():

@@ -8,10 +8,10 @@ from dataclasses import replace
 from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
 from gitexp.iteration.overlay import borrowed
-from gitexp.iteration.seal import before
-from gitexp.ledger.experiment_files import Candidate, Place
+from gitexp.iteration.seal import base_files
+from gitexp.ledger.experiment_files import Candidate, ExperimentFiles
 from gitexp.ledger.ledger import Ledger
-from gitexp.model import Again, Contract, Measurement
+from gitexp.model import Contract, Measurement, ReplicateRequest
 from gitexp.observer import Observer
 from gitexp.run.curve import Pruner
 from gitexp.run.interference import speed
@@ -21,7 +21,7 @@ from gitexp.verdict.rules import decide
 
 def gather(
     repo: Repository,
-    place: Place,
+    place: ExperimentFiles,
     ledger: Ledger,
     candidate: Candidate,
     observer: Observer,
@@ -37,30 +37,30 @@ def gather(
         observer.say(f"{candidate.id}: {len(evidence.samples)} finished run(s) of the interrupted step are taken over.")
     else:
         first, seed = candidate.label(1), ledger.contract.seed
-        asked = Run(candidate.id, seed, candidate.run, first, candidate.changes, pruner=pruner)
+        asked = Run(candidate.id, seed, candidate.run, first, candidate.files, pruner=pruner)
         evidence = _run(repo, place, ledger, candidate, asked, None, observer)
-    while isinstance(again := decide(ledger, evidence, candidate.simpler), Again):
+    while isinstance(again := decide(ledger, evidence, candidate.simpler), ReplicateRequest):
         place.write_evidence(candidate, evidence)
         observer.say(f"{candidate.id}: {again.reason}")
         label = candidate.label(len(evidence.samples) + 1)
         if again.of == candidate.id:
-            asked = Run(again.of, again.seed, candidate.run, label, candidate.changes)
+            asked = Run(again.of, again.seed, candidate.run, label, candidate.files)
             evidence = _run(repo, place, ledger, candidate, asked, evidence, observer)
         else:
-            asked = Run(again.of, again.seed, candidate.run, label, before(repo, candidate))
-            with borrowed(repo, place, candidate.changes, asked.files):
+            asked = Run(again.of, again.seed, candidate.run, label, base_files(repo, candidate))
+            with borrowed(repo, place, candidate.files, asked.files):
                 evidence = _run(repo, place, ledger, candidate, asked, evidence, observer)
     return evidence
 
 
 def gather_baseline(
-    repo: Repository, place: Place, contract: Contract, candidate: Candidate, runs: int, observer: Observer
+    repo: Repository, place: ExperimentFiles, contract: Contract, candidate: Candidate, runs: int, observer: Observer
 ) -> Measurement:
     """Run the baseline ``runs`` times, each with a seed of its own; a crash ends it."""
     evidence: Measurement | None = None
     for number in range(runs):
         label, seed = candidate.label(number + 1), contract.seed + number
-        asked = Run(candidate.id, seed, candidate.run, label, candidate.changes)
+        asked = Run(candidate.id, seed, candidate.run, label, candidate.files)
         evidence = _joined(evidence, measure(repo, place, contract, asked, observer), candidate.id)
         if evidence.score is None:
             break
@@ -70,7 +70,7 @@ def gather_baseline(
 
 def _run(
     repo: Repository,
-    place: Place,
+    place: ExperimentFiles,
     ledger: Ledger,
     candidate: Candidate,
     asked: Run,

@@ -7,7 +7,7 @@ from gitexp.git.objects import Entry, entries, file_entry, in_index, stage
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import swap
 from gitexp.ledger import messages
-from gitexp.ledger.experiment_files import Candidate, Place
+from gitexp.ledger.experiment_files import Candidate, ExperimentFiles
 from gitexp.model import Iteration, Measurement, Status, Verdict
 from gitexp.signals import signals_wait
 
@@ -25,7 +25,7 @@ def record(candidate: Candidate, verdict: Verdict, measurement: Measurement) -> 
         notes=candidate.notes,
         contract=candidate.contract,
         body=candidate.body,
-        changes=candidate.things,
+        changes=candidate.changes,
         patch=candidate.patch,
         simpler=candidate.simpler,
         params=candidate.params,
@@ -33,24 +33,24 @@ def record(candidate: Candidate, verdict: Verdict, measurement: Measurement) -> 
     )
 
 
-def seal(repo: Repository, place: Place, candidate: Candidate, iteration: Iteration) -> tuple[str, ...]:
+def seal(repo: Repository, place: ExperimentFiles, candidate: Candidate, iteration: Iteration) -> tuple[str, ...]:
     """Commit ``iteration`` on top of its base; unless it is a KEEP, revert it at once.
 
     Returns the paths that were left alone, because somebody changed or staged them during the run.
     Moving the branch is the only commit point: whatever happens before it, the step can be finished or given up.
     """
     commit = repo.commit_tree(candidate.tree, candidate.base, messages.to_message(iteration))
-    old = before(repo, candidate)
+    old = base_files(repo, candidate)
     if iteration.status is not Status.KEEP:
         # A revert of the last commit needs no merge: its tree is the one before.
         tip = repo.commit_tree(candidate.base_tree, commit, messages.revert_message(iteration, commit))
-        left = swap(repo, candidate.changes, old)
+        left = swap(repo, candidate.files, old)
         _move(repo, place, candidate, iteration, tip)
         return left
     held = in_index(repo, old)
-    others = [path for path, entry in held.items() if entry not in (old[path], candidate.changes[path])]
-    staged = {path: entry for path, entry in candidate.changes.items() if path not in others}
-    edited = [path for path, entry in candidate.changes.items() if file_entry(repo, path, entry) != entry]
+    others = [path for path, entry in held.items() if entry not in (old[path], candidate.files[path])]
+    staged = {path: entry for path, entry in candidate.files.items() if path not in others}
+    edited = [path for path, entry in candidate.files.items() if file_entry(repo, path, entry) != entry]
     left = tuple(dict.fromkeys(others + edited))
     with place.moving():
         stage(repo, staged)
@@ -64,54 +64,54 @@ def seal(repo: Repository, place: Place, candidate: Candidate, iteration: Iterat
     return left
 
 
-def _move(repo: Repository, place: Place, candidate: Candidate, iteration: Iteration, tip: str) -> None:
+def _move(repo: Repository, place: ExperimentFiles, candidate: Candidate, iteration: Iteration, tip: str) -> None:
     """Move the branch and forget the candidate: the commit point."""
     with place.moving():
         repo.update_refs(f"gitexp: {iteration.status.value}", *_moves(place, candidate, iteration, tip))
 
 
-def _moves(place: Place, candidate: Candidate, iteration: Iteration, tip: str) -> tuple[str, str]:
+def _moves(place: ExperimentFiles, candidate: Candidate, iteration: Iteration, tip: str) -> tuple[str, str]:
     move = f"update refs/heads/{place.branch} {tip} {candidate.base}"
     if iteration.contract:
         move = f"create refs/heads/{place.branch} {tip}"
     return move, f"delete {place.ref} {candidate.tree}"
 
 
-def before(repo: Repository, candidate: Candidate) -> dict[str, Entry | None]:
+def base_files(repo: Repository, candidate: Candidate) -> dict[str, Entry | None]:
     """What the paths of the candidate held in the commit it is an edit of."""
-    old = entries(repo, candidate.base_tree, candidate.changes)
-    return {path: old.get(path) for path in candidate.changes}
+    old = entries(repo, candidate.base_tree, candidate.files)
+    return {path: old.get(path) for path in candidate.files}
 
 
-def hand_back(repo: Repository, place: Place, candidate: Candidate) -> tuple[str, ...]:
+def hand_back(repo: Repository, place: ExperimentFiles, candidate: Candidate) -> tuple[str, ...]:
     """Give up the pending step, its edit in the work tree.
 
     Returns the paths left alone, because somebody changed them; then the candidate is kept as ``saved_ref``.
     """
     with signals_wait():
-        old = before(repo, candidate)
-        swap(repo, old, candidate.changes)
-        left = keep(repo, place, candidate)
+        old = base_files(repo, candidate)
+        swap(repo, old, candidate.files)
+        left = save_if_lost(repo, place, candidate)
         _unstage(repo, place, candidate, old)
         give_up(repo, place)
         return left
 
 
-def _unstage(repo: Repository, place: Place, candidate: Candidate, old: dict[str, Entry | None]) -> None:
+def _unstage(repo: Repository, place: ExperimentFiles, candidate: Candidate, old: dict[str, Entry | None]) -> None:
     """A seal that did not come to its end may have staged the candidate."""
     held = in_index(repo, old)
-    ours = {path: old[path] for path in old if held[path] == candidate.changes[path] != old[path]}
+    ours = {path: old[path] for path in old if held[path] == candidate.files[path] != old[path]}
     if ours:
         with place.moving():
             stage(repo, ours)
 
 
-def keep(repo: Repository, place: Place, candidate: Candidate) -> tuple[str, ...]:
+def save_if_lost(repo: Repository, place: ExperimentFiles, candidate: Candidate) -> tuple[str, ...]:
     """See that the candidate's edit is not lost: where the work tree does not hold it, a ref does.
 
     Returns the paths that hold something else.
     """
-    left = tuple(path for path, entry in candidate.changes.items() if file_entry(repo, path, entry) != entry)
+    left = tuple(path for path, entry in candidate.files.items() if file_entry(repo, path, entry) != entry)
     if left:
         with place.moving():
             repo.update_refs("gitexp: saved", f"update {saved_ref(candidate)} {candidate.tree}")
@@ -122,20 +122,20 @@ def saved_ref(candidate: Candidate) -> str:
     return f"refs/gitexp/saved/{candidate.id}-{candidate.run[:8]}"
 
 
-def open_pending(repo: Repository, place: Place, candidate: Candidate) -> None:
+def open_pending(repo: Repository, place: ExperimentFiles, candidate: Candidate) -> None:
     """From here the edit is safe: its bytes are objects, kept alive by a ref that only one step can create."""
     place.write_journal(candidate)
     with place.moving():
         repo.update_refs("gitexp: pending", f"create {place.ref} {candidate.tree}")
 
 
-def give_up(repo: Repository, place: Place) -> None:
+def give_up(repo: Repository, place: ExperimentFiles) -> None:
     """Forget the pending step."""
     drop_ref(repo, place)
     place.clear()
 
 
-def drop_ref(repo: Repository, place: Place) -> None:
+def drop_ref(repo: Repository, place: ExperimentFiles) -> None:
     if repo.ref(place.ref):
         with place.moving():
             repo.update_refs("gitexp: given up", f"delete {place.ref}")

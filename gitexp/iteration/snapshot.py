@@ -9,14 +9,14 @@ from gitexp.git.objects import Entry, entries, write_tree
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import edits
 from gitexp.iteration.edit import changed, code_lines, summarise
-from gitexp.ledger.experiment_files import Candidate, Place
+from gitexp.ledger.experiment_files import Candidate, ExperimentFiles
 from gitexp.model import Contract, Notes
 from gitexp.views import notebook, on_disk
 
 
 def snapshot(
     repo: Repository,
-    place: Place,
+    place: ExperimentFiles,
     identity: str,
     *,
     base: str,
@@ -32,16 +32,16 @@ def snapshot(
     Raises when anything else differs from HEAD: then what would run is not what would be committed.
     """
     base_tree = tree_of(repo, base)
-    changes = edits(repo, paths)
-    tree = write_tree(repo, base_tree, changes)
-    things, patch = ((), "") if contract else _edit(repo, base_tree, tree, changes)
+    files = edits(repo, paths)
+    tree = write_tree(repo, base_tree, files)
+    changes, patch = ((), "") if contract else _edit(repo, base_tree, tree, files)
     return Candidate(
         id=identity,
         run=uuid.uuid4().hex,
         base=base,
         base_tree=base_tree,
         tree=tree,
-        changes=changes,
+        files=files,
         description=description,
         body=body,
         notes=notes.beside(on_disk.unsealed(repo, place, place.name)),
@@ -49,7 +49,7 @@ def snapshot(
         work_tree=str(repo.top),
         params=params,
         contract=contract,
-        things=things,
+        changes=changes,
         patch=patch,
     )
 
@@ -64,13 +64,13 @@ def _edit(
 
 def shorter(repo: Repository, candidate: Candidate) -> int:
     """By how many lines of code the edit makes its files shorter."""
-    contents = _contents(repo, candidate.base, candidate.changes)
+    contents = _contents(repo, candidate.base, candidate.files)
     return sum(code_lines(old) - code_lines(new) for old, new in contents.values())
 
 
 def summary(repo: Repository, candidate: Candidate) -> str:
     """The edit in a line, for want of its author's words."""
-    return summarise(_contents(repo, candidate.base, candidate.changes))
+    return summarise(_contents(repo, candidate.base, candidate.files))
 
 
 def _contents(repo: Repository, base: str, changes: Mapping[str, Entry | None]) -> dict[str, tuple[bytes, bytes]]:

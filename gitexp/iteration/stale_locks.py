@@ -13,7 +13,7 @@ import psutil
 
 from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
-from gitexp.ledger.experiment_files import Place, Process
+from gitexp.ledger.experiment_files import ExperimentFiles, Process
 from gitexp.observer import Observer
 
 _CLOCK = 0.1  # seconds by which a file system's clock may be behind
@@ -21,7 +21,7 @@ _MOVING = 60.0  # seconds that moving refs and index may have taken
 PATIENCE = 2.0  # seconds that another git is given to finish
 
 
-def clear_stale(repo: Repository, place: Place, observer: Observer) -> None:
+def clear_stale(repo: Repository, place: ExperimentFiles, observer: Observer) -> None:
     """Remove the locks that a dead gitexp of this experiment left. Its caller holds the experiment's lock."""
     mover = place.mover()
     if mover is None:
@@ -36,7 +36,7 @@ def clear_stale(repo: Repository, place: Place, observer: Observer) -> None:
     place.forget_mover()
 
 
-def check_none(repo: Repository, place: Place) -> None:
+def check_none(repo: Repository, place: ExperimentFiles) -> None:
     """Raise for a lock that would keep an iteration from being sealed: better now than after its run."""
     until = time.monotonic() + PATIENCE
     while found := present(repo, place):
@@ -50,11 +50,11 @@ def check_none(repo: Repository, place: Place) -> None:
         time.sleep(0.05)
 
 
-def present(repo: Repository, place: Place) -> list[Path]:
+def present(repo: Repository, place: ExperimentFiles) -> list[Path]:
     return [lock for lock in _locks(repo, place) if lock.exists()]
 
 
-def _locks(repo: Repository, place: Place) -> list[Path]:
+def _locks(repo: Repository, place: ExperimentFiles) -> list[Path]:
     refs = [f"refs/heads/{place.branch}", place.ref, "packed-refs", "reftable/tables.list"]
     return [
         repo.git_dir / "index.lock",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from gitexp.git.repository import Repository
-from gitexp.ledger.experiment_files import Place
+from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.model import Measurement, score_text
 
 
@@ -35,7 +35,7 @@ class Pending:
         return ": ".join(filter(None, (self.id, what))) + way_out
 
 
-def pending(repo: Repository, place: Place) -> Pending | None:
+def pending(repo: Repository, place: ExperimentFiles) -> Pending | None:
     """What is under way in an experiment, or was left by a gitexp that died."""
     (holder, process), candidate = place.holder(), place.read_journal()
     if candidate or holder or place.mover() or place.read_borrowed() or repo.ref(place.ref):
@@ -43,8 +43,8 @@ def pending(repo: Repository, place: Place) -> Pending | None:
     return None
 
 
-def places(repo: Repository) -> Iterator[Place]:
+def places(repo: Repository) -> Iterator[ExperimentFiles]:
     """The experiments of this repository that have files here."""
     folder = repo.common_dir / "gitexp"
     for directory in sorted(folder.iterdir()) if folder.is_dir() else ():
-        yield Place.of(repo, unquote(directory.name))
+        yield ExperimentFiles.of(repo, unquote(directory.name))

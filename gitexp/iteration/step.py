@@ -9,14 +9,14 @@ from gitexp.git import repack
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import check_frozen, check_ready, covers, edited, pathspec
 from gitexp.iteration import stale_locks
-from gitexp.iteration.finalize import Outcome, conclude, keep_result, outcome_json, whereabouts
-from gitexp.iteration.proposal import Proposal, Proposer
+from gitexp.iteration.finalize import StepResult, conclude, keep_result, outcome_json, whereabouts
+from gitexp.iteration.proposal import MakeEdit, Proposal
 from gitexp.iteration.recovery import recover
 from gitexp.iteration.replicates import gather
 from gitexp.iteration.seal import hand_back, open_pending
 from gitexp.iteration.snapshot import shorter, snapshot, summary
 from gitexp.ledger import history, messages
-from gitexp.ledger.experiment_files import Candidate, Place
+from gitexp.ledger.experiment_files import Candidate, ExperimentFiles
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Contract, Status
 from gitexp.observer import Observer
@@ -32,13 +32,13 @@ from gitexp.verdict.rules import check_rule
 from gitexp.views.export import dumps
 
 
-def step(repo: Repository, name: str, proposed: Proposal | Proposer, observer: Observer) -> Outcome:
+def step(repo: Repository, name: str, proposed: Proposal | MakeEdit, observer: Observer) -> StepResult:
     """Try one change: run it under the experiment's contract, judge it, and seal what came of it.
 
     What is ``proposed`` lies in the work tree, or is made now. Raises :class:`GitexpError` when there is nothing to
     judge; then the edit is where it was and nothing is recorded.
     """
-    place = Place.of(repo, name)
+    place = ExperimentFiles.of(repo, name)
     with place.locked(repo, "step"):
         check_ready(repo)
         if recovered := recover(repo, place, observer):
@@ -58,7 +58,7 @@ def step(repo: Repository, name: str, proposed: Proposal | Proposer, observer: O
         return outcome
 
 
-def check_breaker(place: Place, ledger: Ledger) -> None:
+def check_breaker(place: ExperimentFiles, ledger: Ledger) -> None:
     if crashes := breaker.tripped(ledger):
         report = breaker.report(crashes, place.log_tail(crashes[-1].id, TAIL_LINES))
         raise BreakerOpenError(report, "gitexp breaker reset --why '...'   # when the cause is mended")
@@ -77,9 +77,9 @@ def check_contract(repo: Repository, contract: Contract) -> None:
 
 def _check_tip(repo: Repository, ledger: Ledger) -> None:
     """What was measured must be what the next candidate is an edit of, or that would be credited with it."""
-    if ledger.strangers and ledger.tree != ledger.incumbent.tree:
+    if ledger.foreign_commits and ledger.tree != ledger.incumbent.tree:
         raise GitexpError(
-            f"The tip is not what {ledger.incumbent.id} measured: {ledger.strangers[0]} was committed by no step.",
+            f"The tip is not what {ledger.incumbent.id} measured: {ledger.foreign_commits[0]} was not made by gitexp.",
             f"git reset --soft {ledger.sealed[:10]} && git restore --staged :/   # its edit can then be a step; "
             "or start anew from here: gitexp init --name NAME",
         )
@@ -101,7 +101,7 @@ def _check_unedited(repo: Repository, contract: Contract) -> None:
         )
 
 
-def _propose(repo: Repository, place: Place, ledger: Ledger, propose: Proposer) -> Proposal:
+def _propose(repo: Repository, place: ExperimentFiles, ledger: Ledger, propose: MakeEdit) -> Proposal:
     _check_unedited(repo, ledger.contract)
     proposal = propose(place, ledger)
     if repo.branch() != place.branch or repo.resolve("HEAD") != ledger.tip:
@@ -112,7 +112,9 @@ def _propose(repo: Repository, place: Place, ledger: Ledger, propose: Proposer) 
     return proposal
 
 
-def _candidate(repo: Repository, place: Place, ledger: Ledger, proposal: Proposal, observer: Observer) -> Candidate:
+def _candidate(
+    repo: Repository, place: ExperimentFiles, ledger: Ledger, proposal: Proposal, observer: Observer
+) -> Candidate:
     """What lies in the work tree, once it has passed every check that needs no run."""
     candidate = _snapshot(repo, place, ledger, proposal)
     _check_one_variable(ledger.contract, candidate, observer)
@@ -125,7 +127,7 @@ def _candidate(repo: Repository, place: Place, ledger: Ledger, proposal: Proposa
     return _simpler(repo, candidate) if proposal.simplify else candidate
 
 
-def _snapshot(repo: Repository, place: Place, ledger: Ledger, proposal: Proposal) -> Candidate:
+def _snapshot(repo: Repository, place: ExperimentFiles, ledger: Ledger, proposal: Proposal) -> Candidate:
     contract = ledger.contract
     description, body = messages.describe(proposal.message)
     check_contract(repo, contract)  # again: the proposer may have changed what it must not
@@ -140,7 +142,7 @@ def _snapshot(repo: Repository, place: Place, ledger: Ledger, proposal: Proposal
         notes=proposal.notes,
         params=proposal.params,
     )
-    if not candidate.changes:
+    if not candidate.files:
         raise NotNewError(
             f"Nothing changed in {', '.join(contract.edit)} since {ledger.incumbent.id}.",
             f"gitexp step -m '...'   # after an edit of {contract.edit[0]}",
@@ -150,19 +152,19 @@ def _snapshot(repo: Repository, place: Place, ledger: Ledger, proposal: Proposal
 
 def _check_one_variable(contract: Contract, candidate: Candidate, observer: Observer) -> None:
     """With more than one change nobody knows which of them it was."""
-    if len(candidate.things) < 2 or len(candidate.params) > 1:  # a grid says itself what it sets
+    if len(candidate.changes) < 2 or len(candidate.params) > 1:  # a grid says itself what it sets
         return
-    sentence = f"This edit changes {len(candidate.things)} things ({', '.join(candidate.things)})"
+    sentence = f"This edit changes {len(candidate.changes)} things ({', '.join(candidate.changes)})"
     if contract.one_variable == "strict":
         raise GitexpError(
-            f"{sentence}, and this experiment allows one.", f"git diff -- {' '.join(map(pathspec, candidate.changes))}"
+            f"{sentence}, and this experiment allows one.", f"git diff -- {' '.join(map(pathspec, candidate.files))}"
         )
     observer.say(f"{sentence}, and one variable at a time tells which of them it was.")
 
 
 def _simpler(repo: Repository, candidate: Candidate) -> Candidate:
     fewer = shorter(repo, candidate)
-    if fewer <= 0 or not candidate.things:
+    if fewer <= 0 or not candidate.changes:
         raise GitexpError(
             "--simplify is for an edit that leaves fewer lines of code (blank lines and comments are none); this one "
             f"leaves {-fewer} more.",
@@ -179,18 +181,18 @@ def _check_new(ledger: Ledger, candidate: Candidate) -> None:
         raise NotNewError(
             f"This edit was already tried as {tried.id}, {tried.status.value}: {tried.reason}.",
             "gitexp step --again -m '...'   # tries it again; or take it back: git restore "
-            + " ".join(map(pathspec, candidate.changes)),
+            + " ".join(map(pathspec, candidate.files)),
         )
 
 
 def _run_and_seal(
     repo: Repository,
-    place: Place,
+    place: ExperimentFiles,
     ledger: Ledger,
     candidate: Candidate,
     observer: Observer,
     pruner: Pruner | None,
-) -> Outcome:
+) -> StepResult:
     try:
         measurement = gather(repo, place, ledger, candidate, observer, pruner)
     except BaseException:

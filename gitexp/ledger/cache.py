@@ -17,10 +17,10 @@ from gitexp.errors import GitexpError
 from gitexp.files import remove_folder, write_file
 from gitexp.git.repository import Repository
 from gitexp.ledger.columns import NAMES, Buffer, Columns
-from gitexp.ledger.experiment_files import Place, to_notes
-from gitexp.ledger.lazy import Stored
+from gitexp.ledger.experiment_files import ExperimentFiles, to_notes
+from gitexp.ledger.lazy import LazyIterations
 from gitexp.ledger.ledger import Ledger
-from gitexp.ledger.noise import Noise, Settled
+from gitexp.ledger.noise import Noise, PooledNoise
 from gitexp.model import Remark
 
 FORMAT = 1  # raised when what is kept, or what is made of a commit, changes
@@ -28,7 +28,7 @@ COMMITS = "commits"
 OFTEN = 16  # iterations after which they are kept: to read so many again takes a command two milliseconds
 
 
-def load(repo: Repository, place: Place) -> Ledger | None:
+def load(repo: Repository, place: ExperimentFiles) -> Ledger | None:
     """The ledger as it was kept; ``None`` when there is none, or in any doubt."""
     folder = place.directory / "cache"
     if not folder.exists():
@@ -45,8 +45,8 @@ def load(repo: Repository, place: Place) -> Ledger | None:
 def agrees(known: Ledger, read: Ledger) -> bool:
     """Whether what is kept is what was ``read`` from git; of another history it is not used."""
     kept, fresh = known.iterations, read.iterations
-    assert isinstance(kept, Stored)
-    assert isinstance(fresh, Stored)
+    assert isinstance(kept, LazyIterations)
+    assert isinstance(fresh, LazyIterations)
     if fresh.commits[: len(kept.commits)] != kept.commits:
         return True
     columns = ((known.columns.column(name), read.columns.column(name)) for name in NAMES)
@@ -54,7 +54,7 @@ def agrees(known: Ledger, read: Ledger) -> bool:
     return same and (known.tip != read.tip or _page_of(known) == _page_of(read))
 
 
-def forget(place: Place) -> None:
+def forget(place: ExperimentFiles) -> None:
     """The next command reads all of the history."""
     with suppress(OSError):
         remove_folder(place.directory / "cache")
@@ -80,10 +80,10 @@ def _column(folder: Path, name: str, page: dict[str, Any]) -> bytes:
     return data
 
 
-def _ledger(repo: Repository, place: Place, page: dict[str, Any], data: dict[str, bytes]) -> Ledger:
+def _ledger(repo: Repository, place: ExperimentFiles, page: dict[str, Any], data: dict[str, bytes]) -> Ledger:
     commits = data.pop(COMMITS)
     columns = Columns(data)
-    iterations = Stored(repo, columns, bytearray(commits), page["width"], {}, kept=page["count"])
+    iterations = LazyIterations(repo, columns, bytearray(commits), page["width"], {}, kept=page["count"])
     contract = iterations[0].contract
     if contract is None:
         raise ValueError("contract")
@@ -97,18 +97,18 @@ def _ledger(repo: Repository, place: Place, page: dict[str, Any], data: dict[str
         tuple(page["strangers"]),
         tuple(page["displaced"]),
         tuple(Remark(**remark) for remark in page["remarks"]),
-        Settled(page["settled"][0], Noise(*page["settled"][1:])),
+        PooledNoise(page["settled"][0], Noise(*page["settled"][1:])),
         page["tree"],
     )
 
 
-def save(place: Place, ledger: Ledger) -> None:
+def save(place: ExperimentFiles, ledger: Ledger) -> None:
     """Keep a ledger whose iterations are stored, now and then: what is not kept is read again.
 
     Only what is new is written. Where it cannot be, commands are only slower.
     """
     iterations = ledger.iterations
-    assert isinstance(iterations, Stored)
+    assert isinstance(iterations, LazyIterations)
     if len(iterations) < iterations.kept + OFTEN and iterations.kept:
         return
     with suppress(OSError):
@@ -116,7 +116,7 @@ def save(place: Place, ledger: Ledger) -> None:
         iterations.kept = len(iterations)
 
 
-def _save(folder: Path, ledger: Ledger, iterations: Stored) -> None:
+def _save(folder: Path, ledger: Ledger, iterations: LazyIterations) -> None:
     data: dict[str, Buffer] = {name: ledger.columns.column(name) for name in NAMES}
     data[COMMITS] = iterations.commits[: len(iterations) * iterations.width]
     old = _kept_before(folder, iterations)
@@ -142,14 +142,14 @@ def _page_of(ledger: Ledger) -> dict[str, object]:
         "tree": ledger.tree,
         "notes": asdict(ledger.notes),
         "sealed": ledger.sealed,
-        "strangers": ledger.strangers,
-        "displaced": ledger.displaced,
+        "strangers": ledger.foreign_commits,
+        "displaced": ledger.hidden_trailers,
         "remarks": [asdict(remark) for remark in ledger.remarks],
-        "settled": [ledger.settled.last, *asdict(ledger.settled.noise).values()],
+        "settled": [ledger.pooled_noise.last, *asdict(ledger.pooled_noise.noise).values()],
     }
 
 
-def _kept_before(folder: Path, iterations: Stored) -> dict[str, tuple[int, int]]:
+def _kept_before(folder: Path, iterations: LazyIterations) -> dict[str, tuple[int, int]]:
     """Length and checksum of the columns on disk, where these iterations go on from them.
 
     That they do is certain when one commit is in both at the same place: what came before it is its history.

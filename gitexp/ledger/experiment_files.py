@@ -37,13 +37,13 @@ class Candidate:
     base: str  # commit id
     base_tree: str
     tree: str
-    changes: dict[str, Entry | None]  # by path: what the candidate has there, None when it is gone
+    files: dict[str, Entry | None]  # by path: what the candidate has there, None when it is gone
     description: str
     body: str
     notes: Notes
     notebook: str  # EXPERIMENT.md as it was when its edits went into notes
     work_tree: str  # the top of the one it is tried in
-    things: tuple[str, ...] = ()  # what the edit changes, by syntax
+    changes: tuple[str, ...] = ()  # what the edit changes, by syntax
     patch: str = ""  # git's patch id of the edit
     simpler: int = 0  # by how many lines the code became shorter, where that is the point of the edit
     params: tuple[tuple[str, str], ...] = ()  # the constants that a sweep sets, with their values as source
@@ -63,14 +63,14 @@ class Process:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ExperimentFiles:
     """One experiment's private files."""
 
     directory: Path
     branch: str
 
     @classmethod
-    def of(cls, repo: Repository, name: str) -> Place:
+    def of(cls, repo: Repository, name: str) -> ExperimentFiles:
         return cls(repo.common_dir / "gitexp" / quote(name, safe=""), BRANCH_PREFIX + name)
 
     @property
@@ -205,7 +205,10 @@ class Place:
 
     @contextmanager
     def moving(self) -> Iterator[None]:
-        """While this process moves refs or the index: what :mod:`gitexp.iteration.stale_locks` needs to know of its death."""
+        """Note that this process moves refs or the index, while it does.
+
+        If it dies meanwhile, :mod:`gitexp.iteration.stale_locks` knows the locks it left for gitexp's own.
+        """
         note = Process(os.getpid(), time.time())
         write_file(self.directory / "moving.json", json.dumps(asdict(note)).encode())
         try:
@@ -240,9 +243,9 @@ def _process(data: dict[str, Any]) -> Process:
 def _candidate(data: dict[str, Any]) -> Candidate:
     contract = data.pop("contract")
     return Candidate(
-        changes=_files(data.pop("changes")),
+        files=_files(data.pop("files")),
         notes=to_notes(data.pop("notes")),
-        things=tuple(data.pop("things")),
+        changes=tuple(data.pop("changes")),
         params=tuple((name, value) for name, value in data.pop("params", ())),
         contract=_contract(contract) if contract else None,
         **data,

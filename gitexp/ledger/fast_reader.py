@@ -1,7 +1,7 @@
 """Most messages of iterations, read by one regular expression: a history of 100,000 is read in seconds.
 
-It knows the form in which :mod:`gitexp.ledger.messages` writes a KEEP or a DISCARD without notes, and nothing else: ``None``
-means that :mod:`gitexp.ledger.trailers` has to look. A test holds the two to the same answer.
+It knows the form in which :mod:`gitexp.ledger.messages` writes a KEEP or a DISCARD without notes, and nothing else:
+``None`` means that :mod:`gitexp.ledger.trailers` has to look. A test holds the two to the same answer.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def _message() -> re.Pattern[str]:
     return re.compile(_MESSAGE, re.ASCII | re.VERBOSE)
 
 
-class Glance(NamedTuple):
+class QuickRead(NamedTuple):
     """What a whole history is read for: what goes into the columns, and into results.tsv."""
 
     id: str
@@ -68,9 +68,9 @@ class Glance(NamedTuple):
     iteration: Iteration | None = None  # where the message was read the long way
 
 
-def of(iteration: Iteration) -> Glance:
+def of(iteration: Iteration) -> QuickRead:
     samples = iteration.measurement.samples
-    return Glance(
+    return QuickRead(
         iteration.id,
         iteration.base,
         iteration.tree,
@@ -83,7 +83,7 @@ def of(iteration: Iteration) -> Glance:
     )
 
 
-def glance(message: bytes, commit: str) -> Glance | None:
+def glance(message: bytes, commit: str) -> QuickRead | None:
     """At a message in the common form; ``None`` for any other message."""
     found = _message().fullmatch(from_bytes(message))
     if found is None:
@@ -94,7 +94,7 @@ def glance(message: bytes, commit: str) -> Glance | None:
     samples = _SAMPLE.findall(said)
     score, tested = float(number), None if test is None else float(test)
     kept = status == "KEEP"
-    return Glance(
+    return QuickRead(
         identity,
         base,
         tree,

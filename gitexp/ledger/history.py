@@ -9,11 +9,11 @@ from gitexp.errors import GitexpError
 from gitexp.git.commits import first_parents, to_commit
 from gitexp.git.repository import Repository
 from gitexp.ledger import cache
-from gitexp.ledger.experiment_files import Place
-from gitexp.ledger.lazy import FEW, Stored
+from gitexp.ledger.experiment_files import ExperimentFiles
+from gitexp.ledger.lazy import FEW, LazyIterations
 from gitexp.ledger.ledger import Ledger, row
 from gitexp.ledger.pooling import settle
-from gitexp.ledger.scan import Found, Scan
+from gitexp.ledger.scan import BranchScan, LedgerBuilder
 from gitexp.model import BRANCH_PREFIX, Iteration, Status
 
 
@@ -44,7 +44,7 @@ def load(repo: Repository, name: str, at: str = "") -> Ledger:
 
     ``at`` is the tip where that is known. What was read before, by this process or another, is not read again.
     """
-    commit, place = at or tip(repo, name), Place.of(repo, name)
+    commit, place = at or tip(repo, name), ExperimentFiles.of(repo, name)
     before = repo.remembered.get(name)
     known = _from(repo, before) if isinstance(before, Ledger) else cache.load(repo, place)
     ledger = known if known and known.tip == commit else (_gone_on(repo, known, commit) if known else None)
@@ -57,7 +57,7 @@ def load(repo: Repository, name: str, at: str = "") -> Ledger:
 
 def _from(repo: Repository | None, ledger: Ledger) -> Ledger:
     """The same ledger, its iterations read from ``repo``."""
-    assert isinstance(ledger.iterations, Stored)
+    assert isinstance(ledger.iterations, LazyIterations)
     return replace(ledger, iterations=ledger.iterations.of(repo))
 
 
@@ -88,7 +88,7 @@ def _check_readable(repo: Repository, branch: str) -> None:
 
 def read(repo: Repository, name: str, tip: str) -> Ledger:
     """As :func:`load`, from git's commits alone."""
-    scan, found = Scan(many=True), Found()
+    scan, found = BranchScan(many=True), LedgerBuilder()
     for commit in first_parents(repo, tip):
         iteration = scan.take(commit)
         if iteration:
@@ -103,7 +103,7 @@ def read(repo: Repository, name: str, tip: str) -> Ledger:
 
 def _gone_on(repo: Repository, known: Ledger, tip: str) -> Ledger | None:
     """The ledger at ``tip``, if that comes a few commits after the ``known`` one; in any doubt ``None``."""
-    scan, iterations, oid = Scan(many=False), [], tip
+    scan, iterations, oid = BranchScan(many=False), [], tip
     for _ in range(FEW):
         found = repo.object(oid)
         if found is None or found.kind != "commit":
@@ -120,9 +120,9 @@ def _gone_on(repo: Repository, known: Ledger, tip: str) -> Ledger | None:
     return None
 
 
-def _with(known: Ledger, tip: str, scan: Scan, iterations: list[Iteration]) -> Ledger:
+def _with(known: Ledger, tip: str, scan: BranchScan, iterations: list[Iteration]) -> Ledger:
     """The ``known`` ledger and the iterations after it, oldest first."""
-    assert isinstance(known.iterations, Stored)
+    assert isinstance(known.iterations, LazyIterations)
     scan.before(known.tree)
     notes = known.notes
     for iteration in iterations:
@@ -135,14 +135,14 @@ def _with(known: Ledger, tip: str, scan: Scan, iterations: list[Iteration]) -> L
         iterations=known.iterations.plus(columns, iterations),
         notes=notes,
         sealed=scan.sealed or known.sealed,
-        strangers=(*scan.strangers, *known.strangers),
-        displaced=(*scan.displaced, *known.displaced),
+        foreign_commits=(*scan.foreign_commits, *known.foreign_commits),
+        hidden_trailers=(*scan.hidden_trailers, *known.hidden_trailers),
         remarks=(*known.remarks, *reversed(scan.remarks)),
     )
     if not any(iteration.status is Status.KEEP for iteration in iterations):
         return ledger
-    made = [iteration.measurement.samples for iteration in ledger.iterations[max(0, known.settled.last) :]]
-    return replace(ledger, settled=settle(ledger, made))
+    made = [iteration.measurement.samples for iteration in ledger.iterations[max(0, known.pooled_noise.last) :]]
+    return replace(ledger, pooled_noise=settle(ledger, made))
 
 
 def _why_none(repo: Repository) -> str:

@@ -16,7 +16,7 @@ FEW = 256  # iterations that are asked of a process that is kept open; for more 
 REMEMBERED = 4096  # iterations; what a loop looks at again and again is fewer
 
 
-class Stored(Sequence[Iteration]):
+class LazyIterations(Sequence[Iteration]):
     """Oldest first. ``commits`` are their object ids, as bytes, ``width`` each; a longer one may share them."""
 
     def __init__(
@@ -37,11 +37,11 @@ class Stored(Sequence[Iteration]):
         self.kept = kept  # how many of them are kept on disk
         self.told = told  # what results.tsv says of each, where all were just read
 
-    def of(self, repo: Repository | None) -> Stored:
+    def of(self, repo: Repository | None) -> LazyIterations:
         """The same, read from ``repo``. Without one they can be kept beside it, and do not keep it open."""
-        return Stored(repo, self.columns, self.commits, self.width, self._known, kept=self.kept)
+        return LazyIterations(repo, self.columns, self.commits, self.width, self._known, kept=self.kept)
 
-    def plus(self, columns: Columns, iterations: Sequence[Iteration]) -> Stored:
+    def plus(self, columns: Columns, iterations: Sequence[Iteration]) -> LazyIterations:
         """These, and the iterations after them; ``columns`` are those of all."""
         if len(self._known) > REMEMBERED:
             self._known.clear()
@@ -50,7 +50,7 @@ class Stored(Sequence[Iteration]):
         commits = self.commits if len(self.commits) == own else self.commits[:own]
         for iteration in iterations:
             commits += bytes.fromhex(iteration.commit)
-        return Stored(self._repo, columns, commits, self.width, self._known, kept=self.kept)
+        return LazyIterations(self._repo, columns, commits, self.width, self._known, kept=self.kept)
 
     @property
     def _read_from(self) -> Repository:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import isnan
 
 from gitexp.ledger.columns import KEEP, Columns, Row
-from gitexp.ledger.noise import Settled
+from gitexp.ledger.noise import PooledNoise
 from gitexp.model import Contract, Iteration, Measurement, Notes, Remark, Status, identity
 
 
@@ -21,10 +21,10 @@ class Ledger:
     iterations: Sequence[Iteration]
     notes: Notes  # what people's sections say now
     sealed: str = ""  # the newest commit that a step made
-    strangers: tuple[str, ...] = ()  # commits on the branch since the baseline that no step made, newest first
-    displaced: tuple[str, ...] = ()  # iterations whose trailer block something was put after
+    foreign_commits: tuple[str, ...] = ()  # commits on the branch since the baseline that no step made, newest first
+    hidden_trailers: tuple[str, ...] = ()  # iterations whose trailer block something was put after
     remarks: tuple[Remark, ...] = ()  # oldest first
-    settled: Settled = field(default_factory=Settled)
+    pooled_noise: PooledNoise = field(default_factory=PooledNoise)
     tree: str = ""  # of the tip
 
     @property

@@ -11,7 +11,7 @@ from gitexp.files import write_file
 from gitexp.git.driver import GitCommandError
 from gitexp.git.objects import REGULAR, Entry, entries, write_tree
 from gitexp.git.repository import Repository
-from gitexp.ledger.experiment_files import Place
+from gitexp.ledger.experiment_files import ExperimentFiles
 
 END = 1 << 16  # bytes of a log that travel
 KINDS = (".log", ".curve.jsonl")
@@ -24,7 +24,9 @@ def ref(name: str) -> str:
 def push(repo: Repository, name: str, remote: str) -> int:
     """Store what is here in the ref, and push that; how many files it holds now."""
     held = _stored(repo, name)
-    new = {path: entry for path, entry in _here(repo, Place.of(repo, name)).items() if held.get(path) != entry}
+    new = {
+        path: entry for path, entry in _here(repo, ExperimentFiles.of(repo, name)).items() if held.get(path) != entry
+    }
     if new:
         old = repo.resolve(ref(name))
         base = old + "^{tree}" if old else repo.line("mktree", stdin=b"")
@@ -39,7 +41,7 @@ def push(repo: Repository, name: str, remote: str) -> int:
 def fetch(repo: Repository, name: str, remote: str) -> int:
     """Fetch the ref, and write the files that are not here; how many those were. Nothing that is here is replaced."""
     _talk(repo, "fetch", remote, f"+{ref(name)}:{ref(name)}")
-    place = Place.of(repo, name)
+    place = ExperimentFiles.of(repo, name)
     folder = place.log("x").parent
     missing = {
         path: entry
@@ -56,7 +58,7 @@ def _stored(repo: Repository, name: str) -> dict[str, Entry]:
     return entries(repo, ref(name)) if repo.resolve(ref(name)) else {}
 
 
-def _here(repo: Repository, place: Place) -> dict[str, Entry]:
+def _here(repo: Repository, place: ExperimentFiles) -> dict[str, Entry]:
     folder = place.log("x").parent
     files = sorted(file for file in folder.iterdir() if file.name.endswith(KINDS)) if folder.is_dir() else []
     return {

@@ -46,7 +46,7 @@ class Noise:
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class PooledNoise:
     """The noise of all iterations up to one (by its place in the ledger), whose runs are all made."""
 
     last: int = -1

@@ -1,4 +1,4 @@
-"""Steps in a row, overnight: an agent or a sweep proposes, a step judges, until a limit is reached.
+"""Step after step, overnight: a proposer edits, a step judges, until a limit is reached.
 
-:func:`gitexp.loop.loop.loop.loop` is the whole of it.
+Its public face is :func:`gitexp.loop.loop.loop`, which takes any :class:`gitexp.loop.loop.Proposer`.
 """

@@ -15,13 +15,13 @@ from gitexp.files import lock
 from gitexp.git.fsmonitor import watching
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import edits
-from gitexp.iteration.finalize import Outcome
-from gitexp.iteration.proposal import Proposal, Proposer, retold
+from gitexp.iteration.finalize import StepResult
+from gitexp.iteration.proposal import MakeEdit, Proposal, retold
 from gitexp.iteration.recovery import recover
 from gitexp.iteration.step import step
 from gitexp.ledger import history
 from gitexp.ledger.columns import KEEP
-from gitexp.ledger.experiment_files import Place
+from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
 from gitexp.loop.set_aside import set_aside
 from gitexp.model import Iteration, Status, score_text, signed
@@ -54,14 +54,14 @@ class Ended:
     error: GitexpError | None = None  # what has to be mended before it can go on
 
 
-class Source(Protocol):
+class Proposer(Protocol):
     """Where a loop's proposals come from."""
 
     @property
     def can_be_made_again(self) -> bool:
         """Whether an edit that is not tried need not be kept."""
 
-    def next(self, ledger: Ledger, refusal: GitexpError | None) -> Proposer | None:
+    def next(self, ledger: Ledger, refusal: GitexpError | None) -> MakeEdit | None:
         """What makes the next edit, after the last one was tried, or refused; ``None`` when nothing is left to try."""
 
 
@@ -79,10 +79,10 @@ class _Rounds:
 def loop(
     repo: Repository,
     name: str,
-    source: Source,
+    source: Proposer,
     limits: Limits,
     observer: Observer,
-    told: Callable[[Outcome], None],
+    told: Callable[[StepResult], None],
     interrupted: Callable[[], bool],
 ) -> Ended:
     """Take one step after another, of the proposals that ``source`` has.
@@ -90,7 +90,7 @@ def loop(
     ``told`` hears each outcome. The loop ends after the step during which ``interrupted`` became true. Raises only what
     keeps it from beginning.
     """
-    place = Place.of(repo, name)
+    place = ExperimentFiles.of(repo, name)
     if (repo.top / STOP).exists():
         raise GitexpError(f"There is a file {repo.top / STOP}: it ends every loop.", f"rm {repo.top / STOP}")
     with lock(place.loop_lock, f"The loop of {place.branch}", "loop"), watching(repo):
@@ -118,7 +118,7 @@ def loop(
                 _pause(limits.pause, interrupted)
 
 
-def _take_up(repo: Repository, place: Place, observer: Observer) -> Proposal | None:
+def _take_up(repo: Repository, place: ExperimentFiles, observer: Observer) -> Proposal | None:
     """Clear up after a loop that died; the proposal that it was running, if its edit still has to be tried."""
     with place.locked(repo, "loop"):
         candidate = place.read_journal()
@@ -127,7 +127,7 @@ def _take_up(repo: Repository, place: Place, observer: Observer) -> Proposal | N
         if left is None:
             return None
         contract = history.load(repo, place.name).contract
-        if candidate and not finished and edits(repo, contract.edit) == candidate.changes:
+        if candidate and not finished and edits(repo, contract.edit) == candidate.files:
             observer.say(f"{candidate.id}: the loop died while it ran; it is run again.")
             return retold(candidate)
         if ref := set_aside(repo, place, contract.edit, "" if left else "loop"):
@@ -161,12 +161,12 @@ def without_keep(ledger: Ledger) -> int:
 
 def _round(
     repo: Repository,
-    place: Place,
+    place: ExperimentFiles,
     ledger: Ledger,
-    proposed: Proposal | Proposer,
+    proposed: Proposal | MakeEdit,
     rounds: _Rounds,
     observer: Observer,
-) -> Outcome | None:
+) -> StepResult | None:
     """One step, or ``None`` when the proposal was refused. Raises what another proposal would not mend."""
     try:
         outcome = step(repo, place.name, proposed, observer)
@@ -195,13 +195,13 @@ def _round(
     return outcome
 
 
-def _next(source: Source, ledger: Ledger, rounds: _Rounds) -> Proposer | None:
+def _next(source: Proposer, ledger: Ledger, rounds: _Rounds) -> MakeEdit | None:
     """What the source has, with a note: what then lies in the work tree is the proposer's, whoever finds it."""
     propose, rounds.said = source.next(ledger, rounds.refusal), ""
     if propose is None:
         return None
 
-    def noted(place: Place, ledger: Ledger) -> Proposal:
+    def noted(place: ExperimentFiles, ledger: Ledger) -> Proposal:
         place.write_proposing(source.can_be_made_again)
         proposal = propose(place, ledger)
         rounds.said = one_line(proposal.message, SAID)
@@ -210,7 +210,7 @@ def _next(source: Source, ledger: Ledger, rounds: _Rounds) -> Proposer | None:
     return noted
 
 
-def _wait_for_others(place: Place, observer: Observer, interrupted: Callable[[], bool]) -> None:
+def _wait_for_others(place: ExperimentFiles, observer: Observer, interrupted: Callable[[], bool]) -> None:
     """Somebody's own step or test is no reason to end the night."""
     holder = place.holder()[0]
     if holder:

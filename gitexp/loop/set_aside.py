@@ -8,11 +8,11 @@ from gitexp.git.objects import entries, file_entry, in_index, stage, write_tree
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import edited, swap
 from gitexp.iteration.snapshot import tree_of
-from gitexp.ledger.experiment_files import Place
+from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.signals import signals_wait
 
 
-def set_aside(repo: Repository, place: Place, editable: Iterable[str], label: str) -> str:
+def set_aside(repo: Repository, place: ExperimentFiles, editable: Iterable[str], label: str) -> str:
     """Put every changed file back as it is in HEAD; the ref that keeps what they held, empty when nothing differed.
 
     Without a ``label`` no ref keeps it: it can be made again.

@@ -1,4 +1,5 @@
-"""Results taken to other people: KEEPs picked to a branch, a review branch, a pull request, code measured again.
+"""Results taken to other people: picked KEEPs, a review branch, a pull request, code measured again.
 
-:mod:`gitexp.review.review_branch.pick`, :mod:`gitexp.review.review_branch.review_branch` and :mod:`gitexp.review.review_branch.verify` are its public face.
+Its public faces are :mod:`gitexp.review.pick`, :mod:`gitexp.review.review_branch`, :mod:`gitexp.review.pull_request`
+and :mod:`gitexp.review.verify`.
 """

@@ -43,7 +43,7 @@ class Picked:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class PickResult:
     branch: str
     old: str | None  # where the branch was; None: there was none
     start: str  # what was picked onto
@@ -73,7 +73,7 @@ def pick(
     identities: Iterable[str],
     branch: str,
     check: Callable[[Repository], None] | None = None,
-) -> Outcome:
+) -> PickResult:
     """Copy iterations onto ``branch``, which is made where the experiment began if there is none.
 
     ``check`` may look at the result in its work tree, and raise. Whatever raises: then nothing is moved.
@@ -96,7 +96,7 @@ def pick(
             check_unused(repo, branch)
             names = ", ".join(pick.iteration.id for pick in picks if not pick.skipped)
             move(repo, branch, tip, old, f"gitexp pick: {names}")
-    return Outcome(branch, old, start, tip, picks)
+    return PickResult(branch, old, start, tip, picks)
 
 
 def _check_name(repo: Repository, branch: str) -> None:
@@ -211,13 +211,13 @@ def _present(repo: Repository, ledger: Ledger, start: str) -> dict[str, str]:
     log = repo.run("log", "-z", "--no-show-signature", "--no-color", "--encoding=UTF-8", "--format=%H%n%B", since, "--")
     messages = dict(from_bytes(record).partition("\n")[::2] for record in log.split(b"\0") if record)
     undone = {oid for message in messages.values() for oid in _REVERTS.findall(message)}
-    standing = {oid: message for oid, message in messages.items() if oid not in undone}
-    copies = {original: oid for oid, message in standing.items() for original in _PICKED_FROM.findall(message)}
-    edits = _edits(repo, since, ledger) if standing else {}
-    edits = {patch: oid for patch, oid in edits.items() if oid in standing.keys() - copies.values()}
+    holds_against = {oid: message for oid, message in messages.items() if oid not in undone}
+    copies = {original: oid for oid, message in holds_against.items() for original in _PICKED_FROM.findall(message)}
+    edits = _edits(repo, since, ledger) if holds_against else {}
+    edits = {patch: oid for patch, oid in edits.items() if oid in holds_against.keys() - copies.values()}
     found: dict[str, str] = {}
     for i in ledger.iterations:
-        if there := i.commit if i.commit in standing else copies.get(i.commit):
+        if there := i.commit if i.commit in holds_against else copies.get(i.commit):
             found[i.id] = there
         elif edits and (patch := _patch(repo, i)) in edits:
             found[i.id] = edits.pop(patch)  # the same edit may have been made twice

@@ -7,11 +7,11 @@ from shlex import quote
 from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import changed_frozen, pathspec
-from gitexp.ledger.experiment_files import Place
+from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
 from gitexp.observer import Observer
 from gitexp.review.rerun import rerun
-from gitexp.verdict.rules import standing
+from gitexp.verdict.rules import holds_against
 
 LABEL = "pick"  # what the logs of these runs are called
 
@@ -24,10 +24,10 @@ def recheck(repo: Repository, ledger: Ledger, work: Repository, branch: str, obs
             f"git diff {ledger.baseline.commit[:10]} {quote(branch)} -- {pathspec(path)}",
         )
     samples, last = rerun(repo, ledger, work, LABEL, observer)
-    less = f"less {quote(str(Place.of(work, ledger.name).log(LABEL)))}"
+    less = f"less {quote(str(ExperimentFiles.of(work, ledger.name).log(LABEL)))}"
     if last.score is None:
         raise GitexpError(f"The picked code crashed: {last.reason}. Nothing was moved.", less)
-    holds, why = standing(ledger, {sample.seed: sample.score for sample in samples}, ledger.incumbent.id)
+    holds, why = holds_against(ledger, {sample.seed: sample.score for sample in samples}, ledger.incumbent.id)
     if not holds:
         raise GitexpError(
             f"The picked code does not hold the score: {why}. Nothing was moved.",

@@ -11,7 +11,7 @@ from gitexp.git.worktree import VIEWS, covers, untracked_below
 from gitexp.iteration.replicates import check_comparable, usual_speed
 from gitexp.iteration.status import pending
 from gitexp.iteration.step import check_contract
-from gitexp.ledger.experiment_files import Place
+from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Contract, Measurement, Sample
 from gitexp.observer import Observer
@@ -28,7 +28,7 @@ def rerun(
     A crash is the last of them. What ``repo`` does not track is linked into ``work``. Raises when the contract cannot
     be kept there, or when the scores could not be compared.
     """
-    place = Place.of(work, ledger.name)
+    place = ExperimentFiles.of(work, ledger.name)
     if left := pending(repo, place):
         raise GitexpError(f"{place.branch}: {left}.", "gitexp status")
     with place.locked(work, f"run of {label}"):
@@ -55,7 +55,7 @@ def _link_untracked(repo: Repository, work: Repository, contract: Contract) -> N
 
 
 def _run(
-    work: Repository, place: Place, ledger: Ledger, label: str, observer: Observer
+    work: Repository, place: ExperimentFiles, ledger: Ledger, label: str, observer: Observer
 ) -> tuple[list[Sample], Measurement]:
     contract = ledger.contract
     _, files = differing(work, ledger.baseline.tree, "HEAD", contract.edit)

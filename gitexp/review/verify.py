@@ -14,7 +14,7 @@ from gitexp.model import Iteration, Sample, Status
 from gitexp.observer import Observer
 from gitexp.review.rerun import rerun
 from gitexp.review.temporary_worktree import scratch
-from gitexp.verdict.rules import standing
+from gitexp.verdict.rules import holds_against
 
 SURE = 2.0  # times the noise: one honest KEEP in forty misses by more
 
@@ -48,4 +48,4 @@ def verify(repo: Repository, ledger: Ledger, iterations: Sequence[Iteration], ob
             yield Verified(iteration, tuple(samples), False, f"it crashed: {last.reason}")
             continue
         runs = {sample.seed: sample.score for sample in samples}
-        yield Verified(iteration, tuple(samples), *standing(ledger, runs, iteration.id, SURE))
+        yield Verified(iteration, tuple(samples), *holds_against(ledger, runs, iteration.id, SURE))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
-from gitexp.ledger.experiment_files import Place
+from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.model import Contract
 from gitexp.run import hooks
 from gitexp.run.optional_hook import run_hook
@@ -14,7 +14,7 @@ from gitexp.text import one_line
 SHOWN = 20  # lines of what the hook printed
 
 
-def check_gate(repo: Repository, place: Place, contract: Contract, identity: str) -> bool:
+def check_gate(repo: Repository, place: ExperimentFiles, contract: Contract, identity: str) -> bool:
     """Whether there is a gate, and it was passed. Raises with what the hook printed when it refuses the edit."""
     path = hooks.optional(repo, hooks.PRE_RUN)
     if path is None:

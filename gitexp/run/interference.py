@@ -29,7 +29,7 @@ def keep_awake(pid: int) -> None:
         subprocess.Popen([caffeinate, "-i", "-w", str(pid)])
 
 
-class Watch:
+class InterferenceMonitor:
     """Looks on while a run goes on: ``start`` it with the run's pid, ``tick`` it several times a second."""
 
     def __init__(self) -> None:

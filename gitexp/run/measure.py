@@ -14,14 +14,14 @@ from gitexp.files import write_file
 from gitexp.git.objects import Entry, file_entry
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import changed_frozen
-from gitexp.ledger.experiment_files import Place, Process
+from gitexp.ledger.experiment_files import ExperimentFiles, Process
 from gitexp.model import RESULTS, Contract, Measurement, Sample
 from gitexp.observer import Observer
 from gitexp.run import hooks
 from gitexp.run.curve import Pruner, Recorder, Tenths, read, to_json_lines
-from gitexp.run.interference import Watch, is_loaded, keep_awake, speed
+from gitexp.run.interference import InterferenceMonitor, is_loaded, keep_awake, speed
 from gitexp.run.interpret import check_usable, measurement, stretched
-from gitexp.run.processes import MARK, Leavings, start_time
+from gitexp.run.processes import MARK, Strays, start_time
 from gitexp.run.runner import NotStarted, run
 from gitexp.run.score import SummaryParser
 
@@ -51,7 +51,7 @@ EVALUATE = "--- evaluate"  # the hook's line between the training and the frozen
 
 def measure(
     repo: Repository,
-    place: Place,
+    place: ExperimentFiles,
     contract: Contract,
     asked: Run,
     observer: Observer,
@@ -69,7 +69,7 @@ def measure(
     before: float | None = None
     while True:
         _check_held(repo, asked.files)
-        watch = Watch()
+        watch = InterferenceMonitor()
         measured = _replicate(repo, place, contract, asked, observer, watch)
         now = speed(dict(measured.metrics), measured.seconds)
         trouble = watch.trouble()
@@ -98,7 +98,12 @@ def _check_held(repo: Repository, files: Mapping[str, Entry | None]) -> None:
 
 
 def _replicate(
-    repo: Repository, place: Place, contract: Contract, asked: Run, observer: Observer, watch: Watch
+    repo: Repository,
+    place: ExperimentFiles,
+    contract: Contract,
+    asked: Run,
+    observer: Observer,
+    watch: InterferenceMonitor,
 ) -> Measurement:
     path = hooks.find(repo)
     run_dir = place.fresh_run_dir()
@@ -106,7 +111,7 @@ def _replicate(
     if not cwd.is_dir():
         raise GitexpError(f"The folder {cwd} is gone: the hook runs there.", "git status")
     table = _Appended(cwd / RESULTS, run_dir / RESULTS)
-    attending = _Attendant(repo, place, contract, observer, watch, asked.pruner)
+    attending = RunMonitor(repo, place, contract, observer, watch, asked.pruner)
     log = place.log(asked.label)
     completed = False
     observer.run_starts(asked.title, contract.budget)
@@ -145,13 +150,13 @@ class _PrunedError(Exception):
     """The run is not worth its end."""
 
 
-def _pruned(asked: Run, why: str, attending: _Attendant) -> Measurement:
+def _pruned(asked: Run, why: str, attending: RunMonitor) -> Measurement:
     curve = attending.recorder.curve()
     sample = Sample(asked.iteration, asked.seed, (curve[-1].seconds if curve else None) or 0.0, None)
     return Measurement((sample,), reason=why, pruned=why, curve=tuple(attending.tenths.means))
 
 
-def _keep_curve(place: Place, asked: Run, recorder: Recorder, written: Path) -> None:
+def _keep_curve(place: ExperimentFiles, asked: Run, recorder: Recorder, written: Path) -> None:
     """The curve that the run wrote itself, or else that of its lines. Without one nothing is lost but a picture."""
     with suppress(OSError):
         place.curve_file(asked.label).unlink(missing_ok=True)  # of a run that was spoiled or interrupted
@@ -159,16 +164,16 @@ def _keep_curve(place: Place, asked: Run, recorder: Recorder, written: Path) -> 
             write_file(place.curve_file(asked.label), to_json_lines(curve).encode())
 
 
-class _Attendant:
+class RunMonitor:
     """What is done while a run goes on: read it, watch it, and stand between its training and the evaluator."""
 
     def __init__(
         self,
         repo: Repository,
-        place: Place,
+        place: ExperimentFiles,
         contract: Contract,
         observer: Observer,
-        watch: Watch,
+        watch: InterferenceMonitor,
         pruner: Pruner | None,
     ) -> None:
         self._repo, self._place, self._contract = repo, place, contract
@@ -179,7 +184,7 @@ class _Attendant:
         self.tenths = Tenths(contract.budget)
         self.tampered = ""  # what the training did that it must not
 
-    def start(self, pid: int, leavings: Leavings) -> None:
+    def start(self, pid: int, leavings: Strays) -> None:
         self._pid, self._leavings = pid, leavings
         self._place.write_leader(Process(pid, start_time(pid)))
         self._watch.start(pid)
@@ -223,7 +228,7 @@ def _evaluator(contract: Contract) -> str:
     return next((os.path.relpath(path, contract.directory) for path in found), "")
 
 
-def _environment(place: Place, contract: Contract, asked: Run, run_dir: Path) -> Mapping[str, str]:
+def _environment(place: ExperimentFiles, contract: Contract, asked: Run, run_dir: Path) -> Mapping[str, str]:
     """The post-run hook's environment."""
     return hooks.environment(contract, place.name, asked.iteration) | {
         "RANDOM_SEED": str(asked.seed),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gitexp.errors import GitexpError
 from gitexp.files import write_file
 from gitexp.git.repository import Repository
-from gitexp.ledger.experiment_files import Place
+from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.model import Contract
 from gitexp.observer import Observer
 from gitexp.run import hooks
@@ -17,7 +17,7 @@ VERDICT = "verdict.json"
 
 
 def notify(
-    repo: Repository, place: Place, contract: Contract, iteration: str, payload: str, observer: Observer
+    repo: Repository, place: ExperimentFiles, contract: Contract, iteration: str, payload: str, observer: Observer
 ) -> None:
     """Run the post-step hook, if there is one, with ``payload``, the iteration's verdict, on its standard input."""
     try:

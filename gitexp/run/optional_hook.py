@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO
 
 from gitexp.git.repository import Repository
-from gitexp.ledger.experiment_files import Place
+from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.model import Contract
 from gitexp.run import hooks
 from gitexp.run.processes import MARK
@@ -17,7 +17,7 @@ from gitexp.run.runner import Execution, run
 
 def run_hook(
     repo: Repository,
-    place: Place,
+    place: ExperimentFiles,
     contract: Contract,
     path: Path,
     iteration: str,

@@ -111,7 +111,7 @@ def _is_dead(process: psutil.Process) -> bool:
         return True
 
 
-class Leavings:
+class Strays:
     """What a run leaves behind in sessions of its own (daemons). Made before the run starts, ended after it.
 
     On Linux this process adopts what its descendants leave; elsewhere they are found by the run's mark. What is in this

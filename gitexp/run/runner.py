@@ -18,7 +18,7 @@ from typing import IO
 from gitexp.run import processes
 from gitexp.run.guardian import guarded
 from gitexp.run.output import CappedLog, Lines
-from gitexp.run.processes import MARK, Leavings, end_group, signal_group
+from gitexp.run.processes import MARK, Strays, end_group, signal_group
 
 LINGER = 0.5  # seconds to go on reading after the command has ended, while something else holds its output open
 TICK = 0.05  # seconds between two looks at a silent run
@@ -46,7 +46,7 @@ def run(
     timeout: float,
     log: Path,
     on_line: Callable[[str], None],
-    on_start: Callable[[int, Leavings], None] = lambda pid, leavings: None,
+    on_start: Callable[[int, Strays], None] = lambda pid, leavings: None,
     on_tick: Callable[[], None] = lambda: None,
     stdin: IO[bytes] | int = subprocess.DEVNULL,
 ) -> Execution:
@@ -66,7 +66,7 @@ def run(
     timed_out = False
     with ExitStack() as ending:
         watch = ending.enter_context(guarded(mark))
-        leavings = Leavings(mark)
+        leavings = Strays(mark)
         ending.callback(leavings.end)
         process = _start(command, cwd, env, stdin=stdin)
         assert process.stdout
@@ -94,7 +94,7 @@ def attend(command: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> int:
     mark = env.get(MARK, "")
     with ExitStack() as ending:
         watch = ending.enter_context(guarded(mark))
-        ending.callback(Leavings(mark).end)
+        ending.callback(Strays(mark).end)
         process = _start(command, cwd, env, STDERR)
         ending.callback(end_group, process)
         watch(process.pid)

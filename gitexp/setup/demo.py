@@ -10,7 +10,7 @@ from gitexp.errors import GitexpError
 from gitexp.git.driver import open_git, run
 from gitexp.git.repository import Repository
 from gitexp.iteration.baseline import TEMPLATES, Plan, begin, write_template
-from gitexp.iteration.finalize import Outcome
+from gitexp.iteration.finalize import StepResult
 from gitexp.iteration.proposal import Proposal
 from gitexp.iteration.step import step
 from gitexp.ledger import history
@@ -75,7 +75,7 @@ def change(directory: Path, edit: Edit) -> None:
     file.write_text("".join(lines))
 
 
-def play(repo: Repository, observer: Observer, told: Callable[[Outcome], None]) -> Ledger:
+def play(repo: Repository, observer: Observer, told: Callable[[StepResult], None]) -> Ledger:
     """Run the experiment through the same code as ``init`` and ``step``; ``told`` hears each outcome."""
     notes = Notes(
         goal="The lowest validation bits per byte within the budget.",

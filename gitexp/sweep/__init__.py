@@ -1,5 +1,5 @@
 """A systematic search over constants of the editable files, driven by the loop.
 
-:mod:`gitexp.sweep.sweep.sweep` proposes settings, :mod:`gitexp.sweep.sweep.strategies` chooses them, and one module for each
-language finds and rewrites constants.
+:class:`gitexp.sweep.sweep.SweepProposer` proposes settings and :mod:`gitexp.sweep.strategies` orders them. One module
+for each language finds and rewrites constants.
 """

@@ -10,7 +10,7 @@ from statistics import fmean
 from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
 from gitexp.iteration.proposal import Proposal
-from gitexp.ledger.experiment_files import Place
+from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Status
 from gitexp.sweep import constants, editable
@@ -49,21 +49,23 @@ def open_sweep(repo: Repository, ledger: Ledger, asked: Iterable[str], kind: str
 
 
 @dataclass(frozen=True, slots=True)
-class Setter:
-    """Makes the edit of one setting: a :data:`gitexp.iteration.proposal.Proposer`."""
+class ApplySetting:
+    """Makes the edit of one setting: a :data:`gitexp.iteration.proposal.MakeEdit`."""
 
     repo: Repository
     paths: tuple[str, ...]
     proposal: Proposal
 
-    def __call__(self, place: Place, ledger: Ledger) -> Proposal:
+    def __call__(self, place: ExperimentFiles, ledger: Ledger) -> Proposal:
         editable.write(self.repo, self.paths, dict(self.proposal.params))
         return self.proposal
 
 
 @dataclass(slots=True)
-class Settings:
-    """The settings of a sweep, one after another: a :class:`gitexp.loop.loop.Source`. Each iteration is looked at once."""
+class SweepProposer:
+    """Proposes the settings of a sweep one after another: a :class:`gitexp.loop.loop.Proposer`.
+
+    Each iteration is looked at once."""
 
     repo: Repository
     sweep: Sweep
@@ -76,7 +78,7 @@ class Settings:
     def __post_init__(self) -> None:
         self._trees = Trees(self.repo)
 
-    def next(self, ledger: Ledger, refusal: GitexpError | None) -> Setter | None:
+    def next(self, ledger: Ledger, refusal: GitexpError | None) -> ApplySetting | None:
         if refusal:
             self._skipped.append(self._last)
         setter = self._propose(ledger)
@@ -89,7 +91,7 @@ class Settings:
         settings = remaining(space, self.sweep.kind, self._known(ledger)) if self.sweep.kind in LISTED else ()
         return [(space.message(setting), setting) for setting in settings]
 
-    def _propose(self, ledger: Ledger) -> Setter | None:
+    def _propose(self, ledger: Ledger) -> ApplySetting | None:
         """What makes the next edit; ``None`` when nothing is left."""
         files = self._files(ledger)
         space = self._space(ledger, files)
@@ -100,7 +102,7 @@ class Settings:
         written = {name: constants.literal(found[name], value) for name, value in setting.items()}
         pruner = median_pruner(ledger) if self.sweep.prune else None
         proposal = Proposal(space.message(written), params=tuple(written.items()), pruner=pruner)
-        return Setter(self.repo, tuple(files), proposal)
+        return ApplySetting(self.repo, tuple(files), proposal)
 
     def _files(self, ledger: Ledger) -> Mapping[str, bytes]:
         return self._trees.files(ledger.incumbent.tree, ledger.contract.edit)

@@ -10,7 +10,7 @@ from gitexp.extras import extra
 from gitexp.sweep.literals import Constant, as_source
 
 _MARK = "\ue000gitexp\ue000"  # of a private use area: it stands in no file
-Path = tuple["str | int", ...]
+KeyPath = tuple["str | int", ...]
 
 
 def names(text: str) -> list[str]:
@@ -57,11 +57,11 @@ def _taken(data: Any, name: str) -> object:
     raise LookupError(name)
 
 
-def _name(path: Path) -> str:
+def _name(path: KeyPath) -> str:
     return ".".join(map(str, path))
 
 
-def _below(data: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+def _below(data: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
     """The values below a table: a list counts as one, and so does each thing in it."""
     items = list(data.items() if isinstance(data, dict) else enumerate(data))
     for key, value in items:
@@ -71,7 +71,7 @@ def _below(data: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
             yield from _below(value, (*path, key))
 
 
-def _span(text: str, path: Path) -> tuple[int, int]:
+def _span(text: str, path: KeyPath) -> tuple[int, int]:
     """Where a value stands: tomlkit keeps all the rest when another one is put in its place."""
     tomlkit = extra("tomlkit", "A constant in TOML", "sweep")
     at = document = tomlkit.parse(text)

@@ -1,4 +1,5 @@
-"""The verdict, and what follows from it: pure functions of a ledger and of the samples that a step measured.
+"""The verdict and what follows from it: pure functions of a ledger and the samples of one step.
 
-:func:`gitexp.verdict.rules.decide` is the whole of it; the circuit breaker and a crash's diagnosis stand beside it.
+Its public face is :func:`gitexp.verdict.rules.decide`; the circuit breaker and the diagnosis of a crash
+stand beside it.
 """

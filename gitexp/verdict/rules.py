@@ -25,7 +25,7 @@ from gitexp.errors import GitexpError
 from gitexp.ledger.ledger import Ledger
 from gitexp.ledger.noise import Noise, Scores
 from gitexp.ledger.pooling import with_next
-from gitexp.model import Again, Contract, Measurement, Status, Verdict, score_text
+from gitexp.model import Contract, Measurement, ReplicateRequest, Status, Verdict, score_text
 from gitexp.text import plural
 from gitexp.verdict import guards
 
@@ -162,7 +162,7 @@ def baseline_runs(rule: str) -> int:
     return 2 if isinstance(parse(rule), Confirm) else 1
 
 
-def decide(ledger: Ledger, candidate: Measurement, simpler: int = 0) -> Verdict | Again:
+def decide(ledger: Ledger, candidate: Measurement, simpler: int = 0) -> Verdict | ReplicateRequest:
     """``candidate`` holds all runs of the step so far: the candidate's own, of which one is the first, and those of the
     incumbent that were asked for. ``simpler`` is by how many lines it is shorter, where that is its point: then it only
     must not be worse."""
@@ -195,9 +195,9 @@ def _in_one_run(rule: Margin, ledger: Ledger, candidate: Measurement, simpler: i
     return Verdict(Status.DISCARD, f"{said}, not more than {rule.least:g}" if lead > 0 else said, delta)
 
 
-def _confirmed(rule: Confirm, ledger: Ledger, candidate: Measurement, simpler: int) -> Verdict | Again:
+def _confirmed(rule: Confirm, ledger: Ledger, candidate: Measurement, simpler: int) -> Verdict | ReplicateRequest:
     name, incumbent = candidate.samples[0].iteration, ledger.incumbent.id
-    tried, sign = ledger.replicates(candidate, since=ledger.settled.last), ledger.contract.direction.sign
+    tried, sign = ledger.replicates(candidate, since=ledger.pooled_noise.last), ledger.contract.direction.sign
     scores = _scores(ledger, tried)
     noise = _pooled(ledger, scores)
     lead = compare(scores[name], scores[incumbent], noise)
@@ -214,7 +214,7 @@ def _confirmed(rule: Confirm, ledger: Ledger, candidate: Measurement, simpler: i
     again = name if next_move is Move.CANDIDATE else incumbent
     seed = next(seed for seed in count(ledger.contract.seed) if seed not in tried[again])
     why = "promising" if again == name else f"promising, and {again} may have been lucky"
-    return Again(again, seed, f"{why}: run {len(tried[again]) + 1} of {rule.replicates}, seed {seed}")
+    return ReplicateRequest(again, seed, f"{why}: run {len(tried[again]) + 1} of {rule.replicates}, seed {seed}")
 
 
 def _scores(ledger: Ledger, tried: Mapping[str, Mapping[int, float | None]]) -> dict[str, Scores]:
@@ -223,7 +223,9 @@ def _scores(ledger: Ledger, tried: Mapping[str, Mapping[int, float | None]]) -> 
     return {tree: {seed: sign * score for seed, score in runs.items()} for tree, runs in _known(tried).items()}
 
 
-def standing(ledger: Ledger, runs: Mapping[int, float | None], against: str, slack: float = 1.0) -> tuple[bool, str]:
+def holds_against(
+    ledger: Ledger, runs: Mapping[int, float | None], against: str, slack: float = 1.0
+) -> tuple[bool, str]:
     """Whether a tree, by its runs, is as good as the iteration ``against`` was, and why.
 
     It may be worse by ``slack`` times the noise of the difference, or by the rule's margin.
@@ -243,9 +245,9 @@ def _simplified(rule: Confirm, lead: Lead, runs: int) -> Move:
     return Move.CANDIDATE if lead.noise and runs < rule.replicates else Move.KEEP
 
 
-def spread(ledger: Ledger) -> float:
+def run_noise(ledger: Ledger) -> float:
     """The standard deviation of one run's score, from all replicates in the history; 0 when there are none."""
-    return math.sqrt(_pooled(ledger, _known(ledger.replicates(since=ledger.settled.last))).variance)
+    return math.sqrt(_pooled(ledger, _known(ledger.replicates(since=ledger.pooled_noise.last))).variance)
 
 
 def _known(tried: Mapping[str, Mapping[int, float | None]]) -> dict[str, Scores]:
@@ -255,12 +257,12 @@ def _known(tried: Mapping[str, Mapping[int, float | None]]) -> dict[str, Scores]
 
 def _pooled(ledger: Ledger, scores: Mapping[str, Scores]) -> Noise:
     """The noise by all runs but the candidate's: a better run of its own must never count against it."""
-    settled = ledger.settled
-    incumbent = ledger.iterations[settled.last].id if settled.last >= 0 else ""
-    for iteration in ledger.iterations[settled.last + 1 :]:
-        settled = with_next(settled, iteration.id, incumbent, scores)
+    pooled_noise = ledger.pooled_noise
+    incumbent = ledger.iterations[pooled_noise.last].id if pooled_noise.last >= 0 else ""
+    for iteration in ledger.iterations[pooled_noise.last + 1 :]:
+        pooled_noise = with_next(pooled_noise, iteration.id, incumbent, scores)
         incumbent = iteration.id if iteration.status is Status.KEEP else incumbent
-    return settled.noise
+    return pooled_noise.noise
 
 
 def _reason(lead: Lead, status: Status, incumbent: str, runs: int, met: int) -> str:

@@ -1,4 +1,4 @@
 """What is computed from a ledger for people and machines: text, JSON, HTML and pictures.
 
-A view is a function of the ledger. Only :mod:`gitexp.views.on_disk` writes any, into the work tree.
+Each view is a function of the ledger; only :mod:`gitexp.views.on_disk` writes into the work tree.
 """

@@ -10,7 +10,7 @@ from gitexp.model import Iteration, Status, score_text, signed
 from gitexp.text import one_line, plural
 from gitexp.verdict.breaker import TRIP, tripped
 from gitexp.verdict.diagnosis import diagnose
-from gitexp.verdict.rules import spread
+from gitexp.verdict.rules import run_noise
 
 MAX_CHARS = 6000
 LINE = 120  # characters of an idea
@@ -24,7 +24,7 @@ def brief(ledger: Ledger, max_chars: int = MAX_CHARS, refused: str = "") -> str:
 
     What does not fit is left out: of the ideas tried the oldest first, then the sections from the end.
     """
-    noise = spread(ledger)
+    noise = run_noise(ledger)
     head = [*_stop(ledger), *_refusal(refused), *_contract(ledger, noise), *_standing(ledger), *_next(ledger)]
     tail = [*_protocol(ledger), *_near_misses(ledger, noise), *_crashes(ledger)]
     room = max_chars - sum(len(line) + 1 for line in head + tail)

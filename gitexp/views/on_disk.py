@@ -9,7 +9,7 @@ from gitexp.errors import GitexpError
 from gitexp.files import write_file
 from gitexp.git.repository import Repository
 from gitexp.ledger import history
-from gitexp.ledger.experiment_files import Place
+from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import NOTEBOOK, RESULTS, Notes
 from gitexp.views import results_tsv
@@ -17,11 +17,11 @@ from gitexp.views.experiment_md import experiment_md
 from gitexp.views.notebook import absorb, current, owner, read
 
 
-def unsealed(repo: Repository, place: Place, name: str) -> Notes:
+def unsealed(repo: Repository, place: ExperimentFiles, name: str) -> Notes:
     """What people wrote in EXPERIMENT.md since it was computed. Raises when those are edits for another experiment."""
     text = current(repo)
     other = owner(text)
-    others = _computed(repo, Place.of(repo, other)) if other and other != name else ""
+    others = _computed(repo, ExperimentFiles.of(repo, other)) if other and other != name else ""
     if not others:
         computed = _computed(repo, place)
         return Notes() if text == computed else absorb(text, computed)
@@ -33,7 +33,7 @@ def unsealed(repo: Repository, place: Place, name: str) -> Notes:
     return Notes()
 
 
-def sealed(repo: Repository, place: Place, computed: str, notebook: str) -> None:
+def sealed(repo: Repository, place: ExperimentFiles, computed: str, notebook: str) -> None:
     """An iteration carries what ``notebook`` said: what EXPERIMENT.md says beyond that is new."""
     if _computed(repo, place) != computed:  # else its views are written already, and say more
         if read(place.rendered) != notebook:
@@ -41,7 +41,7 @@ def sealed(repo: Repository, place: Place, computed: str, notebook: str) -> None
         place.forget_rendering()
 
 
-def write_views(repo: Repository, place: Place, ledger: Ledger, computed: str = "") -> None:
+def write_views(repo: Repository, place: ExperimentFiles, ledger: Ledger, computed: str = "") -> None:
     """Write results.tsv and EXPERIMENT.md at the top of the work tree; people's unsealed text stays in it.
 
     ``computed`` is EXPERIMENT.md where it is made already.
@@ -56,7 +56,7 @@ def write_views(repo: Repository, place: Place, ledger: Ledger, computed: str = 
     place.forget_rendering()
 
 
-def _computed(repo: Repository, place: Place) -> str:
+def _computed(repo: Repository, place: ExperimentFiles) -> str:
     """What EXPERIMENT.md is an edit of; empty when that is not known."""
     if written := place.read_rendering():  # somebody died while writing it: before it was replaced, or after?
         before, after = (_shared(current(repo), text) for text in written)

@@ -20,7 +20,7 @@ from gitexp.errors import GitexpError
 from gitexp.extras import extra
 from gitexp.files import write_file
 from gitexp.git.repository import Repository
-from gitexp.ledger.experiment_files import Place
+from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
 from gitexp.resources import data_dir
 from gitexp.text import printable
@@ -43,7 +43,7 @@ def available() -> bool:
 
 def where(repo: Repository, ledger: Ledger) -> Path:
     """In the git directory: there it is in nobody's way, no iteration takes it, and a bare repository has one too."""
-    return Place.of(repo, ledger.name).directory / "report.html"
+    return ExperimentFiles.of(repo, ledger.name).directory / "report.html"
 
 
 def write(repo: Repository, ledger: Ledger, output: Path | None = None, reload: int = 0) -> Path:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gitexp.git.repository import Repository
-from gitexp.ledger.experiment_files import Place
+from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Iteration, Status
 from gitexp.run.curve import Point, read
@@ -33,7 +33,7 @@ class Evidence:
 
 
 def gather(repo: Repository, ledger: Ledger) -> Evidence:
-    place = Place.of(repo, ledger.name)
+    place = ExperimentFiles.of(repo, ledger.name)
     looked_at = chosen(ledger, DETAILED)
     diffs = _diffs(repo, [iteration.commit for iteration in looked_at])
     tails = {i.id: [line[:LINE] for line in place.log_tail(i.id, TAIL)] for i in looked_at}

@@ -9,7 +9,7 @@ from gitexp.model import BRANCH_PREFIX, Iteration, Status, score_text, signed
 from gitexp.text import one_line, plural
 from gitexp.verdict.breaker import tripped
 from gitexp.verdict.diagnosis import Diagnosis, diagnose
-from gitexp.verdict.rules import spread
+from gitexp.verdict.rules import run_noise
 from gitexp.views.experiment_md import LEARNED, SHOWN
 from gitexp.views.report_data import NEWEST, Shown
 from gitexp.views.report_details import Evidence
@@ -75,7 +75,7 @@ class Report:
 
 
 def report(ledger: Ledger, points: list[Shown], evidence: Evidence) -> Report:
-    notes, contract, noise = ledger.notes, ledger.contract, spread(ledger)
+    notes, contract, noise = ledger.notes, ledger.contract, run_noise(ledger)
     return Report(
         title=one_line(ledger.name, LINE),
         branch=one_line(BRANCH_PREFIX + ledger.name, LINE),

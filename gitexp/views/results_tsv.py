@@ -5,24 +5,24 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from gitexp.files import signature, write_file
+from gitexp.files import stat_signature, write_file
 from gitexp.git.repository import Repository
-from gitexp.ledger.experiment_files import Place
+from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
 from gitexp.ledger.row import results_tsv, rows, told
 from gitexp.model import RESULTS
 
 
-def forget(place: Place) -> None:
+def forget(place: ExperimentFiles) -> None:
     """All of it is written again the next time."""
     _note(place).unlink(missing_ok=True)
 
 
-def _note(place: Place) -> Path:
+def _note(place: ExperimentFiles) -> Path:
     return place.directory / "results.json"
 
 
-def write(repo: Repository, place: Place, ledger: Ledger) -> None:
+def write(repo: Repository, place: ExperimentFiles, ledger: Ledger) -> None:
     """Make it say what the ledger does; in any doubt about what is there all of it is written again."""
     file, note = repo.top / RESULTS, _note(place)
     since = _rows_there(file, note, ledger)
@@ -33,7 +33,7 @@ def write(repo: Repository, place: Place, ledger: Ledger) -> None:
         with open(file, "ab") as out:
             out.write(rows(ledger, map(told, ledger.iterations[since:])).encode())
     last = ledger.iterations[-1].commit
-    facts = {"rows": len(ledger.iterations), "last": last, "looks": _looks(ledger), "file": signature(file)}
+    facts = {"rows": len(ledger.iterations), "last": last, "looks": _looks(ledger), "file": stat_signature(file)}
     write_file(note, json.dumps(facts).encode())
 
 
@@ -41,7 +41,7 @@ def _rows_there(file: Path, note: Path, ledger: Ledger) -> int | None:
     """How many rows of this ledger the file holds, if it is as it was written, and older rows have not changed."""
     try:
         facts = json.loads(note.read_bytes())
-        same = tuple(facts["file"]) == signature(file) and facts["looks"] == _looks(ledger)
+        same = tuple(facts["file"]) == stat_signature(file) and facts["looks"] == _looks(ledger)
         there = int(facts["rows"])
         return there if same and ledger.iterations[there - 1].commit == facts["last"] else None
     except (OSError, ValueError, LookupError, TypeError):

@@ -1,6 +1,6 @@
-"""Commits taken apart for an audit, and the stretches of a history that belong together.
+"""Commits taken apart for an audit, and the lineages of a history that belong together.
 
-An experiment's stretch goes from its baseline to its last commit. A review's holds KEEPs that were cherry-picked from
+An experiment's lineage goes from its baseline to its last commit. A review's holds KEEPs that were cherry-picked from
 an experiment, which one can tell by the base that their trailers name. A rebased one holds copies of all there was.
 """
 
@@ -108,7 +108,7 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class Lineage:
     kind: Kind
     commits: tuple[Sealed, ...]  # oldest first, each the first parent of the next
 
@@ -121,28 +121,28 @@ class Stretch:
         return next((iteration.contract for iteration in self.iterations if iteration.contract), None)
 
 
-def of_experiment(repo: Repository, tip: str) -> Stretch | None:
-    """The stretch that ends at ``tip``, down to the nearest baseline that stands where it was sealed, or else to the
+def of_experiment(repo: Repository, tip: str) -> Lineage | None:
+    """The lineage that ends at ``tip``, down to the nearest baseline that stands where it was sealed, or else to the
     nearest copy of one; ``None`` when there is neither."""
     walked: list[Sealed] = []
     copied = 0
     for commit in first_parents(repo, tip):
         walked.append(sealed := Sealed.of(commit))
         if sealed.is_baseline and sealed.is_own:
-            return Stretch(Kind.EXPERIMENT, tuple(walked[::-1]))
+            return Lineage(Kind.EXPERIMENT, tuple(walked[::-1]))
         if sealed.is_baseline and not copied:
             copied = len(walked)
-    return Stretch(Kind.REBASED, tuple(walked[:copied][::-1])) if copied else None
+    return Lineage(Kind.REBASED, tuple(walked[:copied][::-1])) if copied else None
 
 
-def of_range(repo: Repository, revisions: Iterable[str], whole: bool) -> Iterator[Stretch]:
-    """The stretches with iterations among the commits that ``revisions`` name.
+def of_range(repo: Repository, revisions: Iterable[str], whole: bool) -> Iterator[Lineage]:
+    """The lineages with iterations among the commits that ``revisions`` name.
 
     In a ``whole`` ancestry an experiment, or a review of one, may be long past: there, what follows it is other work.
     """
     commits = [Sealed.of(commit) for commit in listed(repo, "--topo-order", *revisions)]
     for line in _lines(commits):
-        yield from _stretches(_grounded(repo, line), whole)
+        yield from _lineages(_grounded(repo, line), whole)
 
 
 def _lines(commits: list[Sealed]) -> Iterator[list[Sealed]]:
@@ -167,7 +167,7 @@ def _grounded(repo: Repository, line: list[Sealed]) -> list[Sealed]:
     return [*below.commits, *line] if below and below.kind is Kind.EXPERIMENT else line
 
 
-def _stretches(line: list[Sealed], whole: bool) -> Iterator[Stretch]:
+def _lineages(line: list[Sealed], whole: bool) -> Iterator[Lineage]:
     """A line cut before each baseline, and in a whole ancestry where an experiment is past."""
     for start, end in pairwise([0, *(at for at, sealed in enumerate(line) if sealed.is_baseline and at), len(line)]):
         part = line[start:end]
@@ -175,8 +175,8 @@ def _stretches(line: list[Sealed], whole: bool) -> Iterator[Stretch]:
             continue
         kind = _kind(part)
         past = _past(part, kind) if whole else len(part)
-        yield Stretch(kind, tuple(part[:past]))
-        yield from _stretches(part[past:], whole)
+        yield Lineage(kind, tuple(part[:past]))
+        yield from _lineages(part[past:], whole)
 
 
 def _kind(part: list[Sealed]) -> Kind:
