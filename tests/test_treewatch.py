@@ -22,7 +22,7 @@ from test_step import hook_that, ledger_of
 import gitexp.git
 import gitexp.git.driver
 from gitexp.errors import GitexpError
-from gitexp.git import fsmonitor, inotify
+from gitexp.git import fsmonitor
 from gitexp.git.fsmonitor import changes, watching
 from gitexp.git.repository import Change, Repository
 
@@ -345,16 +345,16 @@ def test_an_answer_about_an_editable_file_that_was_another_one_meanwhile_is_not_
 
 
 def test_events_that_are_lost_to_an_interrupt_are_in_doubt(tree: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
-    read = inotify.Inotify.read
+    read = fsmonitor.INotify.read
 
-    def interrupted(watched: inotify.Inotify) -> Iterator[tuple[int, str]]:
-        list(read(watched))
+    def interrupted(*args: object, **options: object) -> None:
+        read(*args, **options)
         raise KeyboardInterrupt
 
     os.rename("pkg/deep", "deep")
     os.mkdir("pkg/deep")
     with monkeypatch.context() as patch:
-        patch.setattr(inotify.Inotify, "read", interrupted)
+        patch.setattr(fsmonitor.INotify, "read", interrupted)
         with pytest.raises(KeyboardInterrupt):
             changes(tree)
     assert changes(tree) == tree.changes() != []
@@ -407,20 +407,20 @@ def refuses(method: str, code: int) -> Callable[[pytest.MonkeyPatch], object]:
     def fail(*_: object) -> int:
         raise OSError(code, os.strerror(code))
 
-    return lambda monkeypatch: monkeypatch.setattr(inotify.Inotify, method, fail)
+    return lambda monkeypatch: monkeypatch.setattr(fsmonitor.INotify, method, fail)
 
 
 ROOT = "27 1 254:0 / / rw,relatime - ext4 /dev/vda rw\n"
 ELSEWHERE: dict[str, Callable[[pytest.MonkeyPatch], object]] = {
-    "another system": lambda monkeypatch: monkeypatch.setattr(inotify.sys, "platform", "darwin"),
+    "another system": lambda monkeypatch: monkeypatch.setattr(fsmonitor.sys, "platform", "darwin"),
     "no mounts": lambda monkeypatch: monkeypatch.setattr(fsmonitor, "_MOUNTS", Path("nowhere")),
     "network": mounted(ROOT + "28 27 0:1 / TOP rw shared:1 - nfs4 host:/ rw\n"),
     "network above": mounted("27 1 0:1 / / rw - fuse.sshfs host:/ rw\n"),
     "mounted over": mounted(ROOT + "28 27 0:1 / TOP rw - ext4 /dev/b rw\n29 27 0:2 / TOP rw - 9p host rw\n"),
     "mounted inside": mounted(ROOT + "28 27 254:0 /x TOP/pkg/a.py rw - ext4 /dev/vda rw\n"),
     "no instances left": refuses("__init__", errno.EMFILE),
-    "no watches left": refuses("watch", errno.ENOSPC),
-    "no right to": refuses("watch", errno.EACCES),
+    "no watches left": refuses("add_watch", errno.ENOSPC),
+    "no right to": refuses("add_watch", errno.EACCES),
     "case": lambda _: git("config", "core.ignoreCase", "true"),
     "fsmonitor": lambda _: git("config", "core.fsmonitor", "true"),
     "hard link": lambda _: os.link("other.py", "../name"),

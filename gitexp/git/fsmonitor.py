@@ -24,14 +24,17 @@ import errno
 import os
 import re
 import stat
+import sys
 import time
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gitexp.files import stat_signature
-from gitexp.git.inotify import Inotify
 from gitexp.git.repository import Change, Repository
+
+with suppress(ImportError):  # a dependency on Linux only
+    from inotify_simple import INotify, flags
 
 RECHECK = 10.0  # seconds after which git is asked again, whatever was seen
 LOCAL = {"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "bcachefs", "zfs", "tmpfs", "overlay"}
@@ -69,10 +72,12 @@ class TreeWatch:
     """The tracked files of a work tree. Raises ``OSError`` where they cannot be watched."""
 
     def __init__(self, repo: Repository) -> None:
+        if sys.platform != "linux":
+            raise OSError(errno.ENOSYS, "no inotify")
         if not _is_local(repo.top) or not _is_plain(repo):
             raise OSError(errno.ENOTSUP, "not to be watched", str(repo.top))
         self._repo = repo
-        self._inotify: Inotify | None = Inotify()
+        self._inotify: INotify | None = INotify()
         self._compared: set[str] = set()  # files that callers look at themselves
         self._paths: set[str] = set()  # tracked ones
         self._folders: dict[int, str] = {}  # that hold them, by inotify's number; the top is ""
@@ -98,16 +103,17 @@ class TreeWatch:
             return self._ask(self._inotify)
         return list(self._known)
 
-    def _listen(self, inotify: Inotify, harmless: Collection[str] = ()) -> None:
+    def _listen(self, inotify: INotify, harmless: Collection[str] = ()) -> None:
         """Doubt what the events cast doubt on."""
         known, covered = self._known, self._covered
         self._known, self._covered = None, False  # whoever interrupts this loses events
-        for number, name in inotify.read():
-            folder = self._folders.get(number)
-            path = "/".join(filter(None, (folder, name)))
+        # The kernel queues an event before the system call that caused it returns: nothing done until now is missing.
+        for event in inotify.read(timeout=0):
+            folder = self._folders.get(event.wd)  # none for -1, the number of an overflow
+            path = "/".join(filter(None, (folder, event.name)))
             if folder is None or path in self._names:  # events were lost, or folders came or went
                 known, covered = None, False
-            elif name in RULES or (path in self._paths and path not in harmless):
+            elif event.name in RULES or (path in self._paths and path not in harmless):
                 known = None
         self._known, self._covered = known, covered
 
@@ -117,7 +123,7 @@ class TreeWatch:
             return False
         return all(_held(self._repo.top / path) == self._seen.get(path) for path in self._compared.difference(but))
 
-    def _ask(self, inotify: Inotify) -> list[Change]:
+    def _ask(self, inotify: INotify) -> list[Change]:
         """Watch first, then let git look: so each change is in its answer, or is told of, or both."""
         self._known, self._asked, state = None, time.monotonic(), self._now()
         self._seen = {path: _held(self._repo.top / path) for path in self._compared}
@@ -145,8 +151,11 @@ class TreeWatch:
             self._head = commit, self._repo.ref(f"{commit}^{{tree}}") or ""
         return self._head[1]
 
-    def _cover(self, inotify: Inotify) -> None:
+    def _cover(self, inotify: INotify) -> None:
         """Watch every folder that holds tracked files, from the top down: what is made while this is done is seen."""
+        touched = flags.MODIFY | flags.ATTRIB | flags.CLOSE_WRITE | flags.MOVED_FROM | flags.MOVED_TO
+        came_or_went = flags.CREATE | flags.DELETE | flags.DELETE_SELF | flags.MOVE_SELF
+        mask = touched | came_or_went | flags.ONLYDIR | flags.DONT_FOLLOW
         records = os.fsdecode(self._repo.run("ls-files", "--stage", "-z")).split("\0")[:-1]
         paths = {record.partition("\t")[2] for record in records}
         if any(record.startswith("160000 ") for record in records) or any(map(self._is_linked, paths - self._paths)):
@@ -155,7 +164,7 @@ class TreeWatch:
         self._names = _above(self._paths)
         for name in sorted(self._names):
             with suppress(FileNotFoundError, NotADirectoryError):  # the folder above it tells when it comes
-                self._folders[inotify.watch(os.fsencode(self._repo.top / name))] = name
+                self._folders[inotify.add_watch(self._repo.top / name, mask)] = name
 
     def _is_linked(self, path: str) -> bool:
         """Whether the file has another name, maybe where nobody watches."""
