@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 import os
-import re
 import shutil
 import signal
-import subprocess
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -18,33 +15,15 @@ from click.testing import CliRunner, Result
 
 from gitexp.cli import cli
 from gitexp.git.repository import Repository
+from tests.helpers import forgery
+from tests.helpers.command_line import Gitexp
+from tests.helpers.repositories import STEPS, TOY, TRAINER, Once, make_repository, set_constant
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # What a shell starts in the background ignores ^C, and so does all that it starts.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-TOY = """\
-LR = 0.1
-print("---")
-print(f"val_bpb: {2 + (LR - 0.3) ** 2:.6f}")
-print("peak_memory_mb: 12.5")
-print("num_steps: 7")
-"""
 
-# Blocks that are apart merge by themselves; A, B and C are neighbours.
-BLOCKS = "A = 1\nB = 1\nC = 1\n\nD = 1\n\nE = 1\n"
-TRAINER = BLOCKS + 'print("val_bpb:", sum((value - 5) ** 2 for value in (A, B, C, D, E)))\n'
-STEPS = (
-    ("A", "2", "exp001 KEEP"),
-    ("D", "2", "exp002 KEEP"),
-    ("D", "0", "exp003 DISCARD"),
-    ("A", "3", "exp004 KEEP"),
-    ("E", "3", "exp005 KEEP"),
-    ("B", "2", "exp006 KEEP"),
-    ("E", "oops", "exp007 CRASH"),
-    ("D", "3", "exp008 KEEP"),
-)
-KEEPS = ["exp001", "exp002", "exp004", "exp005", "exp006", "exp008"]
 _MADE: list[Path] = []  # the experiment below, once it is made
 
 
@@ -75,27 +54,6 @@ def _hermetic(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     }
     for name, value in {"HOME": str(home), "COLUMNS": "120", **people, **plain}.items():
         monkeypatch.setenv(name, value)
-
-
-def git(*args: str, cwd: Path | str | None = None, stdin: str | None = None) -> str:
-    done = subprocess.run(["git", *args], cwd=cwd, input=stdin, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"git {' '.join(args)}: {done.stderr}"
-    return done.stdout
-
-
-def make_repository(folder: Path, files: dict[str, str]) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    git("init", "-q", cwd=folder)
-    git("symbolic-ref", "HEAD", "refs/heads/main", cwd=folder)
-    for name, text in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text)
-    git("add", "-A", cwd=folder)
-    git("commit", "-q", "--allow-empty", "-m", "start", cwd=folder)
-    return folder
-
-
-Once = Callable[[str, Callable[[Path], object]], Path]
 
 
 @pytest.fixture
@@ -135,9 +93,6 @@ def repo(folder: Path) -> Repository:
     return Repository.discover(folder)
 
 
-Gitexp = Callable[..., Result]
-
-
 @pytest.fixture
 def gitexp() -> Gitexp:
     """Run the command line in this process: ``gitexp("step", "-m", "x")``. Fails on another exit code than ``code``."""
@@ -161,33 +116,19 @@ def experiment(folder: Path, once: Once, gitexp: Gitexp) -> Path:
 
 @pytest.fixture
 def branch(request: pytest.FixtureRequest, once: Once, gitexp: Gitexp) -> Any:
-    """The branch of the experiment that :mod:`forge` makes; the current directory is in a copy of it, without views."""
-    forge = importlib.import_module("forge")  # it builds on this module
+    """The branch that :mod:`tests.helpers.forgery` makes; the current directory is in a copy of it, without views."""
     rule = getattr(request, "param", "single")
-    once(f"forge-{rule}", lambda place: forge.make(place, gitexp, rule))
+    once(f"forge-{rule}", lambda place: forgery.make(place, gitexp, rule))
     for view in ("results.tsv", "EXPERIMENT.md"):
         Path(view).unlink()
-    return forge.Branch.read()
+    return forgery.Branch.read()
 
 
 @pytest.fixture
 def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the hook of :mod:`faults` notes each run."""
+    """Where the hook of :mod:`tests.helpers.faults` notes each run."""
     monkeypatch.setenv("RUNS", str(tmp_path / "runs"))
     return tmp_path / "runs"
-
-
-def set_lr(folder: Path, value: object) -> None:
-    """Edit the toy trainer as a person would: one constant."""
-    lines = (folder / "train.py").read_text().splitlines(keepends=True)
-    (folder / "train.py").write_text("".join([f"LR = {value}\n", *lines[1:]]))
-
-
-def set_constant(folder: Path, name: str, value: str) -> None:
-    """Edit one constant of TRAINER."""
-    text, count = re.subn(rf"(?m)^{name} = .*", f"{name} = {value}", (folder / "train.py").read_text())
-    assert count == 1
-    (folder / "train.py").write_text(text)
 
 
 @pytest.fixture
@@ -220,3 +161,9 @@ def kept(
     shutil.copytree(_MADE[0], copy, symlinks=True)
     monkeypatch.chdir(copy)
     return copy
+
+
+@pytest.fixture
+def proposer(tmp_path: Path) -> Path:
+    """A script for ``--``: its body is Python, with ``number`` (of the iteration), ``text`` and ``write``."""
+    return tmp_path / "proposer.py"

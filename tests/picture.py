@@ -1,22 +1,20 @@
 """The picture of a report that README shows: of a real experiment, with a trainer that only pretends to train.
 
-python tests/picture.py [OUTPUT]   # tests/report.png by default; it takes a minute, and needs Chromium
+python -m tests.picture [OUTPUT]   # tests/report.png by default; it takes a minute, and needs Chromium
 """
 
 from __future__ import annotations
 
 import os
 import random
-import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Browser, sync_playwright
+
+from tests.helpers.browser import browser
 
 TRAINER = """\
 import math
@@ -104,20 +102,6 @@ def night(folder: Path, steps: int) -> None:
         gitexp(
             folder, "step", "--again", "-m", words, "--hypothesis", WHY[name], "--next", "warm up again at the new rate"
         )
-
-
-def chromium() -> str | None:
-    """The browser, where there is one."""
-    return os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-
-
-@contextmanager
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as play:
-        root = ["--no-sandbox"] if os.geteuid() == 0 else []
-        running = play.chromium.launch(executable_path=chromium(), args=root)
-        yield running
-        running.close()
 
 
 def picture(report: Path, output: Path) -> None:

@@ -11,11 +11,8 @@ from pathlib import Path
 import click
 import pytest
 import yaml
-from conftest import TOY, Gitexp, git, make_repository, set_lr
 from hypothesis import given
 from hypothesis import strategies as st
-from test_init import everything, refused
-from test_step import ledger_of
 
 from gitexp.cli import COMMANDS, cli
 from gitexp.ledger.row import COLUMNS
@@ -23,6 +20,9 @@ from gitexp.model import Iteration, Status
 from gitexp.resources import data_dir
 from gitexp.setup.agent import BEGIN, END, MESSAGE, NOTES, SKILL, SKILL_FILES, with_section
 from gitexp.views.notebook import COMPUTED, PEOPLES
+from tests.helpers.command_line import Gitexp, refused
+from tests.helpers.ledgers import ledger_of
+from tests.helpers.repositories import TOY, everything, git, make_repository, set_lr
 
 SOURCE = data_dir("templates") / "agent"
 SECTION = (SOURCE / NOTES).read_bytes()

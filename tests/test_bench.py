@@ -9,13 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bench import __main__ as main
-from bench import growth, harness, histories, peers, places, processes, table
-from bench.rows import Settings, rows
-from bench.wheel import environment, programs
-from conftest import Gitexp, git
 
-ROOT = Path(__file__).parent.parent
+from tests.bench import __main__ as main
+from tests.bench import growth, harness, histories, peers, places, processes, table
+from tests.bench.rows import Settings, rows
+from tests.bench.wheel import environment, programs
+from tests.helpers.command_line import Gitexp
+from tests.helpers.project import ROOT
+from tests.helpers.repositories import git
+
 ROWS = rows(Settings(Path("dvc")))
 
 

@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import TOY, Gitexp, git, set_lr
-from test_step import ledger_of
+
+from tests.helpers.command_line import Gitexp
+from tests.helpers.ledgers import ledger_of
+from tests.helpers.repositories import TOY, git, set_lr
 
 RAISES = "[][{n}]"
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import TOY, Gitexp, Once, git, set_lr
-from test_step import ledger_of
 
 from gitexp.views.brief import brief
+from tests.helpers.command_line import Gitexp
+from tests.helpers.ledgers import ledger_of
+from tests.helpers.repositories import TOY, Once, git, set_lr
 
 
 @pytest.fixture

@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from bench.histories import make
-from conftest import Gitexp, Once, git, set_lr
 
 from gitexp.git.commits import first_parents
 from gitexp.git.repository import Repository
@@ -20,6 +18,9 @@ from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
 from gitexp.ledger.row import results_tsv
 from gitexp.views.experiment_md import experiment_md
+from tests.bench.histories import make
+from tests.helpers.command_line import Gitexp
+from tests.helpers.repositories import Once, git, set_lr
 
 
 @pytest.fixture

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
-from test_records import CRASH, HASH, PURE, SLOW_DATA, iterations
 
 from gitexp.ledger import fast_reader, trailers
 from gitexp.ledger.messages import from_message, to_message
 from gitexp.model import Iteration, Measurement, Notes, Sample, Status
+from tests.helpers.iterations import CRASH, HASH, iterations
+from tests.helpers.properties import PURE, SLOW_DATA
 
 USUAL = Iteration(
     id="exp004",

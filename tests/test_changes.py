@@ -6,10 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import TOY, Gitexp, git, set_lr
-from test_step import hook_that, ledger_of
 
 from gitexp.iteration.edit import MOST, changed
+from tests.helpers.command_line import Gitexp
+from tests.helpers.hooks import hook_that
+from tests.helpers.ledgers import ledger_of
+from tests.helpers.repositories import TOY, git, set_lr
 
 MODULE = '''\
 """A script."""

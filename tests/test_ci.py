@@ -11,14 +11,13 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import Gitexp, git
-from forge import KEEPS, Branch, commit
-from test_forgery import forge_keep
-from test_fsck_review import pick, summarize
-from test_init import refused
 
 from gitexp.setup import ci
 from gitexp.version import VERSION
+from tests.helpers.command_line import Gitexp, refused
+from tests.helpers.forgery import KEEPS, Branch, commit, forge_keep
+from tests.helpers.repositories import git
+from tests.helpers.review_branches import pick, summarize
 
 FILE = Path(".github/workflows/gitexp.yml")
 

@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from bench import decide as bench
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +15,7 @@ from gitexp.errors import GitexpError
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Contract, Direction, Iteration, Measurement, Notes, ReplicateRequest, Sample, Status, Verdict
 from gitexp.verdict.rules import RULES, Confirm, Margin, Noise, check_rule, compare, decide, parse
+from tests.bench import decide as bench
 
 MIN, MAX = Direction.MINIMIZE, Direction.MAXIMIZE
 KEEP, DISCARD, CRASH = Status.KEEP, Status.DISCARD, Status.CRASH

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import Gitexp, git
 
 from gitexp.git.repository import Repository
 from gitexp.ledger import history
 from gitexp.model import Status
+from tests.helpers.command_line import Gitexp
+from tests.helpers.repositories import git
 
 
 @pytest.mark.slow

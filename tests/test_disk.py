@@ -6,8 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import faults
 import pytest
+
+from tests.helpers import faults
+from tests.helpers.project import ROOT
 
 NAMESPACE = ["unshare", "--map-root-user", "--mount"]
 
@@ -27,7 +29,7 @@ def test_steps_on_a_disk_with_less_and_less_room(tmp_path: Path) -> None:
     disk, notes = tmp_path / "disk", tmp_path / "notes"
     disk.mkdir()
     notes.mkdir()
-    program = f"{sys.executable} {Path(__file__).parent}/full_disk.py {disk} {notes}"
+    program = f"cd {ROOT} && {sys.executable} -m tests.helpers.full_disk {disk} {notes}"
     script = f"mount -t tmpfs -o size=2m none {disk} && exec {program}"
     done = subprocess.run([*NAMESPACE, "sh", "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import IO
 
 import pytest
-from conftest import git, make_repository
 
 from gitexp.git.driver import Batch, GitCommandError, line
 from gitexp.git.repository import Repository
+from tests.helpers.repositories import git, make_repository
 
 
 @pytest.fixture

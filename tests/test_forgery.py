@@ -7,17 +7,24 @@ import subprocess
 from collections.abc import Callable
 
 import pytest
-from conftest import Gitexp, git
-from forge import CRASH, DISCARD, GUARDED, KEEP, SCORE, TRAIN, Branch, Entry, findings, with_file
+
+from tests.helpers.command_line import Gitexp
+from tests.helpers.forgery import (
+    CRASH,
+    DISCARD,
+    GUARDED,
+    KEEP,
+    SCORE,
+    TRAIN,
+    Branch,
+    Entry,
+    findings,
+    forge_keep,
+    with_file,
+)
+from tests.helpers.repositories import git
 
 pytestmark = pytest.mark.slow  # by number: each takes a quarter of a second
-
-
-def forge_keep(branch: Branch) -> None:
-    entry = branch[DISCARD]
-    branch.cut(f"Revert {DISCARD}")
-    entry.change("DISCARD", "KEEP")
-    branch.settle()
 
 
 def forge_discard(branch: Branch) -> None:

@@ -10,9 +10,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import Gitexp, git, set_lr
-from forge import KEEPS, Branch, commit, findings
-from test_fsck_review import pick
+
+from tests.helpers.command_line import Gitexp
+from tests.helpers.forgery import KEEPS, Branch, commit, findings
+from tests.helpers.repositories import git, set_lr
+from tests.helpers.review_branches import pick
 
 pytestmark = pytest.mark.slow  # by number: each takes half a second
 

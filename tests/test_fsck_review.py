@@ -7,27 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Gitexp, git
-from forge import KEEPS, TRAIN, Branch, commit, findings
-from test_forgery import forge_keep
+
+from tests.helpers.command_line import Gitexp
+from tests.helpers.forgery import KEEPS, TRAIN, Branch, commit, findings, forge_keep
+from tests.helpers.repositories import git
+from tests.helpers.review_branches import pick, summarize
 
 pytestmark = pytest.mark.slow  # by number: each takes half a second
-
-
-def pick(*ids: str, base: str = "main") -> None:
-    """A branch of cherry-picked iterations, as README says to make one."""
-    git("switch", "-q", "-c", "review/train", base)
-    for identity in ids:
-        oid = git("log", "exp/train", "--format=%H", "--grep", f"^Exp-Id: {identity}$").strip()
-        git("cherry-pick", "-x", "--allow-empty", "--keep-redundant-commits", oid)
-
-
-def summarize(gitexp: Gitexp, edit: Callable[[str], str] = str) -> None:
-    """The last commit of a review: both views."""
-    gitexp("render", "-e", "train", "-o", ".")
-    Path("results.tsv").write_text(edit(Path("results.tsv").read_text()))
-    git("add", "-f", "results.tsv", "EXPERIMENT.md")
-    git("commit", "-q", "-m", "Results of exp/train")
 
 
 def only_the_review(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

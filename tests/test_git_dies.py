@@ -7,10 +7,11 @@ import os
 import shutil
 from pathlib import Path
 
-import faults
 import pytest
-from faults import Ended
-from test_kill_points import VERDICTS, check_steps
+
+from tests.helpers import faults
+from tests.helpers.faults import Ended
+from tests.helpers.kill_points import VERDICTS, check_steps
 
 # Stands before git on PATH. At call $DIES_AT it dies in the way that $DIES says.
 DYING_GIT = """#!/bin/sh

@@ -8,10 +8,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import TOY, Gitexp, git, make_repository, set_lr
-from test_step import ledger_of
 
 from gitexp.model import Status
+from tests.helpers.command_line import Gitexp
+from tests.helpers.ledgers import ledger_of
+from tests.helpers.repositories import TOY, git, make_repository, set_lr
 
 pytestmark = pytest.mark.slow  # repositories of every kind
 

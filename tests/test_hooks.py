@@ -6,11 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import Gitexp, git, set_lr
-from test_step import ledger_of
 
 from gitexp.resources import data_dir
 from gitexp.run import notify
+from tests.helpers.command_line import Gitexp
+from tests.helpers.ledgers import ledger_of
+from tests.helpers.repositories import git, set_lr
 
 
 def put(folder: Path, name: str, script: str) -> Path:

@@ -1,6 +1,6 @@
 """Hostile trainers, each a real script run by a real ``gitexp step``: what came of it, and that no process is left.
 
-``python -m pytest tests/test_hostile.py -s`` prints the table.
+``python -m pytest tests/system/test_hostile.py -s`` prints the table.
 """
 
 from __future__ import annotations
@@ -13,8 +13,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import Gitexp, set_lr
-from test_step import hook_that, ledger_of
+
+from tests.helpers.command_line import Gitexp
+from tests.helpers.hooks import hook_that
+from tests.helpers.ledgers import ledger_of
+from tests.helpers.repositories import set_lr
 
 GRACE = 5.0
 TIMEOUT = 1.0

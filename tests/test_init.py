@@ -8,35 +8,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import TOY, Gitexp, git, make_repository, set_lr
 
 from gitexp.git.repository import Repository
 from gitexp.ledger import history
 from gitexp.model import Direction, Frozen
 from gitexp.verdict.rules import Confirm
-
-
-def everything(folder: Path) -> tuple[str, ...]:
-    """All that a person would miss: refs, HEAD, index, status, files, hooks."""
-    files = sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if ".git/" not in str(p) and p.name != ".git")
-    hooks = sorted(os.listdir(folder / ".git" / "hooks")) if (folder / ".git" / "hooks").exists() else []
-    return (
-        git("for-each-ref", cwd=folder),
-        (folder / ".git" / "HEAD").read_text(),
-        git("ls-files", "-s", cwd=folder),
-        git("status", "--porcelain", "--ignored", cwd=folder),
-        "\n".join(files + hooks),
-    )
-
-
-def refused(gitexp: Gitexp, folder: Path, *args: str) -> str:
-    """Run ``args``, expect a refusal that changes nothing; what it says."""
-    before = everything(folder)
-    result = gitexp(*args, code=1)
-    assert everything(folder) == before
-    assert result.stdout == ""
-    assert result.stderr.count("\n  try: ") == 1, result.stderr
-    return result.stderr
+from tests.helpers.command_line import Gitexp, refused
+from tests.helpers.repositories import TOY, git, make_repository, set_lr
 
 
 def test_the_baseline_seals_the_contract(folder: Path, gitexp: Gitexp) -> None:

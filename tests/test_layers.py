@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
-from pathlib import Path
 
-PACKAGE = Path(__file__).parent.parent / "gitexp"
+from tests.helpers.project import ROOT
+
+PACKAGE = ROOT / "gitexp"
 
 
 def sources() -> dict[str, ast.AST]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import Gitexp, git, make_repository, set_lr
 
 from gitexp.git.repository import Repository
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.run.curve import MOST, Point, Recorder, read, to_json_lines
+from tests.helpers.command_line import Gitexp
+from tests.helpers.repositories import git, make_repository, set_lr
 
 CURVED = """\
 import json, os

@@ -8,38 +8,19 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import pytest
-from conftest import TOY, Gitexp, Once, git, set_lr
-from test_step import hook_that, ledger_of
 
 from gitexp.text import duration
+from tests.helpers.command_line import Gitexp
+from tests.helpers.hooks import hook_that
+from tests.helpers.ledgers import ledger_of
+from tests.helpers.processes import start_loop, wait_for
+from tests.helpers.proposers import BETTER, WORSE, proposes
+from tests.helpers.repositories import TOY, Once, git, set_lr
 
 IMPROVES = "LR = 0.1{0}"  # each a little better than the one before
-
-
-@pytest.fixture
-def proposer(tmp_path: Path) -> Path:
-    """A script for ``--``: its body is Python, with ``number`` (of the iteration), ``text`` and ``write``."""
-    return tmp_path / "proposer.py"
-
-
-def proposes(proposer: Path, body: str) -> list[str]:
-    head = """\
-        import os, pathlib, sys, time
-        number = int(os.environ["EXPERIMENT_ID"][3:])
-        text = pathlib.Path("train.py").read_text()
-        def write(lr):
-            pathlib.Path("train.py").write_text(f"LR = {lr}\\n" + text.partition("\\n")[2])
-    """
-    proposer.write_text(textwrap.dedent(head) + textwrap.dedent(body))
-    return ["--", sys.executable, str(proposer)]
-
-
-BETTER = "write(0.1 + number / 100); print('LR up')\n"
-WORSE = "write(1 + number / 100); print('LR far up')\n"
 
 
 @pytest.fixture
@@ -229,24 +210,6 @@ def test_durations_as_people_say_them(seconds: float, said: str) -> None:
 
 
 # -- interrupted, and killed -------------------------------------------------------------------------------------------
-
-
-def start_loop(folder: Path, *args: str, command: str = "loop") -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "gitexp", command, *args],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def wait_for(path: Path) -> None:
-    until = time.monotonic() + 30
-    while not path.exists():
-        assert time.monotonic() < until, f"{path} did not come"
-        time.sleep(0.01)
 
 
 SLOW_HOOK = 'touch "$RUNS"\nwhile [ -e "$RUNS.wait" ]; do sleep 0.02; done\n"$GITEXP_OWN_PYTHON" train.py\n'

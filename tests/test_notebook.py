@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import git
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -21,6 +20,7 @@ from gitexp.text import UNSAFE, printable
 from gitexp.views.experiment_md import SHOWN, experiment_md
 from gitexp.views.notebook import absorb
 from gitexp.views.on_disk import unsealed, write_views
+from tests.helpers.repositories import git
 
 PURE = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 

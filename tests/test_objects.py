@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import git, make_repository
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +18,7 @@ from gitexp.git.objects import EXECUTABLE, REGULAR, SYMLINK, Entry, entries, fil
 from gitexp.git.repository import Change, Repository
 from gitexp.git.worktree import swap
 from gitexp.iteration.snapshot import tree_of
+from tests.helpers.repositories import git, make_repository
 
 TREES = settings(
     max_examples=15,

@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from conftest import Gitexp, git
-from test_loop import start_loop
-from test_step import ledger_of
 
 from gitexp.model import Iteration, Status
 from gitexp.setup.demo import make
+from tests.helpers.command_line import Gitexp
+from tests.helpers.ledgers import ledger_of
+from tests.helpers.processes import start_loop
+from tests.helpers.repositories import git
 
 pytestmark = pytest.mark.slow  # trains, some thirty times
 

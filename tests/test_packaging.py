@@ -10,12 +10,12 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from conftest import TOY, make_repository
 
 from gitexp.setup.agent import SKILL_FILES
 from gitexp.views.report import SCRIPTS
+from tests.helpers.project import ROOT
+from tests.helpers.repositories import TOY, make_repository
 
-ROOT = Path(__file__).parent.parent
 pytestmark = pytest.mark.slow
 
 

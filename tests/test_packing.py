@@ -12,10 +12,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from conftest import Gitexp, git, set_lr
 
 from gitexp.git.repack import FEW, LOCK, SAMPLE, pack
 from gitexp.git.repository import Repository
+from tests.helpers.command_line import Gitexp
+from tests.helpers.repositories import git, set_lr
 
 SETTINGS = [("gc.auto", "0"), ("maintenance.auto", "false")]
 _NUMBERS = itertools.count()

@@ -13,60 +13,29 @@ import sys
 from pathlib import Path
 
 import pytest
-from click.testing import Result
-from conftest import KEEPS, TRAINER, Gitexp, git, make_repository, set_constant
-from test_step import hook_that, ledger_of
 
 from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
 from gitexp.review import hunks, pick
 from gitexp.verdict.rules import holds_against
+from tests.helpers.command_line import Gitexp, check_refusal
+from tests.helpers.hooks import hook_that
+from tests.helpers.ledgers import ledger_of
+from tests.helpers.repositories import (
+    KEEPS,
+    TRAINER,
+    commit_all,
+    content,
+    git,
+    ids,
+    make_repository,
+    refs,
+    set_constant,
+    subjects,
+)
+from tests.helpers.work_trees import check_nothing_left, everything
 
 pytestmark = pytest.mark.slow  # repositories by the dozen
-
-
-def commit_all(folder: Path, message: str) -> str:
-    git("commit", "-qam", message, cwd=folder)
-    return git("rev-parse", "HEAD", cwd=folder).strip()
-
-
-def everything(folder: Path) -> dict[str, bytes]:
-    """Every file of a work tree, the index among them: gitexp's own notes and git's objects and refs left out."""
-    found = {}
-    for file in sorted(folder.rglob("*")):
-        name = str(file.relative_to(folder))
-        if file.is_file() and (not name.startswith(".git/") or name in (".git/index", ".git/HEAD")):
-            found[name] = file.read_bytes()
-    return found
-
-
-def refs(folder: Path) -> str:
-    return git("for-each-ref", cwd=folder)
-
-
-def check_refusal(result: Result, sentence: str, hint: str) -> None:
-    assert result.stdout == ""
-    assert result.stderr == f"gitexp: {sentence}\n  try: {hint}\n"
-
-
-def check_nothing_left(folder: Path, scratch_home: Path) -> None:
-    assert list(scratch_home.iterdir()) == []
-    assert git("worktree", "list", "--porcelain", cwd=folder).count("worktree ") == 1
-    assert not (folder / ".git" / "worktrees").exists()
-    assert not (folder / ".git" / "CHERRY_PICK_HEAD").exists()
-    assert "cherry-pick" not in git("status", cwd=folder)
-
-
-def subjects(since: str, branch: str) -> list[str]:
-    return git("log", "--reverse", "--format=%s", f"{since}..{branch}").splitlines()
-
-
-def ids(branch: str, since: str = "main") -> list[str]:
-    return [subject.split()[0] for subject in subjects(since, branch)]
-
-
-def content(revision: str, path: str = "train.py") -> str:
-    return git("show", f"{revision}:{path}")
 
 
 # -- what is picked ----------------------------------------------------------------------------------------------------

@@ -15,9 +15,6 @@ from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
-from conftest import KEEPS, TRAINER, Gitexp, git, make_repository, set_constant
-from test_pick import check_nothing_left, check_refusal, commit_all, content, everything, ids, refs
-from test_step import hook_that, ledger_of
 
 from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
@@ -30,6 +27,21 @@ from gitexp.review import forge
 from gitexp.review.forge import Remote
 from gitexp.review.pull_request import DROPPED, KEPT, POINTS, body, cell, code
 from gitexp.review.review_branch import Review
+from tests.helpers.command_line import Gitexp, check_refusal
+from tests.helpers.hooks import hook_that
+from tests.helpers.ledgers import ledger_of
+from tests.helpers.repositories import (
+    KEEPS,
+    TRAINER,
+    commit_all,
+    content,
+    git,
+    ids,
+    make_repository,
+    refs,
+    set_constant,
+)
+from tests.helpers.work_trees import check_nothing_left, everything
 
 pytestmark = pytest.mark.slow  # repositories by the dozen
 

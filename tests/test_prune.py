@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import Gitexp, Once, git
-from test_step import ledger_of
 
 from gitexp.model import Status
 from gitexp.run.curve import Point, Tenths
+from tests.helpers.command_line import Gitexp
+from tests.helpers.ledgers import ledger_of
+from tests.helpers.repositories import Once, git
 
 TRAINER = """\
 import sys, time

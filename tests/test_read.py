@@ -10,10 +10,11 @@ from pathlib import Path
 from shlex import quote
 
 import pytest
-from conftest import Gitexp, Once, git, set_lr
 
 from gitexp.git.repository import Repository
 from gitexp.ledger import history
+from tests.helpers.command_line import Gitexp
+from tests.helpers.repositories import Once, git, set_lr
 
 
 @pytest.fixture

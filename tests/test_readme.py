@@ -10,11 +10,13 @@ from pathlib import Path
 
 import click
 import pytest
-from conftest import TOY, Gitexp, make_repository
 
 from gitexp.cli import COMMANDS, cli
+from tests.helpers import project
+from tests.helpers.command_line import Gitexp
+from tests.helpers.repositories import TOY, make_repository
 
-README = (Path(__file__).parent.parent / "README.md").read_text()
+README = project.README.read_text()
 BIN = Path(sys.executable).parent
 
 

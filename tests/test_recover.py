@@ -12,11 +12,13 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import TOY, Gitexp, git, make_repository, set_lr
-from test_runner import DAEMON, is_gone
-from test_step import hook_that, ledger_of, start_step
 
 from gitexp.iteration import stale_locks
+from tests.helpers.command_line import Gitexp
+from tests.helpers.hooks import hook_that
+from tests.helpers.ledgers import ledger_of
+from tests.helpers.processes import DAEMON, is_gone, start_step
+from tests.helpers.repositories import TOY, git, make_repository, set_lr
 
 pytestmark = pytest.mark.slow  # processes that are killed, by the dozen
 

@@ -10,11 +10,13 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import TOY, Gitexp, git, set_lr
-from test_init import refused
-from test_step import hook_that, ledger_of, start_step
 
 from gitexp.model import Status
+from tests.helpers.command_line import Gitexp, refused
+from tests.helpers.hooks import hook_that
+from tests.helpers.ledgers import ledger_of
+from tests.helpers.processes import start_step
+from tests.helpers.repositories import TOY, git, set_lr
 
 EVALUATE = "print('METRIC val_bpb=2.0')\n"
 

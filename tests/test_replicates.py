@@ -8,11 +8,14 @@ import sys
 import time
 from pathlib import Path
 
-import faults
 import pytest
-from conftest import TOY, Gitexp, git, set_lr
-from test_kill_points import ALL, FAULTS, at_each_point, recover
-from test_step import hook_that, ledger_of
+
+from tests.helpers import faults
+from tests.helpers.command_line import Gitexp
+from tests.helpers.hooks import hook_that
+from tests.helpers.kill_points import ALL, FAULTS, at_each_point, recover
+from tests.helpers.ledgers import ledger_of
+from tests.helpers.repositories import TOY, git, set_lr
 
 # Scores by script and seed: 2.0 is the baseline, 1.9 is better by a little more than the noise, 3.0 is much worse.
 NOISY = """\

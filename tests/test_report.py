@@ -15,11 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Gitexp, Once, git, set_lr
 from hypothesis import given
 from hypothesis import strategies as st
-from ledgers import HOSTILE, evidence, ledger
-from test_text import PURE
 
 from gitexp.git.repository import Repository
 from gitexp.ledger import history
@@ -28,6 +25,10 @@ from gitexp.views import report as page
 from gitexp.views.report_data import NEWEST, Shown, data, fronts, shown
 from gitexp.views.report_details import chosen, gather, thinned
 from gitexp.views.report_text import report
+from tests.helpers.command_line import Gitexp
+from tests.helpers.ledgers import HOSTILE, evidence, ledger
+from tests.helpers.properties import PURE
+from tests.helpers.repositories import Once, git, set_lr
 
 
 class Page(HTMLParser):

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from ledgers import HOSTILE, evidence, ledger
-from picture import browser, chromium
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Status
 from gitexp.views import report
 from gitexp.views.report_details import Evidence
+from tests.helpers.browser import browser, chromium
+from tests.helpers.ledgers import HOSTILE, evidence, ledger
 
 pytestmark = [
     pytest.mark.slow,

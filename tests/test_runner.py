@@ -23,6 +23,7 @@ import pytest
 from gitexp.run import guardian, processes, runner
 from gitexp.run.output import LINE_LIMIT, LOG_HEAD, LOG_TAIL
 from gitexp.run.runner import TAIL_LINES, Execution, NotStarted, run
+from tests.helpers.processes import DAEMON, is_gone
 
 PATIENCE = 20  # seconds: only a test that fails waits so long
 SOON = 0.3  # seconds: long enough for a shell to have started
@@ -327,26 +328,6 @@ def wait_until_gone(pid: int) -> None:
     while not is_gone(pid) and time.monotonic() < until:
         time.sleep(0.005)
     assert is_gone(pid)
-
-
-DAEMON = """
-import os, sys, time
-tell, told = os.pipe()
-if os.fork() == 0:
-    os.setsid()
-    if os.fork() == 0:
-        for fd in (0, 1, 2):
-            os.close(fd)
-        open("pid", "w").write(str(os.getpid()))
-        os.write(told, b".")
-        {then}
-    os._exit(0)
-os.read(tell, 1)
-"""
-
-
-def is_gone(pid: int) -> bool:
-    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
 @pytest.mark.parametrize(

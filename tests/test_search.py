@@ -9,7 +9,6 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_records import BASELINE, CONTRACT, CRASH
 
 from gitexp.errors import GitexpError
 from gitexp.ledger.ledger import Ledger
@@ -17,6 +16,7 @@ from gitexp.model import Direction, Measurement, Notes, Sample, Status
 from gitexp.sweep import strategies
 from gitexp.sweep.space import Choices, Range, Setting, Space, parse
 from gitexp.sweep.strategies import GRID, ONE_AT_A_TIME, RANDOM, TPE
+from tests.helpers.iterations import BASELINE, CONTRACT, CRASH
 
 PURE = settings(max_examples=100, deadline=None, derandomize=True, database=None)
 

@@ -9,11 +9,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import Gitexp, git, set_lr
-from test_step import hook_that, ledger_of
 
 from gitexp.run import interference
 from gitexp.run.interference import InterferenceMonitor, is_loaded, keep_awake, speed
+from tests.helpers.command_line import Gitexp
+from tests.helpers.hooks import hook_that
+from tests.helpers.ledgers import ledger_of
+from tests.helpers.repositories import git, set_lr
 
 # The trainer stops itself for a while, as often as $STOPS says, and a child of the hook continues it.
 STOPPED = """

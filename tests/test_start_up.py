@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import Gitexp
+
+from tests.helpers.command_line import Gitexp
 
 # Of these some command pays for each; one that does without it must not.
 LIBRARIES = {"git", "jinja2", "numpy", "plotille", "psutil", "statistics"}

@@ -6,34 +6,21 @@ import fcntl
 import json
 import os
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
-from conftest import TOY, Gitexp, git, set_lr
-from test_init import refused
 
-from gitexp.git.repository import Repository
-from gitexp.ledger import history
-from gitexp.ledger.ledger import Ledger
 from gitexp.model import Status
-
-
-def ledger_of(folder: Path, name: str = "train") -> Ledger:
-    return history.load(Repository.discover(folder), name)
+from tests.helpers.command_line import Gitexp, refused
+from tests.helpers.hooks import hook_that
+from tests.helpers.ledgers import ledger_of
+from tests.helpers.processes import start_step
+from tests.helpers.repositories import TOY, git, set_lr
 
 
 def tree(revision: str) -> str:
     return git("rev-parse", f"{revision}^{{tree}}").strip()
-
-
-def hook_that(folder: Path, script: str) -> None:
-    """Stand in for the hook before ``init``."""
-    hook = folder / ".git" / "hooks" / "post-run"
-    hook.parent.mkdir(exist_ok=True)
-    hook.write_text("#!/bin/sh\n" + script)
-    hook.chmod(0o755)
 
 
 # -- verdicts --------------------------------------------------------------------------------------------------------
@@ -444,15 +431,6 @@ def test_a_branch_switch_during_the_run_is_sealed_on_return(folder: Path, gitexp
 
 
 # -- a step that dies ------------------------------------------------------------------------------------------------
-
-
-def start_step(folder: Path) -> subprocess.Popen[bytes]:
-    """A step in a process of its own, once its run is under way."""
-    process = subprocess.Popen([sys.executable, "-m", "gitexp", "step", "-m", "slow"], cwd=folder)
-    while not (folder / ".git/gitexp/train/running").exists():
-        assert process.poll() is None
-        time.sleep(0.01)
-    return process
 
 
 def slow_hook(folder: Path) -> None:

@@ -8,14 +8,15 @@ import sys
 import time
 from pathlib import Path
 
-import faults
 import pytest
-from conftest import TOY, Gitexp, Once, git, make_repository, set_lr
-from test_init import everything, refused
-from test_kill_points import at_each_point
-from test_step import hook_that, ledger_of
 
 from gitexp.model import Status
+from tests.helpers import faults
+from tests.helpers.command_line import Gitexp, refused
+from tests.helpers.hooks import hook_that
+from tests.helpers.kill_points import at_each_point
+from tests.helpers.ledgers import ledger_of
+from tests.helpers.repositories import TOY, Once, everything, git, make_repository, set_lr
 
 BOTH = TOY.replace("LR = 0.1\n", "LR = 0.1  # rate\nDEPTH = 2\n").replace("** 2:", "** 2 + abs(DEPTH - 4) / 10:")
 VALUES = ("LR=0.1,0.2,0.3,0.5", "DEPTH=2,3,4,5,6")

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Gitexp, git, set_lr
 
 from gitexp.git.repository import Repository
 from gitexp.iteration.remark import remark
 from gitexp.ledger import history
 from gitexp.ledger.row import results_tsv
 from gitexp.model import Remark
+from tests.helpers.command_line import Gitexp
+from tests.helpers.repositories import git, set_lr
 
 
 class Silent:

@@ -15,7 +15,9 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-TEMPLATE = Path(__file__).resolve().parents[1] / "templates" / "mlx"
+from tests.helpers.project import TEMPLATES
+
+TEMPLATE = TEMPLATES / "mlx"
 FILES = ("train.py", "prepare.py", "kernels.py", "evaluate.py")
 PROGRESS = re.compile(
     r"step (\d{5}) \( *(\d+\.\d)%\) \| loss \d+\.\d{4} \| lr \d\.\d\d \| tok/s [\d,]+ \| left \d+\.\ds"

@@ -7,7 +7,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import git, make_repository
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +16,7 @@ from gitexp.iteration.snapshot import tree_of
 from gitexp.ledger import messages as records
 from gitexp.ledger import summary, trailers
 from gitexp.text import UNSAFE, one_line
+from tests.helpers.repositories import git, make_repository
 
 PURE = settings(max_examples=100, deadline=None, derandomize=True, database=None)
 WITH_GIT = settings(PURE, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])

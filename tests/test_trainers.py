@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import Gitexp, git
 
 from gitexp.git.repository import Repository
 from gitexp.ledger import history
+from tests.helpers.command_line import Gitexp
+from tests.helpers.repositories import git
 
 KARPATHY = """\
 import sys

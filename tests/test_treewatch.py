@@ -15,9 +15,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from conftest import TOY, Gitexp, Once, git, make_repository, set_lr
-from test_loop import WORSE, proposer, proposes
-from test_step import hook_that, ledger_of
 
 import gitexp.git
 import gitexp.git.driver
@@ -25,8 +22,12 @@ from gitexp.errors import GitexpError
 from gitexp.git import fsmonitor
 from gitexp.git.fsmonitor import changes, watching
 from gitexp.git.repository import Change, Repository
+from tests.helpers.command_line import Gitexp
+from tests.helpers.hooks import hook_that
+from tests.helpers.ledgers import ledger_of
+from tests.helpers.proposers import WORSE, proposes
+from tests.helpers.repositories import TOY, Once, git, make_repository, set_lr
 
-__all__ = ["proposer"]  # a fixture
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux" or not fsmonitor._is_local(Path(tempfile.gettempdir())), reason="nothing to watch with"
 )

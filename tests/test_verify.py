@@ -6,9 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import TOY, Gitexp, git, set_lr
-from test_init import everything
-from test_step import ledger_of
+
+from tests.helpers.command_line import Gitexp
+from tests.helpers.ledgers import ledger_of
+from tests.helpers.repositories import TOY, everything, git, set_lr
 
 pytestmark = pytest.mark.slow  # runs what was run before
 NOISY = TOY.replace("LR = 0.1\n", "LR = 0.1\nimport os\nfrom pathlib import Path\n").replace(

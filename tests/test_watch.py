@@ -11,17 +11,20 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import Gitexp, Once, set_lr
 from hypothesis import given
 from hypothesis import strategies as st
-from test_loop import BETTER, proposes, start_loop, wait_for
-from test_step import hook_that, ledger_of
 
 from gitexp.cli.watch import page
 from gitexp.git.repository import Repository
 from gitexp.iteration import live
 from gitexp.run.curve import Point, point, points
 from gitexp.views.terminal_plot import loss, running_best
+from tests.helpers.command_line import Gitexp
+from tests.helpers.hooks import hook_that
+from tests.helpers.ledgers import ledger_of
+from tests.helpers.processes import start_loop, wait_for
+from tests.helpers.proposers import BETTER, proposes
+from tests.helpers.repositories import Once, set_lr
 
 
 @pytest.mark.parametrize(

@@ -35,13 +35,13 @@ def report(iterations: int) -> Path:
 def opened(iterations: int) -> float:
     """Milliseconds from asking for the page until it says that all of it is drawn."""
     try:
-        picture = importlib.import_module("tests.picture")
+        browsers = importlib.import_module("tests.helpers.browser")
     except ImportError as error:
         raise MissingError(f"{error.name} is not installed: pip install -e '.[test]'") from None
-    if picture.chromium() is None:
+    if browsers.chromium() is None:
         raise MissingError("there is no Chromium here: apt-get install chromium, or CHROMIUM=/its/path")
     file = report(iterations)
-    with picture.browser() as running:
+    with browsers.browser() as running:
         page = running.new_page(viewport={"width": 1200, "height": 900})
         started = time.perf_counter()
         page.goto(file.as_uri(), wait_until="commit")

@@ -10,7 +10,7 @@ The noise is of two kinds:
 
 Every rule has the same number of runs, those of the baseline included, and its last step may be cut off. Printed are
 the true gain of the final state in sigmas, the share of KEEPs that are truly no improvement, and the runs per
-candidate. ``confirm`` is made of the functions that gitexp ships: tests/test_decide.py holds this loop to decide().
+candidate. ``confirm`` is made of the functions that gitexp ships; a test holds this loop to decide().
 """
 
 from __future__ import annotations

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import Gitexp, git, make_repository, set_lr
-from test_step import ledger_of
 
-from cheats.cheats import CHEATS, Cheat
 from gitexp.model import Status
+from tests.cheats.cheats import CHEATS, Cheat
+from tests.helpers.command_line import Gitexp
+from tests.helpers.ledgers import ledger_of
+from tests.helpers.repositories import git, make_repository, set_lr
 
 HONEST = 1.0  # bits per byte: no second of training gets below
 MARKS = {

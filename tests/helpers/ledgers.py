@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
+from gitexp.git.repository import Repository
+from gitexp.ledger import history
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Contract, Direction, Iteration, Measurement, Notes, Sample, Status
 from gitexp.run.curve import Point
@@ -83,3 +86,7 @@ def evidence(made: Ledger, words: str = "val_bpb: 2.0") -> Evidence:
         tails={identity: [words, "the end"] for identity in looked_at},
         curves=dict.fromkeys(looked_at, curve),
     )
+
+
+def ledger_of(folder: Path, name: str = "train") -> Ledger:
+    return history.load(Repository.discover(folder), name)

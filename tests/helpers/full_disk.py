@@ -7,8 +7,8 @@ import shutil
 import sys
 from pathlib import Path
 
-import faults
-from conftest import git
+from tests.helpers import faults
+from tests.helpers.repositories import git
 
 ROOMS = (0, 4, 8, 12, 16, 20, 24, 28, 32, 40, 48, 64, 96)  # kilobytes
 

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from conftest import Gitexp, git, make_repository, set_lr
+from tests.helpers.command_line import Gitexp
+from tests.helpers.repositories import git, make_repository, set_lr
 
 SCORE = "def score(lr, seed):\n    return 2 + (lr - 0.3) ** 2 + 0.0004 * (seed % 3)\n"
 TRAIN = """\
@@ -167,3 +168,10 @@ def with_file(path: str, content: str) -> Callable[[str], str]:
         return forged("write-tree")
 
     return edit
+
+
+def forge_keep(branch: Branch) -> None:
+    entry = branch[DISCARD]
+    branch.cut(f"Revert {DISCARD}")
+    entry.change("DISCARD", "KEEP")
+    branch.settle()

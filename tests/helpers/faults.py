@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import IO
 
 import click
-from conftest import git
 
 from gitexp.cli import COMMANDS, cli, main
 from gitexp.git.driver import Batch
+from tests.helpers.repositories import git
 
 for _name in COMMANDS:  # what is imported here is no fault point there
     cli.get_command(click.Context(cli), _name)

@@ -1,0 +1,1 @@
+"""The tests of gitexp: README, Development, has how to run them."""
