@@ -137,10 +137,21 @@ class ReplicateRequest:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
+    """What came of a candidate.
+
+    ``lead``, ``noise`` and ``evidence`` are what the rule weighed. A commit holds them as words in the reason only, so
+    they are ``None`` in what is read back from history; :func:`gitexp.verdict.rules.decide_again` gives them there.
+    They are ``None`` too where no rule came to weigh anything: for a CRASH, a pruned run and a broken guard.
+    """
+
     status: Status
     reason: str
     # The candidate's score less the incumbent's, as the rule weighed them.
     delta: float | None = field(default=None, compare=False)
+    lead: float | None = field(default=None, compare=False)  # delta with the sign by which higher is better
+    noise: float | None = field(default=None, compare=False)  # standard deviation of the lead; None: not weighed
+    # The lead over its noise, as a standard normal deviate; None where the noise is 0, or not weighed.
+    evidence: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from gitexp.ledger import cache
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.lazy import FEW, LazyIterations
 from gitexp.ledger.ledger import Ledger, row
-from gitexp.ledger.pooling import settle
+from gitexp.ledger.noise import settled
 from gitexp.ledger.scan import BranchScan, LedgerBuilder
 from gitexp.model import BRANCH_PREFIX, Iteration, Status
 
@@ -142,7 +142,7 @@ def _with(known: Ledger, tip: str, scan: BranchScan, iterations: list[Iteration]
     if not any(iteration.status is Status.KEEP for iteration in iterations):
         return ledger
     made = [iteration.measurement.samples for iteration in ledger.iterations[max(0, known.pooled_noise.last) :]]
-    return replace(ledger, pooled_noise=settle(ledger, made))
+    return replace(ledger, pooled_noise=settled(ledger.pooled_noise, ledger.columns, made))
 
 
 def _why_none(repo: Repository) -> str:

@@ -1,10 +1,13 @@
-"""How far scores scatter by themselves: sums that grow with the history and need not be made again."""
+"""How far scores scatter by themselves: sums over all runs of a history, which grow and need not be made again."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+
+from gitexp.ledger.columns import KEEP, Columns
+from gitexp.model import Sample, identity
 
 PRIOR = 2  # how many seed-by-seed differences it takes to outweigh the assumption that seeds have nothing in common
 
@@ -47,10 +50,42 @@ class Noise:
 
 @dataclass(frozen=True, slots=True)
 class PooledNoise:
-    """The noise of all iterations up to one (by its place in the ledger), whose runs are all made."""
+    """The noise of the iterations from the first to the one at the place ``last`` in the ledger (-1: of none)."""
 
     last: int = -1
     noise: Noise = Noise()
+
+
+def pooled(before: PooledNoise, columns: Columns, scores: Mapping[str, Scores], last: int) -> PooledNoise:
+    """The noise ``before``, and that of the iterations after it, up to the place ``last`` and including it.
+
+    ``scores`` are by iteration. The one at ``before.last`` is a KEEP, and its scores are needed too: the next iteration
+    was compared with it.
+    """
+    noise, numbers, statuses = before.noise, columns.numbers, columns.statuses
+    incumbent = identity(numbers[before.last]) if before.last >= 0 else ""
+    for at in range(before.last + 1, last + 1):
+        iteration = identity(numbers[at])
+        runs = scores.get(iteration, {})
+        noise = noise.with_runs(runs).with_pairs(runs, scores.get(incumbent, {}))
+        incumbent = iteration if statuses[at : at + 1] == KEEP else incumbent
+    return PooledNoise(last, noise)
+
+
+def settled(before: PooledNoise, columns: Columns, made: Iterable[Sequence[Sample]]) -> PooledNoise:
+    """The noise that no later step can change: of the last KEEP but one, and of all iterations before it.
+
+    A step runs nothing but its candidate and the incumbent, which is the last KEEP. ``made`` are the samples of the
+    steps from the place ``before.last`` on (from the first step, if that is -1).
+    """
+    last = columns.statuses.rfind(KEEP, 0, columns.statuses.rindex(KEEP))
+    scores: dict[str, dict[int, float]] = {}
+    for sample in (sample for samples in made for sample in samples):
+        if sample.score is not None:
+            scores.setdefault(sample.iteration, {}).setdefault(sample.seed, sample.score)
+    if all(len(runs) < 2 for runs in scores.values()):  # a single run says nothing of the noise
+        return PooledNoise(last, before.noise)
+    return pooled(before, columns, scores, last)
 
 
 def _squares(scores: Scores) -> float:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from gitexp.git.commits import Commit
 from gitexp.git.repository import Repository
 from gitexp.ledger import fast_reader, messages, trailers
@@ -11,7 +9,7 @@ from gitexp.ledger.columns import KEEP, Columns, Row
 from gitexp.ledger.fast_reader import QuickRead
 from gitexp.ledger.lazy import LazyIterations
 from gitexp.ledger.ledger import Ledger
-from gitexp.ledger.pooling import settle
+from gitexp.ledger.noise import PooledNoise, settled
 from gitexp.model import Contract, Notes, Remark, Sample
 from gitexp.text import from_bytes, printable
 
@@ -93,7 +91,7 @@ class LedgerBuilder:
         iterations = LazyIterations(
             repo, columns, bytearray().join(reversed(self._commits)), width, {}, self._told[::-1]
         )
-        ledger = Ledger(
+        return Ledger(
             name,
             tip,
             contract,
@@ -103,9 +101,9 @@ class LedgerBuilder:
             tuple(scan.foreign_commits),
             tuple(scan.hidden_trailers),
             tuple(scan.remarks[::-1]),
-            tree=scan.tree,
+            settled(PooledNoise(), columns, self._samples[::-1]),
+            scan.tree,
         )
-        return replace(ledger, pooled_noise=settle(ledger, self._samples[::-1]))
 
 
 def _said(commit: Commit, many: bool) -> tuple[QuickRead | Remark | None, bool]:

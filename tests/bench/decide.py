@@ -24,7 +24,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from gitexp.ledger.noise import Noise
-from gitexp.verdict.rules import Confirm, Move, compare, move
+from gitexp.verdict.confirm import Confirm, Move
+from gitexp.verdict.lead import compare
 
 SHARES = (0.05, 0.10, 0.15, 0.30)
 EFFECTS = (0.3, 0.7, 1.5, 3.0)
@@ -122,7 +123,7 @@ def confirm(rule: Confirm, baseline: int = 3) -> Rule:
             mine, now = {0: trial.candidate(0)}, Move.INCUMBENT
             while now not in (Move.KEEP, Move.DROP):
                 noise = past.with_runs(theirs).with_pairs(theirs, before)
-                now = move(rule, compare(mine, theirs, noise), len(mine), len(theirs))
+                now = rule.move(compare(mine, theirs, noise), len(mine), len(theirs))
                 if now is Move.CANDIDATE:
                     mine[len(mine)] = trial.candidate(len(mine))
                 elif now is Move.INCUMBENT:

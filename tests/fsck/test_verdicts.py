@@ -11,7 +11,8 @@ import pytest
 from gitexp.fsck.verdicts import check_alone, retry
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Contract, Direction, Iteration, Measurement, Notes, ReplicateRequest, Sample, Status, Verdict
-from gitexp.verdict.rules import Confirm, baseline_runs, decide
+from gitexp.verdict.confirm import Confirm
+from gitexp.verdict.rules import baseline_runs, decide
 
 CONTRACT = Contract("val_bpb", Direction.MINIMIZE, 5.0, 70.0, "train.py", ("train.py",), (), "single", "0", 3)
 

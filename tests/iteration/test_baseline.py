@@ -12,7 +12,7 @@ import pytest
 from gitexp.git.repository import Repository
 from gitexp.ledger import history
 from gitexp.model import Direction, Frozen
-from gitexp.verdict.rules import Confirm
+from gitexp.verdict.confirm import Confirm
 from tests.helpers.command_line import Gitexp, refused
 from tests.helpers.repositories import TOY, git, make_repository, set_lr
 
