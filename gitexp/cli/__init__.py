@@ -1,4 +1,4 @@
-"""The command line: a lazy group, one module a command family, so that no command pays for another's libraries."""
+"""The command line: a lazy group, one module a command, so that no command pays for another's libraries."""
 
 from __future__ import annotations
 
@@ -21,34 +21,34 @@ INTERRUPTED = 130
 BUG = 3
 BREAKER_OPEN = 4
 
-# name: (module, what --help says). The text stands here so that --help imports nothing.
+# What --help says of each command. It stands here so that --help imports no command; its module has its name.
 COMMANDS = {
-    "demo": ("demo", "Make a repository and run a small experiment in it, start to end."),
-    "init": ("init", "Start an experiment: run the baseline and seal it on exp/NAME."),
-    "step": ("step", "Try one change: run it, judge it, seal what came of it."),
-    "loop": ("loop", "Let COMMAND propose one change after another, and take each as a step."),
-    "sweep": ("sweep", "Search over constants: one step for each setting of them."),
-    "watch": ("watch", "Watch a running loop from another terminal, until ^C."),
-    "brief": ("brief", "Say what a fresh agent needs to know, or a person in the morning."),
-    "log": ("log", "List the iterations, oldest first, or all experiments."),
-    "show": ("read", "Show one iteration: message, diff, the end of its log."),
-    "why": ("why", "Explain a verdict: the rule, the samples it stood on, the incumbent it met."),
-    "plot": ("plot", "Draw the running best: in the terminal, or as a picture."),
-    "report": ("report", "Make a page to look at: one HTML file that opens offline."),
-    "logs": ("logs", "Push logs and loss curves to a remote, or fetch them."),
-    "diff": ("diff", "Compare two iterations: metrics side by side, then the code."),
-    "best": ("diff", "Show the best iteration, and how to take it."),
-    "test": ("heldout", "Score a KEEP on the held-out split, once, and seal the score."),
-    "status": ("read", "Say where the experiment stands."),
-    "render": ("render", "Compute results.tsv and EXPERIMENT.md from the history."),
-    "pick": ("pick", "Cherry-pick KEEPs onto a branch."),
-    "pr": ("pr", "Make the branch review/NAME and the text of a pull request."),
-    "verify": ("verify", "Run KEEPs again from their commits, and say which hold."),
-    "recover": ("recover", "Finish what a gitexp that died had measured, or hand its edit back."),
-    "abort": ("recover", "Hand the edit of an interrupted step back, unsealed."),
-    "breaker": ("breaker", "Say whether the circuit breaker is open, or reset it."),
-    "fsck": ("fsck", "Check that branch, trailers and files agree."),
-    "hook": ("hook", "Show the hooks, or install one."),
+    "demo": "Make a repository and run a small experiment in it, start to end.",
+    "init": "Start an experiment: run the baseline and seal it on exp/NAME.",
+    "step": "Try one change: run it, judge it, seal what came of it.",
+    "loop": "Let COMMAND propose one change after another, and take each as a step.",
+    "sweep": "Search over constants: one step for each setting of them.",
+    "watch": "Watch a running loop from another terminal, until ^C.",
+    "brief": "Say what a fresh agent needs to know, or a person in the morning.",
+    "log": "List the iterations, oldest first, or all experiments.",
+    "show": "Show one iteration: message, diff, the end of its log.",
+    "why": "Explain a verdict: the rule, the samples it stood on, the incumbent it met.",
+    "plot": "Draw the running best: in the terminal, or as a picture.",
+    "report": "Make a page to look at: one HTML file that opens offline.",
+    "logs": "Push logs and loss curves to a remote, or fetch them.",
+    "diff": "Compare two iterations: metrics side by side, then the code.",
+    "best": "Show the best iteration, and how to take it.",
+    "test": "Score a KEEP on the held-out split, once, and seal the score.",
+    "status": "Say where the experiment stands.",
+    "render": "Compute results.tsv and EXPERIMENT.md from the history.",
+    "pick": "Cherry-pick KEEPs onto a branch.",
+    "pr": "Make the branch review/NAME and the text of a pull request.",
+    "verify": "Run KEEPs again from their commits, and say which hold.",
+    "recover": "Finish what a gitexp that died had measured, or hand its edit back.",
+    "abort": "Hand the edit of an interrupted step back, unsealed.",
+    "breaker": "Say whether the circuit breaker is open, or reset it.",
+    "fsck": "Check that branch, trailers and files agree.",
+    "hook": "Show the hooks, or install one.",
 }
 
 
@@ -59,7 +59,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        module = importlib.import_module(f"gitexp.cli.{COMMANDS[name][0]}")
+        module = importlib.import_module(f"gitexp.cli.{name}")
         if not gc.isenabled():  # main() put it off: from here on there may be garbage
             gc.freeze()
             gc.enable()
@@ -68,12 +68,12 @@ class LazyGroup(click.Group):
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """As click's own, which would import each command that may be meant."""
-        names = [CompletionItem(name, help=text) for name, (_, text) in COMMANDS.items() if name.startswith(incomplete)]
+        names = [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
         return names + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+            formatter.write_dl(list(COMMANDS.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
         """The one place where an expected failure becomes a message and an exit code."""

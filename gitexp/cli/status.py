@@ -4,42 +4,17 @@ from pathlib import Path
 
 import click
 
-from gitexp.cli.experiment import experiment_option, open_ledger
+from gitexp.cli.experiment import experiment_option, local_experiments, open_ledger
 from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
-from gitexp.iteration.status import Pending, pending, places
-from gitexp.ledger import history
+from gitexp.iteration.status import Pending, pending
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import BRANCH_PREFIX, NOTEBOOK, RESULTS, Status, score_text
-from gitexp.text import from_bytes, one_line, printable
+from gitexp.text import one_line
 from gitexp.verdict.breaker import tripped
 from gitexp.views.export import dumps, iteration_json
 from gitexp.views.notebook import current, owner
-
-LOG_LINES = 20
-
-
-@click.command()
-@click.argument("iteration")
-@experiment_option
-def show(iteration: str, name: str | None) -> None:
-    """Show one iteration: message, diff, the end of its log.
-
-    \b
-    Example:
-      gitexp show exp004
-    """
-    repo, ledger = open_ledger(name)
-    found = history.find(ledger, iteration)
-    click.echo(printable(from_bytes(repo.run("show", "--no-color", "--no-show-signature", found.commit))).rstrip())
-    place = ExperimentFiles.of(repo, ledger.name)
-    lines = place.log_tail(found.id, LOG_LINES)
-    if not lines:
-        click.echo("\n(its log is not on this machine)")
-        return
-    click.echo(f"\n{place.log(found.id)}, its end:")
-    click.echo(printable("\n".join(lines)))
 
 
 @click.command()
@@ -67,7 +42,7 @@ def status(name: str | None, json_: bool) -> None:
 def _say_pending() -> None:
     """Where no experiment is checked out, one may be pending all the same: a baseline that died."""
     repo = Repository.discover(Path.cwd())
-    for place in places(repo):
+    for place in local_experiments(repo, None):
         if step := pending(repo, place):
             click.echo(f"{place.branch}: {step}", err=True)
 

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import click
+
+from gitexp.cli.experiment import experiment_option, open_ledger
+from gitexp.ledger import history
+from gitexp.ledger.experiment_files import ExperimentFiles
+from gitexp.text import from_bytes, printable
+
+LOG_LINES = 20
+
+
+@click.command()
+@click.argument("iteration")
+@experiment_option
+def show(iteration: str, name: str | None) -> None:
+    """Show one iteration: message, diff, the end of its log.
+
+    \b
+    Example:
+      gitexp show exp004
+    """
+    repo, ledger = open_ledger(name)
+    found = history.find(ledger, iteration)
+    click.echo(printable(from_bytes(repo.run("show", "--no-color", "--no-show-signature", found.commit))).rstrip())
+    place = ExperimentFiles.of(repo, ledger.name)
+    lines = place.log_tail(found.id, LOG_LINES)
+    if not lines:
+        click.echo("\n(its log is not on this machine)")
+        return
+    click.echo(f"\n{place.log(found.id)}, its end:")
+    click.echo(printable("\n".join(lines)))
