@@ -1,4 +1,4 @@
-"""Where the files shipped beside the code are: ``templates`` and ``hooks``."""
+"""Where the files shipped beside the code are: ``templates``, ``hooks`` and ``manual``."""
 
 from __future__ import annotations
 

@@ -49,6 +49,7 @@ COMMANDS = {
     "breaker": "Say whether the circuit breaker is open, or reset it.",
     "fsck": "Check that branch, trailers and files agree.",
     "hook": "Show the hooks, or install one.",
+    "help": "Read the manual: list its chapters, or show one.",
 }
 
 
@@ -104,7 +105,7 @@ def _complain(error: GitexpError) -> None:
 @click.group(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Start with: gitexp demo",
+    epilog="Start with: gitexp demo. The manual: gitexp help.",
 )
 @click.version_option(package_name="gitexp", prog_name="gitexp")
 def cli() -> None:

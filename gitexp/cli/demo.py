@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 from pathlib import Path
+from shlex import quote
 
 import click
 
@@ -37,6 +40,7 @@ def demo(directory: Path) -> None:
     click.echo(_summary(repo, ledger, directory))
     if report.available():
         click.echo(f"A page to look at: {report.write(repo, ledger)}")
+    click.echo(f"Go on with: {go_on(directory)}")
 
 
 def _summary(repo: Repository, ledger: Ledger, directory: Path) -> str:
@@ -48,5 +52,15 @@ $ gitexp log
 $ git log --oneline
 {log}
 
-The table is in {directory / RESULTS}, the notebook in {directory / NOTEBOOK}: both are computed from that history.
-Go on with: cd {directory} && gitexp status"""
+The table is in {directory / RESULTS}, the notebook in {directory / NOTEBOOK}: both are computed from that history."""
+
+
+def go_on(directory: Path) -> str:
+    """The command line to go on with, as the shell that started this program can run it."""
+    here, program = f"cd {quote(str(directory))}", Path(sys.argv[0]).absolute().with_name("gitexp")
+    if not program.is_file():  # python -m gitexp
+        return f"{here} && {quote(sys.executable)} -m gitexp status"
+    found = shutil.which("gitexp")
+    if found and program.samefile(found):
+        return f"{here} && gitexp status"
+    return f'export PATH={quote(str(program.parent))}:"$PATH" && {here} && gitexp status'

@@ -26,7 +26,7 @@ A_FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.argument("names", nargs=-1, metavar="[NAME]...", type=click.Choice([*(row.name for row in ROWS), GROWTH]))
 @click.option("--rounds", default=7, show_default=True, help="Measurements of each side, alternating.")
 @click.option("--json", "json_", is_flag=True, help="One JSON object a row.")
-@click.option("--readme", is_flag=True, help="Also put what is measured into README's table.")
+@click.option("--manual", is_flag=True, help="Also put what is measured into the manual's table.")
 @click.option("--steps", default=10_000, show_default=True, help="disk: how many steps to take.")
 @click.option("--dvc-env", type=A_FOLDER, default=DVC, show_default=True, help="loop-dvc: dvc's environment.")
 @click.option("--longest", default=LONG, show_default=True, help="growth: iterations of the longest history.")
@@ -36,7 +36,7 @@ def main(
     names: tuple[str, ...],
     rounds: int,
     json_: bool,
-    readme: bool,
+    manual: bool,
     steps: int,
     dvc_env: Path,
     longest: int,
@@ -47,8 +47,8 @@ def main(
     chosen = [row for row in rows(Settings(dvc_env, steps)) if row.name in names or not names]
     try:
         lines = measured(chosen, rounds, json_) if chosen else []
-        if readme:
-            table.write_readme(ROWS, lines)
+        if manual:
+            table.write_manual(ROWS, lines)
         if GROWTH in names:
             _growth(growth.grown(longest, largest, rounds), json_, plot)
         if len(lines) < len(chosen):

@@ -1,4 +1,4 @@
-"""The rows as text: Markdown for people and README, JSON for machines."""
+"""The rows as text: Markdown for people and the manual, JSON for machines."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 
 from .harness import Result, Row
 
-README = Path(__file__).parents[2] / "README.md"
+COSTS = Path(__file__).parents[2] / "gitexp" / "manual" / "costs.md"
 HEAD = "| what | against | ratio (lowest to highest) | aim | measured |\n| --- | --- | --- | --- | --- |"
-_MARKED = re.compile(r"(?<=<!-- python -m tests\.bench --readme -->\n).*?(?=<!-- end -->)", re.DOTALL)
+_MARKED = re.compile(r"(?<=<!-- python -m tests\.bench --manual -->\n).*?(?=<!-- end -->)", re.DOTALL)
 
 
 def line(result: Result) -> str:
@@ -46,19 +46,19 @@ def as_json(result: Result) -> str:
     return json.dumps(facts | figures | {"at": time.time()})
 
 
-def in_readme() -> list[str]:
-    """The lines of README's table, below its head."""
-    found = _MARKED.search(README.read_text())
+def in_manual() -> list[str]:
+    """The lines of the manual's table, below its head."""
+    found = _MARKED.search(COSTS.read_text())
     if not found:
-        raise SystemExit(f"{README} has no place for the table.")
+        raise SystemExit(f"{COSTS} has no place for the table.")
     return found[0].strip().split("\n")[2:]
 
 
-def write_readme(rows: Iterable[Row], measured: Iterable[str]) -> None:
-    """Put the lines of what was measured into README's table; the others stay as they are."""
-    known = [*measured, *in_readme()]
+def write_manual(rows: Iterable[Row], measured: Iterable[str]) -> None:
+    """Put the lines of what was measured into the manual's table; the others stay as they are."""
+    known = [*measured, *in_manual()]
     lines = [next((line for line in known if line.startswith(key(row))), _unmeasured(row)) for row in rows]
-    README.write_text(_MARKED.sub(lambda _: "\n".join((HEAD, *lines)) + "\n", README.read_text()))
+    COSTS.write_text(_MARKED.sub(lambda _: "\n".join((HEAD, *lines)) + "\n", COSTS.read_text()))
 
 
 def _unmeasured(row: Row) -> str:

@@ -61,21 +61,23 @@ def test_the_bash_peers_throw_away_or_revert(history: Path, script: str, commits
         assert git("log", "-1", "--format=%(trailers:key=Exp-Score,valueonly)", "HEAD~1").strip() == "3"
 
 
-def test_the_table_in_readme_has_the_rows_and_aims_of_the_bench() -> None:
-    told = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.in_readme()]
+def test_the_table_in_the_manual_has_the_rows_and_aims_of_the_bench() -> None:
+    told = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.in_manual()]
     assert [(what, against, aim) for what, against, _, aim, _ in told] == [
         (row.what, row.against, "none" if row.aim is None else f"{row.aim:g}") for row in ROWS
     ]
 
 
-def test_readme_is_given_what_was_measured_and_keeps_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    copy = tmp_path / "README.md"
-    copy.write_text(table.README.read_text())
-    monkeypatch.setattr(table, "README", copy)
-    before = table.in_readme()
+def test_the_manual_is_given_what_was_measured_and_keeps_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = tmp_path / "costs.md"
+    copy.write_text(table.COSTS.read_text())
+    monkeypatch.setattr(table, "COSTS", copy)
+    before = table.in_manual()
     result = harness.Result(ROWS[1], 12.3, 4.1, 3.0, 2.5, 1234.5, "")
-    table.write_readme(ROWS, [table.line(result)])
-    after = table.in_readme()
+    table.write_manual(ROWS, [table.line(result)])
+    after = table.in_manual()
     assert after[1] == f"{table.key(ROWS[1])} 3.00 (2.50 to 1,234) | none | 12.3 against 4.10 ms |"
     assert [*after[:1], *after[2:]] == [*before[:1], *before[2:]]
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from gitexp.cli.demo import go_on
 from gitexp.git.repository import Repository
 from gitexp.ledger import history
 from gitexp.model import Status
@@ -30,7 +35,8 @@ def test_the_demo_keeps_discards_and_crashes_for_real(
         assert iteration.id in said
     assert git("status", "--porcelain", cwd=folder) == ""
     report = folder / ".git/gitexp/demo/report.html"
-    assert said.endswith(f"A page to look at: {report}\n")
+    assert f"\nA page to look at: {report}\nGo on with: " in said
+    assert said.endswith(f"cd {folder} && gitexp status\n")
     assert "MLP ratio 4 -&gt; 3" in report.read_text()
 
     views = {name: (folder / name).read_bytes() for name in ("results.tsv", "EXPERIMENT.md")}
@@ -45,6 +51,32 @@ def test_the_demo_keeps_discards_and_crashes_for_real(
         if iteration.status is Status.KEEP:
             git("cherry-pick", iteration.commit)
     assert git("diff", "main", "exp/demo") == ""
+
+
+def test_the_demo_s_last_line_can_be_typed_where_it_was_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, other = tmp_path / "my env" / "bin", tmp_path / "bin"
+    for folder in (ours, other, tmp_path / "demo it"):
+        folder.mkdir(parents=True)
+    for program in (ours / "gitexp", other / "gitexp"):
+        program.write_text('#!/bin/sh\necho "$0 $1"\n')
+        program.chmod(0o755)
+    (tmp_path / "package").mkdir()
+
+    def typed(script: Path, *path: Path) -> str:
+        monkeypatch.setattr(sys, "argv", [str(script), "demo"])
+        monkeypatch.setenv("PATH", os.pathsep.join([*map(str, path), "/usr/bin", "/bin"]))
+        line = go_on(Path("demo it"))
+        return subprocess.run(["sh", "-ec", line], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+
+    assert go_on(Path("demo")).startswith("cd demo && ")
+    assert typed(ours / "gitexp") == f"{ours}/gitexp status\n"
+    assert typed(ours / "git-exp", other) == f"{ours}/gitexp status\n"
+    assert typed(ours / "gitexp", ours, other) == f"{ours}/gitexp status\n"
+    assert "PATH=" not in go_on(Path("demo"))
+    monkeypatch.setattr(sys, "argv", [str(tmp_path / "package" / "__main__.py")])
+    assert go_on(Path("demo")) == f"cd demo && {shlex.quote(sys.executable)} -m gitexp status"
 
 
 def test_the_demo_wants_a_folder_of_its_own(tmp_path: Path, gitexp: Gitexp) -> None:
