@@ -24,14 +24,14 @@ from gitexp.views.export import dumps
     type=click.Choice(KINDS),
     default=ONE_AT_A_TIME,
     show_default=True,
-    help="Each value against the incumbent; the product of all values; drawn at random; suggested by Optuna.",
+    help="How settings are chosen: each value against the incumbent, all combinations, at random, or by Optuna.",
 )
 @click.option(
     "--prune",
     is_flag=True,
-    help="End a run early whose loss is worse than the median of the earlier ones at that time.",
+    help="End a run early whose loss is worse than the median of earlier runs at that time.",
 )
-@click.option("--dry-run", is_flag=True, help="Print what would be tried, and about how long it takes.")
+@click.option("--dry-run", is_flag=True, help="Print the settings that would be tried, and about how long they take.")
 @limits
 @click.pass_context
 def sweep(
@@ -49,7 +49,7 @@ def sweep(
     (optimizer.lr). Where more than one file has it, PATH:NAME says which. VALUES are V1,V2,... or a range, LOW..HIGH or
     LOW..HIGH:log, which stands for five values unless the search draws from it.
 
-    What has an iteration is not tried again, so that a sweep that was ended goes on when it is typed again.
+    A setting that has an iteration is not tried again: type the same line to go on with a sweep that was ended.
 
     \b
     Examples:
@@ -57,7 +57,7 @@ def sweep(
       gitexp sweep DEPTH=1..8 LR=1e-4..1e-2:log --search tpe --steps 30
     """
     if kind not in LISTED and bounds == Limits(pause=bounds.pause):
-        raise GitexpError(f"The search {kind} has no end of its own.", f"gitexp sweep --search {kind} --steps 30 ...")
+        raise GitexpError(f"The search {kind} does not end by itself.", f"gitexp sweep --search {kind} --steps 30 ...")
     repo = Repository.discover(Path.cwd())
     ledger = history.load(repo, history.current_name(repo))
     opened = open_sweep(repo, ledger, asked, kind, prune)
@@ -68,7 +68,7 @@ def sweep(
 
 
 def _print_plan(repo: Repository, ledger: Ledger, opened: Sweep, steps: int | None, json_: bool) -> None:
-    plan = SweepProposer(repo, opened).left(ledger)[:steps]
+    plan = SweepProposer(repo, opened).plan(ledger)[:steps]
     count = len(plan) if opened.kind in LISTED else steps or 0
     each = seconds_per_step(ledger)
     if json_:

@@ -1,4 +1,4 @@
-"""Constants as values: what a literal means, and whether two texts mean the same."""
+"""A constant as a value: what a literal means, and whether two texts mean the same."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-_BITS = 10_000  # an integer that takes more is nobody's constant, and could take for ever to compute
+_BITS = 10_000  # the largest integer that is computed: no constant is larger, and 9 ** 9 ** 9 would never end
 _PLAIN = (bool, int, float, complex, str, bytes, type(None))
 _UNARY: dict[type, Callable[[Any], Any]] = {
     ast.UAdd: operator.pos,
@@ -34,15 +34,15 @@ _BINARY: dict[type, Callable[[Any, Any], Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """A named value in a source text. ``start`` and ``end`` are where its value stands, in characters."""
+    """A named value in a source text: it stands from character ``start`` up to ``end``, on line ``line`` (from 1)."""
 
     name: str
     line: int
     start: int = 0
     end: int = 0
-    source: str = ""  # the value as it stands there
+    source: str = ""  # the characters of the value
     value: object = None
-    trouble: str = ""  # why it cannot be set, as the end of a sentence; empty when it can
+    trouble: str = ""  # why it cannot be set: a predicate, such as "is an alias"; empty where it can be set
 
     @property
     def is_number(self) -> bool:
@@ -50,20 +50,24 @@ class Constant:
 
 
 def is_number(value: object) -> bool:
+    """Whether a value is an int or a float; True and False are neither."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def read(text: str) -> object:
-    """What a text of Python means: a literal, or arithmetic of literals. Raises ValueError for anything else."""
+    """The value of a Python expression of literals, such as ``2 ** 14``. Raises ValueError for any other text."""
     try:
-        ast.parse(f"({text})", mode="eval")  # a comment after it would swallow the bracket
+        ast.parse(f"({text})", mode="eval")  # refuses a text that ends with a comment: it swallows the bracket
         return evaluate(ast.parse(text, mode="eval").body)
     except (SyntaxError, RecursionError, MemoryError) as error:
         raise ValueError(text) from error
 
 
 def evaluate(node: ast.expr) -> object:
-    """The value of an expression of literals (collections as tuples). Raises ValueError for any other."""
+    """The value of a syntax tree of literals; a collection becomes a tuple that begins with its type's name.
+
+    Raises ValueError for any other syntax tree.
+    """
     if isinstance(node, ast.Constant) and isinstance(node.value, _PLAIN):
         return node.value
     if isinstance(node, (ast.Tuple, ast.List, ast.Set)):
@@ -81,7 +85,7 @@ def evaluate(node: ast.expr) -> object:
 def _number(node: ast.expr) -> int | float | complex:
     value = evaluate(node)
     if not isinstance(value, (int, float, complex)):
-        raise ValueError(f"{value!r} is no number")
+        raise ValueError(f"{value!r} is not a number")
     return value
 
 
@@ -90,7 +94,7 @@ def _computed(operation: Callable[..., object], *numbers: int | float | complex)
     if operation in (operator.pow, operator.lshift) and len(whole) == 2:
         bits = whole[0].bit_length() * whole[1] if operation is operator.pow else whole[0].bit_length() + whole[1]
         if bits > _BITS:
-            raise ValueError("a number of that size")
+            raise ValueError(f"the number has more than {_BITS} bits")
     try:
         return operation(*numbers)
     except (ArithmeticError, TypeError) as error:
@@ -99,7 +103,10 @@ def _computed(operation: Callable[..., object], *numbers: int | float | complex)
 
 @lru_cache(maxsize=10_000)
 def canonical(text: str) -> tuple[str, object]:
-    """The same for texts that mean the same: ``1e-3`` and ``0.001``, ``2 ** 14`` and ``16384``, ``'a'`` and ``"a"``."""
+    """A key that is the same for texts of one meaning.
+
+    Such are ``1e-3`` and ``0.001``, ``2 ** 14`` and ``16384``, ``'a'`` and ``"a"``.
+    """
     try:
         value = read(text)
     except ValueError:
@@ -108,7 +115,7 @@ def canonical(text: str) -> tuple[str, object]:
 
 
 def float_text(value: float) -> str:
-    """A float of six significant digits, as source that is a float and no int."""
+    """A float rounded to six significant digits, as source that Python reads as a float again and not as an int."""
     text = f"{value:.6g}"
     return text if "." in text or "e" in text else f"{text}.0"
 
@@ -116,9 +123,10 @@ def float_text(value: float) -> str:
 def as_source(
     given: str, constant: Constant, read: Callable[[str], Any], quoted: Callable[[str, str], str]
 ) -> str | None:
-    """``given`` as the source of a value for ``constant``; ``None`` when it is none: a bare word for a number.
+    """``given`` as the source of a value for ``constant``; ``None`` for a bare word in the place of a number.
 
-    ``read`` is the language's: it raises ValueError for what is no literal. ``quoted`` quotes a text like another.
+    ``read`` is the language's reader, which raises ValueError for a text that is not a literal. ``quoted(text, like)``
+    puts a text into the quotes that the source ``like`` has.
     """
     try:
         is_text = isinstance(read(given), str)

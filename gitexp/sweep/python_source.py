@@ -1,4 +1,4 @@
-"""Constants of a Python file: ``NAME = literal`` of a module, ``CLASS.NAME`` of a class. Nothing of it is run."""
+"""Constants of a Python file, ``NAME`` of a module or ``CLASS.NAME`` of a class, by its syntax: nothing is run."""
 
 from __future__ import annotations
 
@@ -16,51 +16,53 @@ _NO_ASSIGNMENTS = (*_DEFINITIONS, ast.Import, ast.ImportFrom)
 
 
 def names(text: str) -> list[str]:
-    """Every constant that can be set. Raises ValueError for a text that is no Python."""
+    """Every constant that can be set. Raises ValueError for a text that is not Python."""
     return [name for name, constant in _constants(text).items() if not constant.trouble]
 
 
 def find(text: str, name: str) -> Constant | None:
-    """What the module, or the class, assigns to a name. Raises ValueError for a text that is no Python."""
+    """The constant that the module, or the class, assigns. Raises ValueError for a text that is not Python."""
     return _constants(text).get(name)
 
 
 def literal(given: str, constant: Constant) -> str | None:
-    """``given`` as the source of a value for ``constant``; ``None`` when it is none: a bare word for a number."""
+    """``given`` as the source of a value for ``constant``; ``None`` for a bare word in the place of a number."""
     return as_source(given, constant, read, _quoted)
 
 
 def differs_only_in(name: str, old: str, new: str, value: str) -> bool:
-    """Whether ``new`` says what ``old`` says, but for the constant ``name``, which is ``value`` in it."""
+    """Whether ``new`` says what ``old`` says, but for the constant ``name``, whose source is ``value`` in it."""
     before, after, wanted = ast.parse(old), ast.parse(new), ast.parse(value, mode="eval").body
-    _taken(before, name)
-    return ast.dump(_taken(after, name)) == ast.dump(wanted) and ast.dump(before) == ast.dump(after)
+    _remove_value(before, name)
+    return ast.dump(_remove_value(after, name)) == ast.dump(wanted) and ast.dump(before) == ast.dump(after)
 
 
-@lru_cache(maxsize=256)  # a sweep asks the same files again and again
+@lru_cache(maxsize=256)  # a sweep reads the same few files again for each of its settings
 def _constants(text: str) -> dict[str, Constant]:
     try:
         module = ast.parse(text)
     except (SyntaxError, RecursionError, MemoryError) as error:
         raise ValueError(f"{error}") from error
     spans = _Spans(text)
-    found: dict[str, Constant] = {}
+    constants: dict[str, Constant] = {}
     for constant in _in_scope(module, "", spans):
-        earlier = found.get(constant.name)
-        found[constant.name] = _twice(earlier, constant) if earlier else constant
-    for name, line in _also_bound(module):
-        if name in found:
-            found[name] = _twice(found[name], Constant(name, line))
-    return found
+        earlier = constants.get(constant.name)
+        constants[constant.name] = _twice(earlier, constant) if earlier else constant
+    for name, line in _bound_elsewhere(module):
+        if name in constants:
+            constants[name] = _twice(constants[name], Constant(name, line))
+    return constants
 
 
 def _quoted(text: str, like: str) -> str:
-    found = re.search(r"\"\"\"|'''|\"|'", like)
-    quote = found[0] if found else '"'
+    """``text`` in the quotes of the source ``like``."""
+    quotes = re.search(r"\"\"\"|'''|\"|'", like)
+    quote = quotes[0] if quotes else '"'
     return quote + text.replace("\\", r"\\").replace(quote[0], "\\" + quote[0]) + quote
 
 
 def _twice(first: Constant, second: Constant) -> Constant:
+    """A constant that is assigned again, and so cannot be set."""
     trouble = (
         first.trouble if "more than once" in first.trouble else f"is assigned more than once, on line {first.line}"
     )
@@ -68,6 +70,7 @@ def _twice(first: Constant, second: Constant) -> Constant:
 
 
 def _in_scope(scope: ast.Module | ast.ClassDef, prefix: str, spans: _Spans) -> Iterator[Constant]:
+    """Each assignment in the body of a module or class, and in the classes inside it."""
     for statement in scope.body:
         if isinstance(statement, ast.ClassDef):
             yield from _in_scope(statement, f"{prefix}{statement.name}.", spans)
@@ -78,8 +81,8 @@ def _in_scope(scope: ast.Module | ast.ClassDef, prefix: str, spans: _Spans) -> I
                 yield Constant(prefix + name, line, trouble=f"is set on line {line} by more than a plain assignment")
 
 
-def _also_bound(module: ast.Module) -> Iterator[tuple[str, int]]:
-    """What is a constant elsewhere, if anywhere: names of imports and functions, and those that a function assigns."""
+def _bound_elsewhere(module: ast.Module) -> Iterator[tuple[str, int]]:
+    """Names, with their lines, that imports, functions and classes bind, and those that a function declares global."""
     for statement in module.body:
         if isinstance(statement, _NO_ASSIGNMENTS):
             yield from _bound(statement)
@@ -89,7 +92,7 @@ def _also_bound(module: ast.Module) -> Iterator[tuple[str, int]]:
 
 
 def _plain_value(statement: ast.stmt) -> ast.expr | None:
-    """The value of ``NAME = value``."""
+    """The value of ``NAME = value`` or ``NAME: type = value``; ``None`` for any other statement."""
     if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
         return statement.value if isinstance(statement.targets[0], ast.Name) else None
     if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
@@ -105,12 +108,12 @@ def _constant(statement: ast.stmt, prefix: str, value: ast.expr, spans: _Spans) 
         return Constant(name, statement.lineno, start, end, source, evaluate(value))
     except ValueError:
         return Constant(
-            name, statement.lineno, trouble=f"is no literal on line {statement.lineno}: {ast.unparse(value)}"
+            name, statement.lineno, trouble=f"is not a literal on line {statement.lineno}: {ast.unparse(value)}"
         )
 
 
 def _bound(node: ast.AST) -> Iterator[tuple[str, int]]:
-    """The names that a statement gives a value in its own scope, with their lines."""
+    """The names that a statement binds in its own scope, each with its line."""
     if isinstance(node, _SCOPES) or (isinstance(node, ast.AnnAssign) and node.value is None):
         return
     if isinstance(node, _DEFINITIONS):
@@ -128,8 +131,8 @@ def _bound(node: ast.AST) -> Iterator[tuple[str, int]]:
         yield from _bound(child)
 
 
-def _taken(module: ast.Module, name: str) -> ast.expr:
-    """Take the value of a constant out of its syntax tree."""
+def _remove_value(module: ast.Module, name: str) -> ast.expr:
+    """Remove the value of a constant from a syntax tree, and return it."""
     *classes, last = name.split(".")
     body = module.body
     for wanted in classes:
@@ -143,16 +146,17 @@ def _taken(module: ast.Module, name: str) -> ast.expr:
 
 
 class _Spans:
-    """Where syntax stands in a text: Python counts in lines, and in bytes of UTF-8 within a line."""
+    """Places of syntax in a text, in characters; Python itself counts lines, and bytes of UTF-8 within a line."""
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self._lines = list(io.StringIO(text, newline=""))  # ends a line where Python does
+        self._lines = list(io.StringIO(text, newline=""))  # lines end where Python ends them, not as in splitlines
         self._starts = [0]
         for line in self._lines:
             self._starts.append(self._starts[-1] + len(line))
 
     def of(self, node: ast.expr) -> tuple[int, int]:
+        """The first character of an expression, and the one after its last."""
         assert node.end_lineno
         assert node.end_col_offset is not None
         return self._at(node.lineno, node.col_offset), self._at(node.end_lineno, node.end_col_offset)

@@ -1,4 +1,4 @@
-"""The space of a search: named constants, and the values that each is to be tried with."""
+"""The space of a search: named constants, and the values to try for each."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from gitexp.errors import GitexpError
 from gitexp.sweep.literals import canonical, float_text
 from gitexp.text import UNSAFE
 
-POINTS = 5  # values that a range stands for where it is gone through
-Setting = Mapping[str, str]  # by constant, its value as source
+POINTS = 5  # values that stand for a range where the search tries them one after another
+Setting = Mapping[str, str]  # by the name of a constant, its value as source
 
 _NUMBER = r"[-+]?(?:\d+(?:_\d+)*(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+)?"
 _RANGE = re.compile(rf"({_NUMBER})\.\.({_NUMBER})(:log)?")
@@ -21,28 +21,33 @@ _CLOSING = {"(": ")", "[": "]", "{": "}"}
 
 @dataclass(frozen=True, slots=True)
 class Choices:
+    """Listed values of a constant, as source."""
+
     name: str
     values: tuple[str, ...]
 
     def chosen(self, text: str) -> str | None:
-        """The choice that means what ``text`` means, if there is one."""
+        """The choice of the same meaning as ``text``; ``None`` if there is none."""
         return next((value for value in self.values if canonical(value) == canonical(text)), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Range:
+    """Numbers of a constant, from ``low`` to ``high``, both included."""
+
     name: str
-    low: float  # with ``high``, ints for a range of ints
+    low: float
     high: float
-    log: bool = False
+    log: bool = False  # spaced, or drawn, by the logarithm
 
     @property
     def whole(self) -> bool:
+        """Whether it is a range of ints: both ends are."""
         return isinstance(self.low, int) and isinstance(self.high, int)
 
     @property
     def values(self) -> tuple[str, ...]:
-        """A few of them, evenly or geometrically spaced, the ends among them."""
+        """Up to five values as source, evenly spaced (``log``: geometrically), both ends included."""
         shares = [step / (POINTS - 1) for step in range(POINTS)]
         if self.log:
             spaced = [self.low * (self.high / self.low) ** share for share in shares]
@@ -51,14 +56,14 @@ class Range:
         return tuple(dict.fromkeys(map(self.text, spaced)))
 
     def text(self, value: float) -> str:
-        """A value as source: rounded, and not past the ends for that."""
+        """A value as source, rounded to six significant digits (or to an int), and never past an end."""
         if self.whole:
             return str(min(max(round(value), self.low), self.high))
         text = float_text(value)
         return text if self.low <= float(text) <= self.high else repr(float(min(max(value, self.low), self.high)))
 
     def chosen(self, text: str) -> int | float | None:
-        """The number that ``text`` means, if the range holds it."""
+        """The number that ``text`` means; ``None`` for what is not in the range."""
         kind, value = canonical(text)
         if kind != "number" or not isinstance(value, (int, float)) or not self.low <= value <= self.high:
             return None
@@ -72,47 +77,49 @@ Dimension = Choices | Range
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """What is searched, and what its constants are in each kept iteration, by id: the incumbent is the last."""
+    """What is searched, and the values that the constants have had."""
 
     dimensions: tuple[Dimension, ...]
-    held: Mapping[str, Setting]
+    held: Mapping[str, Setting]  # by id, the values in each kept iteration, oldest first: the incumbent is the last
 
     @property
     def incumbent(self) -> Setting:
+        """The values of the constants now."""
         return list(self.held.values())[-1]
 
     def message(self, setting: Setting) -> str:
-        """``DEPTH 2 -> 4, LR 0.1 -> 0.3``."""
+        """The description of a step that tries ``setting``: ``DEPTH 2 -> 4, LR 0.1 -> 0.3``."""
         now = self.incumbent
         edits = [name for name, value in setting.items() if canonical(now[name]) != canonical(value)]
         return ", ".join(f"{name} {now[name]} -> {setting[name]}" for name in edits or setting)
 
 
 def parse(asked: str) -> Dimension:
-    """``NAME=V1,V2,…``, ``NAME=LOW..HIGH`` or ``NAME=LOW..HIGH:log``."""
+    """Read ``NAME=V1,V2,…``, ``NAME=LOW..HIGH`` or ``NAME=LOW..HIGH:log``. Raises GitexpError for any other text."""
     name, _, values = asked.partition("=")
     if not name.strip() or not values.strip():
-        raise GitexpError(f"{asked!r} is no constant with values to try.", "gitexp sweep DEPTH=2,4,8 LR=1e-4..1e-2:log")
+        raise GitexpError(
+            f"{asked!r} is not a constant with values to try.", "gitexp sweep DEPTH=2,4,8 LR=1e-4..1e-2:log"
+        )
     if UNSAFE.search(asked):
         raise GitexpError(f"{asked!r} is not one line of plain text.", "gitexp sweep -h")
-    found = _RANGE.fullmatch(values.strip())
-    if found:
-        return _range(name.strip(), _number(found[1]), _number(found[2]), bool(found[3]))
+    if ends := _RANGE.fullmatch(values.strip()):
+        return _range(name.strip(), _number(ends[1]), _number(ends[2]), bool(ends[3]))
     return Choices(name.strip(), distinct(_split(name, values)))
 
 
 def distinct(values: Iterable[str]) -> tuple[str, ...]:
-    """Each value once, in order, whatever ways it is written in."""
-    found: dict[object, str] = {}
+    """The values in order, each once however it is written: ``1e-3`` and ``0.001`` are one value."""
+    first: dict[object, str] = {}
     for value in values:
-        found.setdefault(canonical(value), value)
-    return tuple(found.values())
+        first.setdefault(canonical(value), value)
+    return tuple(first.values())
 
 
 def _range(name: str, low: float, high: float, log: bool) -> Range:
     if not low < high:
         raise GitexpError(
-            f"{name}={low}..{high} is no range: its first end is the lower one.", f"gitexp sweep {name}={high}..{low}"
+            f"{name}={low}..{high} is not a range: the lower end comes first.", f"gitexp sweep {name}={high}..{low}"
         )
     if log and low <= 0:
         raise GitexpError(
@@ -129,9 +136,9 @@ def _number(text: str) -> float:
 
 
 def _split(name: str, text: str) -> Iterator[str]:
-    """The values between the commas that stand in no brackets and no quotes."""
+    """The values between commas; a comma inside brackets or quotes is part of a value."""
     start = at = 0
-    expected: list[str] = []  # what closes the brackets and the quote that are open
+    expected: list[str] = []  # the characters that close the open brackets and the open quote
     while at < len(text):
         character = text[at]
         if expected and expected[-1] in "'\"":

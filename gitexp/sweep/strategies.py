@@ -1,6 +1,6 @@
-"""What a sweep tries next: a function of the space and of what the ledger says was tried, and of nothing else.
+"""The order of a search: what a sweep tries next, computed from the space and from the ledger alone.
 
-So a sweep that was killed goes on where it was, in whatever clone.
+So a sweep that was killed goes on where it was, in any clone.
 """
 
 from __future__ import annotations
@@ -14,25 +14,28 @@ from itertools import product
 from gitexp.ledger.ledger import Ledger
 from gitexp.sweep.literals import canonical
 from gitexp.sweep.space import Dimension, Range, Setting, Space
-from gitexp.sweep.tpe import suggest
+from gitexp.sweep.with_optuna import suggest
 
 ONE_AT_A_TIME, GRID, RANDOM, TPE = KINDS = ("one-at-a-time", "grid", "random", "tpe")
-LISTED = (ONE_AT_A_TIME, GRID)  # their settings are known beforehand, and come to an end
-DRAWS = 1000  # of a setting that was not tried yet
+LISTED = (ONE_AT_A_TIME, GRID)  # searches whose settings are known beforehand, and come to an end
+DRAWS = 1000  # how often a setting is drawn until one is new
 
 
 def next_setting(space: Space, kind: str, ledger: Ledger, tried: Iterable[Setting]) -> Setting | None:
-    """What is to be tried next, but for what was ``tried``; ``None`` when nothing is left."""
+    """The next setting of the search ``kind`` that was not ``tried``; ``None`` when nothing is left.
+
+    Raises GitexpError where the search needs Optuna, which is not installed.
+    """
     if kind in LISTED:
         return next(remaining(space, kind, tried), None)
-    is_new = _is_new(space, tried)
+    is_new = _novelty(space, tried)
     suggested = suggest(space, ledger, _seed(ledger), is_new) if kind == TPE else None
     return suggested or _drawn(space, ledger, is_new)
 
 
 def remaining(space: Space, kind: str, tried: Iterable[Setting]) -> Iterator[Setting]:
-    """What is left of a search that comes to an end, in order, should the incumbent stay."""
-    return filter(_is_new(space, tried), _one_by_one(space) if kind == ONE_AT_A_TIME else _product(space))
+    """The settings of a listed search that were not ``tried``, in order, as long as the incumbent stays."""
+    return filter(_novelty(space, tried), _one_by_one(space) if kind == ONE_AT_A_TIME else _product(space))
 
 
 def _one_by_one(space: Space) -> Iterator[Setting]:
@@ -44,11 +47,11 @@ def _product(space: Space) -> Iterator[Setting]:
     return (dict(zip(names, values, strict=True)) for values in product(*(d.values for d in space.dimensions)))
 
 
-def _is_new(space: Space, tried: Iterable[Setting]) -> Callable[[Setting], bool]:
-    """Whether a setting was not tried: by a sweep, nor by an incumbent that had these values of its own."""
-    known = {_key(setting) for setting in tried}
-    held = [_key(setting) for setting in space.held.values()]
-    return lambda setting: (key := _key(setting)) not in known and not any(key <= other for other in held)
+def _novelty(space: Space, tried: Iterable[Setting]) -> Callable[[Setting], bool]:
+    """A test that is true of a setting that no sweep tried, and whose values no incumbent had."""
+    tried_keys = {_key(setting) for setting in tried}
+    held_keys = [_key(setting) for setting in space.held.values()]
+    return lambda setting: (key := _key(setting)) not in tried_keys and not any(key <= held for held in held_keys)
 
 
 def _key(setting: Setting) -> frozenset[tuple[str, object]]:
@@ -56,7 +59,7 @@ def _key(setting: Setting) -> frozenset[tuple[str, object]]:
 
 
 def _drawn(space: Space, ledger: Ledger, is_new: Callable[[Setting], bool]) -> Setting | None:
-    source = random.Random(_seed(ledger))  # noqa: S311  no secret
+    source = random.Random(_seed(ledger))  # noqa: S311  not a secret
     draws = ({d.name: _draw(d, source) for d in space.dimensions} for _ in range(DRAWS))
     return next(filter(is_new, draws), None)
 
@@ -64,7 +67,7 @@ def _drawn(space: Space, ledger: Ledger, is_new: Callable[[Setting], bool]) -> S
 def _draw(dimension: Dimension, source: random.Random) -> str:
     if not isinstance(dimension, Range):
         return source.choice(dimension.values)
-    margin = 0.5 if dimension.whole else 0.0  # so that the ends of a range of ints are as likely as the rest
+    margin = 0.5 if dimension.whole else 0.0  # rounding then gives both ends of a range of ints their full share
     low, high = dimension.low - margin, dimension.high + margin
     if dimension.log:
         return dimension.text(math.exp(source.uniform(math.log(low), math.log(high))))

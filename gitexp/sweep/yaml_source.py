@@ -4,64 +4,77 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
-from gitexp.extras import extra
+from gitexp.extras import needs_extra
 from gitexp.sweep.literals import Constant
 
-Node = Any  # of PyYAML
 _FLOAT = re.compile(r"([-+]?\d+)(\.\d*)?[eE]([-+]?)(\d+)")
 _TAG = "tag:yaml.org,2002:"
 
 
-def compose(text: str) -> Node | None:
-    """The syntax tree of a document. Raises ValueError for a text that is none."""
-    yaml = extra("yaml", "A constant in YAML or JSON", "sweep")
-    try:
-        return yaml.compose(text, Loader=yaml.SafeLoader)
-    except (yaml.YAMLError, RecursionError) as error:
-        raise ValueError(str(error)) from error
+class Mark(Protocol):
+    """A place in a text, as PyYAML has it: characters and lines from its beginning, both counted from 0."""
+
+    index: int
+    line: int
+
+
+class Node(Protocol):
+    """A node of the syntax tree, as PyYAML composes it."""
+
+    id: str  # scalar, sequence or mapping
+    tag: str
+    value: Any  # of a scalar its text, of a sequence its nodes, of a mapping pairs of nodes
+    style: str | None  # of a scalar: its quote, | or >
+    flow_style: bool  # of a sequence and a mapping: written in brackets
+    start_mark: Mark
+    end_mark: Mark
 
 
 def names(text: str) -> list[str]:
-    """Every dotted key of a document. Raises ValueError for a text that is no YAML."""
-    return [name for name, _, _ in below(compose(text))]
+    """Every dotted key of a document. Raises ValueError for a text that is not YAML."""
+    return [name for name, _, _ in _values(_compose(text))]
 
 
 def find(text: str, name: str) -> Constant | None:
-    """The value of a dotted key. Raises ValueError for a text that is no YAML."""
-    return placed(text, compose(text), name)
-
-
-def placed(text: str, root: Node | None, wanted: str) -> Constant | None:
-    found = [_constant(text, name, node, trouble) for name, node, trouble in below(root) if name == wanted]
-    if len(found) > 1:
-        lines = " and ".join(f"on line {constant.line}" for constant in found)
-        return Constant(wanted, found[0].line, trouble=f"stands there more than once, {lines}")
-    return found[0] if found else None
+    """The value of a dotted key. Raises ValueError for a text that is not YAML."""
+    constants = [_constant(text, name, node, trouble) for key, node, trouble in _values(_compose(text)) if key == name]
+    if len(constants) > 1:
+        lines = " and ".join(f"on line {constant.line}" for constant in constants)
+        return Constant(name, constants[0].line, trouble=f"stands there more than once, {lines}")
+    return constants[0] if constants else None
 
 
 def literal(given: str, constant: Constant) -> str | None:
-    """``given`` as the source of a value for ``constant``; ``None`` when it is none: a bare word for a number."""
-    node = _whole(given)
+    """``given`` as the source of a value for ``constant``; ``None`` for a bare word in the place of a number."""
+    node = _single_value(given)
     is_quoted, is_word = _is_text(node, quoted=True), _is_text(node, quoted=False)
     if isinstance(constant.value, str):
         quote = constant.source[:1] if constant.source[:1] in ("'", '"') else ""
-        stands = is_quoted or (is_word and not quote and not set(given) & set(",[]{}"))
-        return given if stands else _in_quotes(given, quote or '"')
-    if found := _FLOAT.fullmatch(given):  # YAML 1.1 takes 1e-3 for a word, and 1.0e-3 for a number
-        return f"{found[1]}{found[2] or '.0'}e{found[3] or '+'}{found[4]}"
+        stays = is_quoted or (is_word and not quote and not set(given) & set(",[]{}"))
+        return given if stays else _in_quotes(given, quote or '"')
+    if parts := _FLOAT.fullmatch(given):  # YAML 1.1 takes 1e-3 for a word, and 1.0e-3 for a number
+        return f"{parts[1]}{parts[2] or '.0'}e{parts[3] or '+'}{parts[4]}"
     return None if node is None or is_word else given
 
 
 def differs_only_in(name: str, old: str, new: str, value: str) -> bool:
-    """Whether ``new`` says what ``old`` says, but for the value ``name``, which is ``value`` in it."""
-    before, after, wanted = compose(old), compose(new), compose(value)
-    return same_but(name, before, after) and meaning(at(after, name)) == meaning(wanted)
+    """Whether ``new`` says what ``old`` says, but for the value ``name``, whose source is ``value`` in it."""
+    before, after, wanted = _compose(old), _compose(new), _compose(value)
+    hole, filled = _named(before, name), _named(after, name)
+    return _meaning(before, hole) == _meaning(after, filled) and _meaning(filled) == _meaning(wanted)
 
 
-def same_but(name: str, before: Node | None, after: Node | None) -> bool:
-    return meaning(before, at(before, name)) == meaning(after, at(after, name))
+def _compose(text: str) -> Node | None:
+    """The syntax tree of a document; ``None`` for an empty one. Raises ValueError for a text that is not YAML."""
+    with needs_extra("A constant in YAML", "sweep"):
+        import yaml
+    try:
+        root: Node | None = yaml.compose(text, Loader=yaml.SafeLoader)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ValueError(str(error)) from error
+    return root
 
 
 def _in_quotes(text: str, quote: str) -> str:
@@ -69,21 +82,21 @@ def _in_quotes(text: str, quote: str) -> str:
     return quote + escaped + quote
 
 
-def meaning(node: Node | None, hole: Node | None = None) -> object:
-    """What a tree says, apart from layout and from the node ``hole``."""
+def _meaning(node: Node | None, hole: Node | None = None) -> object:
+    """What a tree says, apart from its layout and from the node ``hole``."""
     if node is None or node is hole:
         return None
     if node.id == "mapping":
-        return node.tag, [(meaning(key, hole), meaning(value, hole)) for key, value in node.value]
-    return node.tag, [meaning(item, hole) for item in node.value] if node.id == "sequence" else node.value
+        return node.tag, [(_meaning(key, hole), _meaning(value, hole)) for key, value in node.value]
+    return node.tag, [_meaning(item, hole) for item in node.value] if node.id == "sequence" else node.value
 
 
-def at(root: Node | None, name: str) -> Node | None:
-    return next((node for found, node, _ in below(root) if found == name), None)
+def _named(root: Node | None, name: str) -> Node | None:
+    return next((node for key, node, _ in _values(root) if key == name), None)
 
 
-def below(root: Node | None) -> Iterator[tuple[str, Node, str]]:
-    """The values of a document, each with its dotted name and why it cannot be set, if it cannot."""
+def _values(root: Node | None) -> Iterator[tuple[str, Node, str]]:
+    """The values of a document, each with its dotted key and with why it cannot be set; empty where it can."""
     return _below(root, "", set()) if root else iter(())
 
 
@@ -118,7 +131,7 @@ def _constant(text: str, name: str, node: Node, trouble: str) -> Constant:
 
 
 def _value(node: Node) -> object:
-    """What the value is, as far as setting it needs to know."""
+    """The value as a number or a text; what is neither is returned as :func:`_meaning` has it."""
     text = str(node.value).replace("_", "")
     try:
         if node.tag == f"{_TAG}int":
@@ -126,18 +139,18 @@ def _value(node: Node) -> object:
         if node.tag == f"{_TAG}float" or (_is_text(node, quoted=False) and _FLOAT.fullmatch(text)):
             return float(text)
     except ValueError:  # 0x10, .inf
-        return meaning(node)
-    return node.value if node.tag == f"{_TAG}str" else meaning(node)
+        return _meaning(node)
+    return node.value if node.tag == f"{_TAG}str" else _meaning(node)
 
 
 def _is_text(node: Node | None, quoted: bool) -> bool:
     return node is not None and node.id == "scalar" and node.tag == f"{_TAG}str" and bool(node.style) == quoted
 
 
-def _whole(given: str) -> Node | None:
-    """A text that is one value, and nothing beside it."""
+def _single_value(given: str) -> Node | None:
+    """The syntax tree of a text that is one value with nothing beside it; ``None`` for any other text."""
     try:
-        node = compose(given)
+        node = _compose(given)
     except ValueError:
         return None
     if node is None or node.start_mark.index or node.end_mark.index != len(given) or given[:1] in ("&", "!", "*"):

@@ -113,12 +113,12 @@ def test_an_exact_edit_of_python(before: bytes, name: str, given_: str, after: b
         ("X, Y = 1, 2\n", "X", "is set on line 1 by more than a plain assignment"),
         ("Y = 1\nX = Z = 2\n", "X", "is set on line 2 by more than a plain assignment"),
         ("if A:\n    X = 1\n", "X", "is set on line 2 by more than a plain assignment"),
-        ("Y = 1\nX = Y + 1\n", "X", "is no literal on line 2: Y + 1"),
-        ("X = f(1)\n", "X", "is no literal on line 1: f(1)"),
-        ("X = f'{1}'\n", "X", "is no literal on line 1"),
-        ("X = 9 ** 9 ** 9\n", "X", "is no literal on line 1"),
-        ("X = 1 / 0\n", "X", "is no literal on line 1"),
-        ("X = [*Y]\n", "X", "is no literal on line 1"),
+        ("Y = 1\nX = Y + 1\n", "X", "is not a literal on line 2: Y + 1"),
+        ("X = f(1)\n", "X", "is not a literal on line 1: f(1)"),
+        ("X = f'{1}'\n", "X", "is not a literal on line 1"),
+        ("X = 9 ** 9 ** 9\n", "X", "is not a literal on line 1"),
+        ("X = 1 / 0\n", "X", "is not a literal on line 1"),
+        ("X = [*Y]\n", "X", "is not a literal on line 1"),
     ],
 )
 def test_what_is_no_plain_constant_is_refused_with_its_line(source: str, name: str, words: str) -> None:
@@ -130,7 +130,7 @@ def test_what_is_no_plain_constant_is_refused_with_its_line(source: str, name: s
 )
 def test_what_is_no_literal_is_no_value_for_a_number(given_: str) -> None:
     refused = refusal("train.py", b"DEPTH = 2\n", "DEPTH", given_)
-    assert f"{given_} is no value for DEPTH, which is 2" in refused.sentence
+    assert f"{given_} is not a value for DEPTH, which is 2" in refused.sentence
 
 
 def test_what_the_files_encoding_lacks_is_refused() -> None:
@@ -233,13 +233,13 @@ def test_an_exact_edit_of_a_config(
         ("a.yaml", "a: 1\nb:\n  c: 1\na: 2\n", "a", "2", "more than once, on line 1 and on line 4"),
         ("a.yaml", "a: |\n  x\n", "a", "2", "is block text on line 1"),
         ("a.yaml", "b: 1\na:\n", "a", "2", "is empty on line 2"),
-        ("a.yaml", "a: 1\n", "a", "adam", "adam is no value for a, which is 1"),
+        ("a.yaml", "a: 1\n", "a", "adam", "adam is not a value for a, which is 1"),
         ("a.json", '{"a": 1, "a": 2}', "a", "3", "more than once, on line 1 and on line 1"),
-        ("a.json", '{"a": 1}', "a", "True", "True is no value for a"),
-        ("a.json", '{"a": 1}', "a", "NaN", "NaN is no value for a"),
-        ("a.json", '{"a": 1}', "a", '2, "b": 3', "is no value for a"),
-        ("a.toml", "a = 1\n", "a", "adam", "adam is no value for a"),
-        ("a.toml", "a = 1\n", "a", "2 # two", "is no value for a"),
+        ("a.json", '{"a": 1}', "a", "True", "True is not a value for a"),
+        ("a.json", '{"a": 1}', "a", "NaN", "NaN is not a value for a"),
+        ("a.json", '{"a": 1}', "a", '2, "b": 3', "is not a value for a"),
+        ("a.toml", "a = 1\n", "a", "adam", "adam is not a value for a"),
+        ("a.toml", "a = 1\n", "a", "2 # two", "is not a value for a"),
         ("a.toml", '"a.b" = 1\n[a]\nb = 2\n', "a.b", "3", "more than once: there are dots in its keys"),
     ],
 )
@@ -281,7 +281,7 @@ def test_several_constants_of_one_file_are_set_together() -> None:
     assert constants.rewritten({"t.py": source}, {"A": "1"}) == {}
 
 
-@pytest.mark.parametrize(("path", "package"), [("a.toml", "tomlkit"), ("a.yaml", "yaml"), ("a.json", "yaml")])
+@pytest.mark.parametrize(("path", "package"), [("a.toml", "tomlkit"), ("a.yaml", "yaml"), ("a.yml", "yaml")])
 def test_without_the_extra_the_way_to_it_is_said(path: str, package: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, package, None)
     with pytest.raises(GitexpError, match=f"needs {package}, which is not installed") as refused:

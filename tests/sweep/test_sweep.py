@@ -160,12 +160,12 @@ def test_a_dry_run_names_the_settings_and_the_time(both: Path, gitexp: Gitexp) -
     ("args", "words"),
     [
         (("LRR=0.2",), "There is no constant LRR in train.py. There is LR."),
-        (("LR=adam",), "adam is no value for LR, which is 0.1"),
+        (("LR=adam",), "adam is not a value for LR, which is 0.1"),
         (("LR=0.2", "LR=0.3"), "LR is named twice"),
         (("train.py:LR=0.2", "LR=0.3"), "LR is named twice"),
         (("DEPTH=1.5..4",), "DEPTH is the int 2, and 1.5..4 is a range of floats"),
-        (("LR=0.2..0.4", "--search", "random"), "The search random has no end of its own"),
-        (("LR",), "'LR' is no constant with values to try"),
+        (("LR=0.2..0.4", "--search", "random"), "The search random does not end by itself"),
+        (("LR",), "'LR' is not a constant with values to try"),
     ],
 )
 def test_a_sweep_is_refused_before_anything_is_tried(
