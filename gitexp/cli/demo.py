@@ -11,6 +11,7 @@ import click
 from gitexp.cli.progress import Terminal
 from gitexp.cli.step import outcome_text
 from gitexp.cli.table import table
+from gitexp.git.driver import PLAIN_LOG
 from gitexp.git.repository import Repository
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import NOTEBOOK, RESULTS
@@ -44,7 +45,7 @@ def demo(directory: Path) -> None:
 
 
 def _summary(repo: Repository, ledger: Ledger, directory: Path) -> str:
-    log = printable(from_bytes(repo.run("log", "--oneline", "--no-color", "--no-show-signature"))).rstrip()
+    log = printable(from_bytes(repo.run("log", "--oneline", *PLAIN_LOG))).rstrip()
     return f"""
 $ gitexp log
 {table(ledger.with_deltas())}

@@ -7,6 +7,7 @@ import click
 from gitexp.cli.experiment import experiment_option, open_ledger
 from gitexp.cli.table import columns
 from gitexp.errors import GitexpError
+from gitexp.git.driver import UNFILTERED
 from gitexp.git.repository import Repository
 from gitexp.ledger import history
 from gitexp.ledger.ledger import Ledger
@@ -68,6 +69,6 @@ def _short(value: float | None) -> str:
 
 def _code(repo: Repository, old: Iteration, new: Iteration) -> str:
     color = "--color=always" if sys.stdout.isatty() else "--color=never"
-    args = ("diff", color, "--no-ext-diff", "--no-textconv", old.tree, new.tree)
+    args = ("diff", color, *UNFILTERED, old.tree, new.tree)
     text = from_bytes(repo.run(*args)).rstrip()
     return text if sys.stdout.isatty() and text == printable(text.replace("\x1b[", "")) else printable(text)

@@ -8,6 +8,7 @@ import click
 from gitexp.cli.experiment import experiment_option
 from gitexp.errors import GitexpError
 from gitexp.fsck.fsck import check, check_range
+from gitexp.git import refs
 from gitexp.git.repository import Repository
 from gitexp.model import BRANCH_PREFIX
 from gitexp.text import one_line, printable
@@ -55,7 +56,7 @@ def fsck(ctx: click.Context, commits: str | None, name: str | None, json_: bool)
 
 
 def _checked_out(repo: Repository) -> str:
-    branch = repo.branch() or "HEAD"
+    branch = refs.current_branch(repo) or "HEAD"
     if not branch.startswith(BRANCH_PREFIX):
         hint = "gitexp fsck main..HEAD   # checks its commits; or an experiment: gitexp fsck -e NAME"
         raise GitexpError(f"{branch} is not the branch of an experiment.", hint)

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from gitexp.errors import GitexpError
+from gitexp.git import refs
 from gitexp.git.repository import Repository
 from gitexp.ledger import history
 from gitexp.model import BRANCH_PREFIX
@@ -40,7 +41,7 @@ def hook(install: str | None) -> None:
     path = hooks.find(repo)
     blob = hooks.blob(repo, path)
     click.echo(f"{path} ({blob[:10]})")
-    branch = repo.branch() or ""
+    branch = refs.current_branch(repo) or ""
     if branch.startswith(BRANCH_PREFIX):
         sealed = history.load(repo, history.current_name(repo)).contract.hook
         click.echo("The baseline was measured with " + ("it." if sealed == blob else f"another one ({sealed[:10]})."))

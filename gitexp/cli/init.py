@@ -9,6 +9,7 @@ import click
 
 from gitexp.cli.progress import Terminal
 from gitexp.errors import GitexpError
+from gitexp.git import refs
 from gitexp.git.repository import Repository
 from gitexp.iteration.baseline import TEMPLATES, Plan, begin
 from gitexp.ledger import history
@@ -138,7 +139,7 @@ def init(
         if with_ci:
             _write_ci(repo)
         return
-    came_from = repo.branch() or "a detached HEAD"
+    came_from = refs.current_branch(repo) or "a detached HEAD"
     if not template and not (Path.cwd() / train).exists() and repo.top and _wants_template(train):
         template = "mlx"
     notes = Notes(goal, hypothesis, constraints or None, ideas or None)
@@ -181,7 +182,7 @@ def _write_ci(repo: Repository) -> None:
 
 def _equip(repo: Repository) -> bool:
     """Write the agent's files, and say so. Whether an experiment is checked out: then there is nothing to begin."""
-    branch = repo.branch() or ""
+    branch = refs.current_branch(repo) or ""
     ledger = history.load(repo, history.current_name(repo)) if branch.startswith(BRANCH_PREFIX) else None
     done = agent.install(repo, ledger)
     written = printable("\n  ".join(("Written for agents:", *done.written)))

@@ -3,6 +3,7 @@ from __future__ import annotations
 import click
 
 from gitexp.cli.experiment import experiment_option, open_ledger
+from gitexp.git.driver import PLAIN_LOG
 from gitexp.ledger import history
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.text import from_bytes, printable
@@ -22,7 +23,7 @@ def show(iteration: str, name: str | None) -> None:
     """
     repo, ledger = open_ledger(name)
     found = history.find(ledger, iteration)
-    click.echo(printable(from_bytes(repo.run("show", "--no-color", "--no-show-signature", found.commit))).rstrip())
+    click.echo(printable(from_bytes(repo.run("show", *PLAIN_LOG, found.commit))).rstrip())
     place = ExperimentFiles.of(repo, ledger.name)
     lines = place.log_tail(found.id, LOG_LINES)
     if not lines:

@@ -6,7 +6,9 @@ import click
 
 from gitexp.cli.experiment import experiment_option, local_experiments, open_ledger
 from gitexp.errors import GitexpError
+from gitexp.git import refs
 from gitexp.git.repository import Repository
+from gitexp.git.status import tracked_changes
 from gitexp.iteration.status import Pending, pending
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
@@ -49,8 +51,8 @@ def _say_pending() -> None:
 
 def _edited(repo: Repository, ledger: Ledger) -> list[str]:
     """The files that the next step would take, or stumble over."""
-    here = repo.root is not None and repo.branch() == BRANCH_PREFIX + ledger.name
-    return [change.path for change in repo.changes()] if here else []
+    here = repo.root is not None and refs.current_branch(repo) == BRANCH_PREFIX + ledger.name
+    return [change.path for change in tracked_changes(repo)] if here else []
 
 
 def _stale(repo: Repository, ledger: Ledger) -> str:

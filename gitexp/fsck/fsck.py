@@ -24,7 +24,8 @@ from gitexp.fsck.paths import check_paths
 from gitexp.fsck.review_branch import Origin, check_copies, origin
 from gitexp.fsck.trailer_blocks import check_blocks
 from gitexp.fsck.verdicts import retry
-from gitexp.git.commits import listed
+from gitexp.git import refs
+from gitexp.git.commits import rev_list
 from gitexp.git.repository import Repository
 from gitexp.iteration import stale_locks
 from gitexp.iteration.status import pending
@@ -59,7 +60,7 @@ def check(repo: Repository, name: str) -> Report:
         if lineage.kind is Kind.EXPERIMENT:
             ledger = history.read(repo, name, tip)
             findings += _check_kept(repo, place, ledger)
-            if repo.root and repo.branch() == place.branch:
+            if repo.root and refs.current_branch(repo) == place.branch:
                 findings += _tried(_check_work_tree(repo, place, ledger))
         return Report(tuple(findings), report.holds, report.unchecked)
     except GitexpError as error:
@@ -167,7 +168,7 @@ def _check_founding(repo: Repository, baseline: Sealed) -> Iterator[Finding]:
     if baseline.iteration and baseline.iteration.number:
         yield Finding("contract", f"{baseline.name} brings a contract of its own amid an experiment.", look)
         return
-    below = [Sealed.of(commit) for commit in listed(repo, "--first-parent", "-2", baseline.parent)]
+    below = [Sealed.of(commit) for commit in rev_list(repo, "--first-parent", "-2", baseline.parent)]
     sealed = below[0] if below[0].is_own else next((one for one in below[1:] if one.oid == below[0].reverts), None)
     if sealed is None or not sealed.is_own:
         return
@@ -200,10 +201,9 @@ def _check_objects(repo: Repository, *revisions: str) -> Iterator[Finding]:
 
 
 def _check_shallow(repo: Repository, revisions: tuple[str, ...]) -> Iterator[Finding]:
-    if not repo.is_shallow():
+    if not (ends := repo.shallow_commits()):
         return
-    ends = (repo.common_dir / "shallow").read_text("ascii").split()
-    if cut := sorted(set(ends) & set(repo.line("rev-list", *revisions).splitlines())):
+    if cut := sorted(ends & set(repo.line("rev-list", *revisions).splitlines())):
         said = f"This clone is shallow: what lies before {cut[0][:10]} is not here, and was not looked at."
         yield Finding("shallow", said, "git fetch --unshallow   # in a workflow: fetch-depth: 0")
 
@@ -212,7 +212,7 @@ def _check_rubbish(repo: Repository, place: ExperimentFiles) -> Iterator[Finding
     step = pending(repo, place)
     if step and not step.holder:
         yield Finding("pending", f"{place.branch}: {step}.", "gitexp recover")
-    if repo.unreadable(place.ref):
+    if refs.is_unreadable(repo, place.ref):
         yield Finding("pending-ref", f"{place.ref} is unreadable.", "gitexp recover")
     if not step or not step.holder:
         for lock in stale_locks.present(repo, place):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from itertools import pairwise
 
-from gitexp.git.commits import Commit, first_parents, listed
+from gitexp.git.commits import Commit, first_parents, rev_list
 from gitexp.git.repository import Repository
 from gitexp.ledger import messages, trailers
 from gitexp.ledger.trailers import Message
@@ -140,7 +140,7 @@ def of_range(repo: Repository, revisions: Iterable[str], whole: bool) -> Iterato
 
     In a ``whole`` ancestry an experiment, or a review of one, may be long past: there, what follows it is other work.
     """
-    commits = [Sealed.of(commit) for commit in listed(repo, "--topo-order", *revisions)]
+    commits = [Sealed.of(commit) for commit in rev_list(repo, "--topo-order", *revisions)]
     for line in _lines(commits):
         yield from _lineages(_grounded(repo, line), whole)
 

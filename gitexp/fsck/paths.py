@@ -10,14 +10,16 @@ from shlex import quote
 from gitexp.fsck.finding import Finding
 from gitexp.fsck.lineages import Lineage, Sealed
 from gitexp.git.commits import Commit
-from gitexp.git.objects import entries
+from gitexp.git.diff import patch_ids
+from gitexp.git.driver import PLAIN_DIFF
+from gitexp.git.objects import entries, read_blobs
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import VIEWS, covers, pathspec
 from gitexp.iteration.edit import code_lines
 from gitexp.model import Contract
 from gitexp.text import one_line
 
-_COMPARE = ("diff-tree", "--stdin", "-r", "--root", "--no-renames", "--no-ext-diff", "--no-textconv")
+_COMPARE = ("diff-tree", "--stdin", "-r", "--root", *PLAIN_DIFF)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ def touched(repo: Repository, commits: Iterable[Commit]) -> dict[str, list[Touch
 
 def patches(repo: Repository, commits: Iterable[Commit], context: int = 3) -> dict[str, str]:
     """By commit id, git's patch id of the change, as :meth:`Repository.patch_id` has it of two trees."""
-    return repo.patch_ids(_pairs(commits), context)
+    return patch_ids(repo, _pairs(commits), context)
 
 
 def _pairs(commits: Iterable[Commit]) -> bytes:
@@ -98,7 +100,7 @@ def _check_simpler(repo: Repository, lineage: Lineage, changes: Mapping[str, lis
         if not sealed.iteration or not sealed.iteration.simpler:
             continue
         edits = changes.get(sealed.oid, [])
-        blobs = repo.blobs({oid for edit in edits for oid in (edit.old, edit.new) if oid.strip("0")})
+        blobs = read_blobs(repo, {oid for edit in edits for oid in (edit.old, edit.new) if oid.strip("0")})
         fewer = sum(code_lines(blobs.get(edit.old, b"")) - code_lines(blobs.get(edit.new, b"")) for edit in edits)
         if fewer != sealed.iteration.simpler:
             said = f"{sealed.name} calls itself {sealed.iteration.simpler} lines simpler, and is {fewer}."

@@ -16,6 +16,7 @@ from gitexp.fsck.finding import Finding
 from gitexp.fsck.lineages import Kind, Lineage, Sealed, of_experiment
 from gitexp.fsck.paths import check_frozen, check_paths, patches, touched
 from gitexp.fsck.verdicts import check_alone
+from gitexp.git.objects import read_blobs
 from gitexp.git.repository import Repository
 from gitexp.ledger.row import COLUMNS, HASH_LENGTH, cells
 from gitexp.model import RECORDS, RESULTS, Contract, Iteration
@@ -121,7 +122,7 @@ def _check_table(repo: Repository, review: Lineage, source: Origin | None) -> It
     if not tables or not tables[-1][1].new.strip("0"):
         return
     (commit, table), known = tables[-1], _rows(review, source)
-    header, *lines = from_bytes(repo.blobs([table.new])[table.new]).rstrip("\n").split("\n")
+    header, *lines = from_bytes(read_blobs(repo, [table.new])[table.new]).rstrip("\n").split("\n")
     look = f"git show {quote(f'{commit[:10]}:{table.path}')}"
     if header.split("\t") != COLUMNS:
         yield Finding("table", f"{RESULTS} in {commit[:10]} is not the table that gitexp computes.", look)

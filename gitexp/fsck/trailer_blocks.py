@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from gitexp.fsck.finding import Finding
 from gitexp.fsck.lineages import Sealed
+from gitexp.git.driver import PLAIN_LOG
 from gitexp.git.repository import Repository
 from gitexp.ledger import messages, trailers
 from gitexp.model import headline
@@ -62,7 +63,7 @@ def _by_git(repo: Repository, commits: list[Sealed]) -> dict[str, list[tuple[str
     """By commit, the trailers of ours that git finds: one process, whatever their number."""
     if not commits:
         return {}  # git log would take HEAD
-    plain = ("--no-use-mailmap", "--no-show-signature", "--no-color", "--encoding=UTF-8")
+    plain = ("--no-use-mailmap", *PLAIN_LOG)
     log = ("log", "-z", "--no-walk=unsorted", "--stdin", *plain, "--format=%H%n%(trailers:only,unfold)")
     out = repo.run("-c", "trailer.separators=:", *log, stdin="".join(f"{one.oid}\n" for one in commits).encode())
     found: dict[str, list[tuple[str, str]]] = {}

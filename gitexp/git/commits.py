@@ -1,7 +1,11 @@
-"""Commits: a few of them, or any number in a stream. git lists them, prints them, and is read while it does."""
+"""Commits: read, a few of them or any number in a stream, and written.
+
+A stream is printed by one git process, and read while it prints.
+"""
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -9,37 +13,42 @@ from io import BufferedReader, FileIO
 from typing import NamedTuple
 
 from gitexp.errors import GitexpError
-from gitexp.git.driver import GitCommandError, block, ended, start
-from gitexp.git.repository import Repository, to_object
+from gitexp.git.driver import GitCommandError, ending, read_block, read_line, start
+from gitexp.git.repository import Repository, missing_object, read_object
 
 CHUNK = 1 << 18  # bytes that are read of a stream at once
 
 
 class Commit(NamedTuple):
+    """A commit; ``message`` is UTF-8 where git says in which encoding it was written."""
+
     oid: str
     tree: str
     parents: tuple[str, ...]
     message: bytes
 
 
+# -- reading -----------------------------------------------------------------------------------------------------------
+
+
 def first_parents(repo: Repository, tip: str) -> Iterator[Commit]:
     """The commits from ``tip`` back along first parents, streamed: the caller may stop anywhere."""
-    return listed(repo, "--first-parent", tip)
+    return rev_list(repo, "--first-parent", tip)
 
 
-def listed(repo: Repository, *which: str) -> Iterator[Commit]:
-    """The commits that ``which`` names, in the words of git rev-list, newest first, streamed."""
-    listing = start(repo.driver, "rev-list", *which, "--")
+def rev_list(repo: Repository, *args: str) -> Iterator[Commit]:
+    """The commits that ``git rev-list`` lists for these arguments, newest first, streamed."""
+    listing = start(repo.driver, "rev-list", *args, "--")
     assert listing.stdout
     assert listing.stderr
-    with ended(listing):
+    with ending(listing):
         yield from _printed(repo, listing.stdout.fileno())
         if listing.wait():
             raise GitCommandError(("rev-list",), listing.returncode, listing.stderr.read())
 
 
-def stream(repo: Repository, oids: Iterable[str]) -> Iterator[Commit]:
-    """Commits by object id, any number of them."""
+def stream_commits(repo: Repository, oids: Iterable[str]) -> Iterator[Commit]:
+    """Commits by object id, any number of them. Raises where one is missing."""
     with tempfile.TemporaryFile() as file:
         file.writelines(f"{oid}\n".encode() for oid in oids)
         file.seek(0)
@@ -47,31 +56,27 @@ def stream(repo: Repository, oids: Iterable[str]) -> Iterator[Commit]:
 
 
 def _printed(repo: Repository, listing: int) -> Iterator[Commit]:
-    """The commits whose ids can be read from ``listing``."""
+    """The commits whose ids can be read from the file descriptor ``listing``."""
     printing = start(repo.driver, "cat-file", "--batch", "--buffer", stdin=listing)
     assert printing.stdout
-    cut = frozenset((repo.common_dir / "shallow").read_text().split()) if repo.is_shallow() else ()
-    with ended(printing):
+    shallow = repo.shallow_commits()
+    with ending(printing):
         answers = BufferedReader(FileIO(printing.stdout.fileno(), closefd=False), CHUNK)
         while head := answers.readline():
             oid, _, *size = head.decode("ascii").split()
             if not size:
-                raise missing(oid)
-            commit = to_commit(oid, block(answers, int(size[0])))
-            yield commit._replace(parents=()) if oid in cut else commit  # a shallow clone ends there
+                raise missing_object(oid)
+            commit = to_commit(oid, read_block(answers, int(size[0])))
+            yield commit._replace(parents=()) if oid in shallow else commit
 
 
-def some(repo: Repository, oids: Sequence[str]) -> list[Commit]:
-    """Commits by object id, a few of them."""
+def read_commits(repo: Repository, oids: Sequence[str]) -> list[Commit]:
+    """Commits by object id, a few of them. Raises where one is missing."""
     question = "".join(f"{oid}\n" for oid in oids).encode()
-    found = repo.ask("cat-file", "--batch").ask(question, lambda answer: [to_object(answer) for _ in oids])
-    if None in found:
-        raise missing(oids[found.index(None)])
-    return [to_commit(each.oid, each.data) for each in found if each]
-
-
-def missing(oid: str) -> GitexpError:
-    return GitexpError(f"The object {oid} of this history is missing.", "git fsck   # then fetch it from a clone")
+    objects = repo.ask("cat-file", "--batch").ask(question, lambda answer: [read_object(answer) for _ in oids])
+    if None in objects:
+        raise missing_object(oids[objects.index(None)])
+    return [to_commit(each.oid, each.data) for each in objects if each]
 
 
 def to_commit(oid: str, data: bytes) -> Commit:
@@ -88,3 +93,34 @@ def to_commit(oid: str, data: bytes) -> Commit:
         with suppress(LookupError, ValueError):
             message = message.decode(encoding.decode("ascii")).encode()
     return Commit(oid, tree, tuple(parents), message)
+
+
+# -- writing -----------------------------------------------------------------------------------------------------------
+
+
+def commit_tree(repo: Repository, tree: str, parent: str | None, message: bytes, date: str = "") -> str:
+    """Write a commit, signed where git is told to sign; returns its id. No branch is moved.
+
+    ``date`` is that of author and committer, in any form that git reads; now, where it is empty.
+    """
+    # commit-tree is plumbing: it signs only when told, whatever commit.gpgsign says.
+    sign = ("-S",) if repo.config.get_bool("commit.gpgsign", False) else ()
+    parents = ("-p", parent) if parent else ()
+    if not date and not sign:
+        return _write_commit(repo, tree, parent, message)
+    args = ("-c", "i18n.commitEncoding=UTF-8", "commit-tree", *sign, *parents, "-F", "-", tree)
+    dates = {"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date} if date else None
+    return os.fsdecode(repo.run(*args, stdin=message, env=dates)).rstrip("\n")
+
+
+def _write_commit(repo: Repository, tree: str, parent: str | None, message: bytes) -> str:
+    """Write a commit as commit-tree does, without a process of its own for each."""
+    if repo.tree(tree) is None:
+        raise GitexpError(f"The tree {tree} is missing.", "git fsck   # then fetch it from a clone")
+    lines = [f"tree {tree}", *([f"parent {parent}"] if parent else ())]
+    lines += [f"{role} {repo.config.identity(role)}" for role in ("author", "committer")]
+    with tempfile.NamedTemporaryFile(prefix="gitexp-") as file:
+        file.write(os.fsencode("\n".join(lines)) + b"\n\n" + message)
+        file.flush()
+        hashing = repo.ask("hash-object", "-t", "commit", "-w", "--no-filters", "--stdin-paths")
+        return hashing.ask(os.fsencode(file.name) + b"\n", read_line)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,14 +22,23 @@ from git import Git
 from git.exc import GitCommandNotFound
 
 from gitexp.errors import GitexpError
-from gitexp.git.packs import Packs
+from gitexp.files import stat_signature
 from gitexp.text import from_bytes, printable
 
 Answer = TypeVar("Answer")
 
+# Options of git diff and its like: neither the user's configuration nor an attributes file changes what is printed.
+UNFILTERED = ("--no-ext-diff", "--no-textconv")  # and no command that they name is run
+PLAIN_DIFF = (*UNFILTERED, "--no-renames", "--no-color")
+# The same of git log and git show, whose text is UTF-8 then.
+PLAIN_LOG = ("--no-show-signature", "--no-color", "--encoding=UTF-8")
+NO_HOOKS = ("-c", "core.hooksPath=/dev/null")  # before a command's name: the user's hooks are for the user's commits
+
+_TIME_STEP = 0.1  # seconds after which a change of a folder shows in its time, whatever the file system's clock
+
 
 class GitCommandError(GitexpError):
-    """git refused. Its own words are part of the sentence."""
+    """A git command failed with the exit code ``code`` (negative for a signal); its sentence ends in git's words."""
 
     def __init__(self, args: tuple[str, ...], code: int, stderr: bytes) -> None:
         self.code = code
@@ -39,6 +49,7 @@ class GitCommandError(GitexpError):
 
 
 def open_git(directory: Path) -> Git:
+    """A driver of git commands that run in ``directory``."""
     driver = Git(str(directory))
     # File names are names, never patterns; and reading must not take locks that a person's own git then meets.
     driver.update_environment(GIT_LITERAL_PATHSPECS="1", GIT_OPTIONAL_LOCKS="0")
@@ -46,7 +57,7 @@ def open_git(directory: Path) -> Git:
 
 
 def run(driver: Git, *args: str, stdin: bytes | None = None, env: Mapping[str, str] | None = None) -> bytes:
-    """Run git; its standard output. Raises :class:`GitCommandError` unless it exits 0."""
+    """Run git to its end; returns its standard output. Raises :class:`GitCommandError` unless it exits with 0."""
     process = start(driver, *args, stdin=None if stdin is None else subprocess.PIPE, env=env)
     out, err = process.communicate(stdin)
     if process.returncode:
@@ -60,6 +71,7 @@ def start(
     stdin: int | None = None,
     env: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
+    """Start git, its standard output and error as pipes. Raises :class:`GitexpError` where git is not installed."""
     try:
         guard = driver.execute(["git", *args], istream=stdin, as_process=True, env=env)
     except GitCommandNotFound:
@@ -71,35 +83,57 @@ def start(
 
 
 @contextmanager
-def ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """See that a process is gone in the end, whatever it still had to say."""
+def ending(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """End ``process`` when the block is left, even if its output was not read to the end."""
     try:
         yield
     finally:
         process.terminate()
         for pipe in (process.stdin, process.stdout, process.stderr):
-            with suppress(BrokenPipeError):  # what it was not told any more
+            with suppress(BrokenPipeError):  # bytes that the process did not read any more
                 pipe.close() if pipe else None
         process.wait()
+
+
+class PackFolder:
+    """``objects/pack``, watched for changes.
+
+    A long-lived git process keeps deleted packs open and still finds objects that the repository no longer has.
+    """
+
+    def __init__(self, common_dir: Path) -> None:
+        self._folder = str(common_dir / "objects" / "pack")
+        self._signature: tuple[int, ...] | None = None
+        self._generation = 0
+
+    def generation(self) -> int:
+        """A number that is another one whenever the folder changed, or may have, since the last call."""
+        signature = stat_signature(self._folder)
+        if signature != self._signature:
+            recent = signature is not None and time.time_ns() - signature[2] < _TIME_STEP * 1e9
+            self._signature = None if recent else signature
+            self._generation += 1
+        return self._generation
 
 
 class Batch:
     """A git process that answers one question after another: a write and a read each, not a process each.
 
     It may be killed at any time: the question is then put to a process of its own, which also says what git refuses.
-    It is not kept beyond a change of the packs: it would go on to find objects in one that is removed, and not write
-    them.
+    After a change of the packs a new process is started: the old one would find objects in a pack that was removed, and
+    not write them again.
     """
 
-    def __init__(self, driver: Git, packs: Packs, *args: str) -> None:
+    def __init__(self, driver: Git, packs: PackFolder, *args: str) -> None:
         self._driver, self._packs, self._args = driver, packs, args
-        self._generation = 0  # of the packs, when it was started
+        self._generation = 0  # of the packs, when the process was started
         self._process: subprocess.Popen[bytes] | None = None
 
     def ask(self, question: bytes, read: Callable[[IO[bytes]], Answer]) -> Answer:
-        """What ``read`` makes of the answer; it reads the whole of it, and raises ``EOFError`` when that is cut short.
+        """Write ``question``, and return what ``read`` makes of the answer.
 
-        Raises :class:`GitCommandError` when git refuses.
+        ``read`` must consume the whole answer, and raise ``EOFError`` when it is cut short. Raises
+        :class:`GitCommandError` when git refuses.
         """
         try:
             stdin, stdout = self._pipes()
@@ -109,7 +143,7 @@ class Batch:
         except (BrokenPipeError, EOFError):
             self.close()
             return read(io.BytesIO(run(self._driver, *self._args, stdin=question)))
-        except BaseException:  # an answer that was not read to its end would be taken for the next one's
+        except BaseException:  # the rest of an answer that was not read to its end would be taken for the next answer
             self.close()
             raise
 
@@ -121,32 +155,33 @@ class Batch:
             self._generation = now
             self._process = start(self._driver, *self._args, stdin=subprocess.PIPE)
             assert self._process.stderr
-            self._process.stderr.close()  # unread it would fill up; so a complaint ends the process
+            self._process.stderr.close()  # nobody reads it: it would fill up. So a complaint ends the process
         assert self._process.stdin
         assert self._process.stdout
         return self._process.stdin, self._process.stdout
 
     def close(self) -> None:
+        """End the process; the next question starts another."""
         process, self._process = self._process, None
         if process:
-            with ended(process):
+            with ending(process):
                 pass
 
     def __del__(self) -> None:
         self.close()
 
 
-def line(stream: IO[bytes]) -> str:
-    """The next line of an answer."""
-    read = stream.readline()
-    if not read.endswith(b"\n"):
+def read_line(stream: IO[bytes]) -> str:
+    """The next line of an answer, without its line end. Raises ``EOFError`` when it is cut short."""
+    line = stream.readline()
+    if not line.endswith(b"\n"):
         raise EOFError
-    return os.fsdecode(read[:-1])
+    return os.fsdecode(line[:-1])
 
 
-def block(stream: IO[bytes], size: int) -> bytes:
-    """The next ``size`` bytes of an answer, and the line end after them."""
-    read = stream.read(size + 1)
-    if len(read) <= size:
+def read_block(stream: IO[bytes], size: int) -> bytes:
+    """The next ``size`` bytes of an answer, consumed with the line end after them. Raises ``EOFError`` as above."""
+    data = stream.read(size + 1)
+    if len(data) <= size:
         raise EOFError
-    return read[:size]
+    return data[:size]

@@ -10,8 +10,7 @@ from typing import IO
 from git import Git
 
 from gitexp.files import stat_signature
-from gitexp.git.driver import Batch, line, run
-from gitexp.git.packs import Packs
+from gitexp.git.driver import PLAIN_DIFF, Batch, PackFolder, read_line, run
 
 _END = b"that was the diff\n"  # said back by git; in a diff a line of words starts with a sign
 REMEMBERED = 16  # files that are written again and again: those of the incumbent
@@ -22,11 +21,11 @@ class Filters:
     """One process hashes all files, and one compares them. They and what is remembered are given up when an attributes
     file changes, or git's configuration."""
 
-    def __init__(self, driver: Git, packs: Packs, top: Path, common_dir: Path) -> None:
+    def __init__(self, driver: Git, packs: PackFolder, top: Path, common_dir: Path) -> None:
         self._driver, self._top = driver, top
         self._everywhere = [str(common_dir / file) for file in ("info/attributes", "config", "config.worktree")]
         self._hashing = Batch(driver, packs, "hash-object", "-w", "--stdin-paths")
-        form = ("-p", "--full-index", "--binary", "--no-ext-diff", "--no-textconv")
+        form = (*PLAIN_DIFF, "-p", "--full-index", "--binary")
         self._diffing = Batch(driver, packs, "diff-tree", "--stdin", *form)
         self._attributes: dict[str, object] = {}  # by attributes file, its signature when it was last looked at
         self._smudged: dict[tuple[str, str], bytes] = {}
@@ -36,7 +35,7 @@ class Filters:
         self._look_at_attributes(path)
         if "\n" in path or path.startswith('"'):  # on standard input git would read these as something else
             return os.fsdecode(run(self._driver, "hash-object", "-w", "--", path)).rstrip("\n")
-        return self._hashing.ask(os.fsencode(path + "\n"), line)
+        return self._hashing.ask(os.fsencode(path + "\n"), read_line)
 
     def content(self, path: str, blob: str) -> bytes:
         """What the work tree is to hold at ``path`` for this blob."""

@@ -31,7 +31,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gitexp.files import stat_signature
-from gitexp.git.repository import Change, Repository
+from gitexp.git.repository import Repository
+from gitexp.git.status import Change, tracked_changes
 
 with suppress(ImportError):  # a dependency on Linux only
     from inotify_simple import INotify, flags
@@ -65,7 +66,7 @@ def changes(repo: Repository, but: Collection[str] = ()) -> list[Change]:
     The caller looks itself at the files ``but``: of what the work tree holds there the answer may be out of date.
     """
     watch = _open.get(repo.root) if repo.root else None
-    return watch.changes(but) if watch else repo.changes()
+    return watch.changes(but) if watch else tracked_changes(repo)
 
 
 class TreeWatch:
@@ -96,7 +97,7 @@ class TreeWatch:
 
     def changes(self, but: Collection[str] = ()) -> list[Change]:
         if self._inotify is None:
-            return self._repo.changes()
+            return tracked_changes(self._repo)
         self._compared.update(but)
         self._listen(self._inotify, self._compared)
         if self._known is None or not self._holds(but):
@@ -132,9 +133,9 @@ class TreeWatch:
                 self._cover(inotify)
         except OSError:  # there is something that cannot be watched, or the kernel watches no more folders
             self.close()
-            return self._repo.changes()
+            return tracked_changes(self._repo)
         self._state, self._covered = state, True
-        found = self._known = self._repo.changes()
+        found = self._known = tracked_changes(self._repo)
         self._listen(inotify)  # what was touched while git looked may be in its answer or not
         return list(found)
 
@@ -148,7 +149,7 @@ class TreeWatch:
         """HEAD's tree: a DISCARD moves HEAD, and leaves that as it is."""
         commit = self._repo.resolve("HEAD") or ""
         if commit != self._head[0]:
-            self._head = commit, self._repo.ref(f"{commit}^{{tree}}") or ""
+            self._head = commit, self._repo.tree_of(commit) if commit else ""
         return self._head[1]
 
     def _cover(self, inotify: INotify) -> None:
@@ -212,4 +213,4 @@ def _is_local(top: Path) -> bool:
 
 def _is_plain(repo: Repository) -> bool:
     """Whether a file has one spelling, and git looks for itself."""
-    return not repo.config_bool("core.ignoreCase", False) and repo.config("core.fsmonitor") in (None, "false")
+    return not repo.config.get_bool("core.ignoreCase", False) and repo.config.get("core.fsmonitor") in (None, "false")

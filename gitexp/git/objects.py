@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from gitexp.git.repository import Repository
+from gitexp.git.driver import read_line
+from gitexp.git.repository import Repository, missing_object
 
 GITLINK = "160000"
 SYMLINK = "120000"
@@ -71,7 +72,7 @@ def file_entry(repo: Repository, path: str, known: Entry | None = None) -> Entry
     if file.is_symlink():
         return Entry(SYMLINK, repo.line("hash-object", "-w", "--stdin", stdin=os.fsencode(os.readlink(file))))
     blob = repo.filters.store(path)
-    if not repo.config_bool("core.fileMode", True):
+    if not repo.config.get_bool("core.fileMode", True):
         return Entry(known.mode if known else REGULAR, blob)
     return Entry(EXECUTABLE if os.stat(file).st_mode & stat.S_IXUSR else REGULAR, blob)
 
@@ -111,7 +112,23 @@ def _write_tree(repo: Repository, base: str | None, changes: Mapping[str, Entry 
 
 def _mktree(repo: Repository, names: Mapping[str, _Name]) -> str:
     lines = (f"{name.mode} {name.kind} {name.oid}\t{name.path}\0" for name in names.values())
-    return repo.make_tree(os.fsencode("".join(lines)))
+    return make_tree(repo, os.fsencode("".join(lines)))
+
+
+def make_tree(repo: Repository, listing: bytes) -> str:
+    """Write a tree of lines as ``git ls-tree -z`` prints them; returns its id."""
+    return repo.ask("mktree", "-z", "--batch").ask(listing + b"\0", read_line)
+
+
+def read_blobs(repo: Repository, oids: Iterable[str]) -> dict[str, bytes]:
+    """The contents of blobs, by object id. Raises where one is missing."""
+    contents: dict[str, bytes] = {}
+    for oid in oids:
+        blob = repo.object(oid)
+        if blob is None:
+            raise missing_object(oid)
+        contents[oid] = blob.data
+    return contents
 
 
 def in_index(repo: Repository, paths: Iterable[str]) -> dict[str, Entry | None]:
@@ -127,7 +144,7 @@ def in_index(repo: Repository, paths: Iterable[str]) -> dict[str, Entry | None]:
 
 def stage(repo: Repository, changes: Mapping[str, Entry | None]) -> None:
     """Put ``changes`` into the index as they are, whatever the work tree holds."""
-    null = "0" * (64 if repo.config("extensions.objectFormat") == "sha256" else 40)
+    null = "0" * (64 if repo.config.get("extensions.objectFormat") == "sha256" else 40)
     lines = (f"{e.mode} {e.oid}\t{p}\0" if e else f"0 {null}\t{p}\0" for p, e in changes.items())
     repo.run("update-index", "-z", "--index-info", stdin=os.fsencode("".join(lines)))
 

@@ -23,7 +23,7 @@ from gitexp.git.repository import Repository
 SAMPLE = "17"  # the folder by which git, too, estimates how many objects lie loose
 _SHARE = 256  # one object in so many lies there
 FEW = 8  # files there: about 2,000 objects, the work of 400 steps. git itself would wait for 27
-LOCK = "gitexp-packing.lock"  # held by what packs, as long as it lives; in it: how many files the last time left
+LOCK = "packing"  # held by what packs, as long as it lives; in it: how many files the last time left
 _GEOMETRIC = (2, 33)
 # The shell is gone at once: what it starts is no child of ours, so no run of ours takes it for one of its own.
 _DETACHED = 'nice git "$@" &'
@@ -32,7 +32,7 @@ _DETACHED = 'nice git "$@" &'
 def pack(repo: Repository) -> None:
     """Start packing in the background, if there is reason to. The caller neither waits for it nor hears of it."""
     # Whatever keeps it from packing keeps no step from being taken. BlockingIOError: it is being done.
-    with contextlib.suppress(OSError, GitexpError), open(repo.common_dir / LOCK, "a+b") as file:
+    with contextlib.suppress(OSError, GitexpError), open(repo.shared_lock(LOCK), "a+b") as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if _is_due(repo, file) and _is_wanted(repo):
             _write(file, len(_sampled(repo)))
@@ -63,8 +63,8 @@ def _write(file: IO[bytes], number: int) -> None:
 
 def _is_wanted(repo: Repository) -> bool:
     """Whether git may pack here of its own accord."""
-    threshold = repo.setting("config", "--type=int", "--get", "gc.auto")
-    return (threshold is None or int(threshold) > 0) and repo.config_bool("maintenance.auto", True)
+    threshold = repo.config.get_int("gc.auto")
+    return (threshold is None or threshold > 0) and repo.config.get_bool("maintenance.auto", True)
 
 
 def _has_room(repo: Repository) -> bool:

@@ -11,7 +11,8 @@ from gitexp.errors import GitexpError
 from gitexp.files import part_of, write_file
 from gitexp.git.fsmonitor import changes
 from gitexp.git.objects import EXECUTABLE, SYMLINK, Entry, entries, file_entry
-from gitexp.git.repository import Change, Repository
+from gitexp.git.repository import Repository
+from gitexp.git.status import Change, operation, untracked_files
 from gitexp.model import NOTEBOOK, RESULTS, Contract, Frozen
 
 VIEWS = (RESULTS, NOTEBOOK)
@@ -19,13 +20,13 @@ VIEWS = (RESULTS, NOTEBOOK)
 
 def check_ready(repo: Repository) -> None:
     """Refuse what no experiment can start from."""
-    if operation := repo.operation():
-        finish = "git bisect reset" if operation == "bisect" else f"git {operation} --abort"
-        raise GitexpError(f"A {operation} is in progress: finish it, or give it up.", finish)
+    if under_way := operation(repo):
+        finish = "git bisect reset" if under_way == "bisect" else f"git {under_way} --abort"
+        raise GitexpError(f"A {under_way} is in progress: finish it, or give it up.", finish)
     if repo.resolve("HEAD") is None:
         raise GitexpError("This repository has no commits yet.", "git commit --allow-empty -m start")
     for who in ("author", "committer"):
-        repo.ident(who)
+        repo.config.identity(who)
 
 
 def edits(repo: Repository, editable: Iterable[str]) -> dict[str, Entry | None]:
@@ -55,7 +56,7 @@ def edited(repo: Repository, editable: Iterable[str]) -> list[str]:
 def untracked_below(repo: Repository, editable: Iterable[str]) -> list[str]:
     """New files in the editable folders, less those that .gitignore names and the views."""
     folders = _folders(repo, editable)
-    found = repo.untracked(folders) if folders else []
+    found = untracked_files(repo, folders) if folders else []
     return [path for path in found if path not in VIEWS]
 
 

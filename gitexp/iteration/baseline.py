@@ -8,6 +8,7 @@ from pathlib import Path
 from shlex import quote
 
 from gitexp.errors import GitexpError
+from gitexp.git import refs
 from gitexp.git.objects import GITLINK, SYMLINK, entries
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import check_ready, freeze
@@ -108,7 +109,7 @@ def _check_free(repo: Repository, place: ExperimentFiles) -> None:
     parts = place.branch.split("/")
     above = ["refs/heads/" + "/".join(parts[:length]) for length in range(1, len(parts))]
     below = repo.line("for-each-ref", "--format=%(refname)", f"refs/heads/{place.branch}/").splitlines()
-    if clash := [ref for ref in above if repo.ref(ref)] + below:
+    if clash := [ref for ref in above if refs.read(repo, ref)] + below:
         raise GitexpError(f"The branch {place.branch} cannot be: {clash[0]} is in its way.", "gitexp init --name NAME")
 
 
@@ -159,13 +160,13 @@ def _measure(repo: Repository, place: ExperimentFiles, plan: Plan, observer: Obs
     )
     _check_held(repo, contract, candidate.tree)
     open_pending(repo, place, candidate)
-    branch = repo.branch()
+    branch = refs.current_branch(repo)
     runs = baseline_runs(contract.rule)
     measurement = gather_baseline(repo, place, contract, candidate, runs, observer)
     _check_measured(measurement, place.log(BASELINE))
     if reason := broken(contract, measurement):
         raise GitexpError(f"With this baseline nothing could ever be kept: {reason}.", "gitexp init -h")
-    if (repo.branch(), repo.resolve("HEAD")) != (branch, candidate.base):
+    if (refs.current_branch(repo), repo.resolve("HEAD")) != (branch, candidate.base):
         raise GitexpError("Another commit was checked out while the baseline ran; nothing was sealed.", "git status")
     return candidate, measurement
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gitexp.errors import GitexpError
+from gitexp.git import refs
 from gitexp.git.fsmonitor import changes
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import covers, pathspec, untracked_below
@@ -112,7 +113,7 @@ def _sealed(repo: Repository, place: ExperimentFiles, candidate: Candidate, iter
 def check_out(repo: Repository, place: ExperimentFiles, candidate: Candidate) -> None:
     """The index and the work tree are the baseline's already: only HEAD is not."""
     branch = f"refs/heads/{place.branch}"
-    if repo.branch() == place.branch or repo.resolve("HEAD") != candidate.base:
+    if refs.current_branch(repo) == place.branch or repo.resolve("HEAD") != candidate.base:
         return
     with place.moving():
         repo.run("symbolic-ref", "-m", f"gitexp: begin {place.branch}", "HEAD", branch)
@@ -124,7 +125,7 @@ def finish(repo: Repository, place: ExperimentFiles, candidate: Candidate, obser
     try:
         computed = experiment_md(ledger)
         on_disk.sealed(repo, place, computed, candidate.notebook)
-        if repo.branch() == place.branch:
+        if refs.current_branch(repo) == place.branch:
             on_disk.write_views(repo, place, ledger, computed)
     except (GitexpError, OSError) as error:  # the verdict stands, whatever is in the way of the views
         observer.say(f"The views were not written: {error}. Later: gitexp render")
@@ -150,7 +151,7 @@ def _warn_of_leavings(repo: Repository, contract: Contract, observer: Observer) 
 def _check_unmoved(repo: Repository, place: ExperimentFiles, candidate: Candidate, measurement: Measurement) -> None:
     """Somebody may have committed, or switched branches, during the run: then this is no longer the next step."""
     tip = repo.resolve(f"refs/heads/{place.branch}")
-    if tip and repo.branch() != place.branch:
+    if tip and refs.current_branch(repo) != place.branch:
         raise GitexpError(
             f"{candidate.id} is measured, but {place.branch} is no longer checked out. The next step on it seals it.",
             f"git switch {place.branch}",

@@ -7,6 +7,8 @@ from shlex import quote
 
 from gitexp.errors import GitexpError
 from gitexp.files import sweep
+from gitexp.git import refs
+from gitexp.git.linked_worktrees import is_work_tree
 from gitexp.git.repository import Repository
 from gitexp.iteration.finalize import check_out, conclude, conclude_baseline, finish, outcome_json, whereabouts
 from gitexp.iteration.overlay import give_back
@@ -60,7 +62,7 @@ def recover(repo: Repository, place: ExperimentFiles, observer: Observer) -> Ite
 def _look(repo: Repository, place: ExperimentFiles, observer: Observer) -> Candidate | None:
     """What was left, with its locks cleared, its half-written files swept and its run ended."""
     candidate = place.read_journal()
-    if candidate and candidate.work_tree != str(repo.top) and _shares(repo, Path(candidate.work_tree)):
+    if candidate and candidate.work_tree != str(repo.top) and is_work_tree(repo, Path(candidate.work_tree)):
         raise GitexpError(
             f"{candidate.id} of {place.branch} was interrupted in another work tree, {candidate.work_tree}.",
             f"cd {quote(candidate.work_tree)} && gitexp recover",
@@ -78,18 +80,9 @@ def _look(repo: Repository, place: ExperimentFiles, observer: Observer) -> Candi
     return candidate
 
 
-def _shares(repo: Repository, folder: Path) -> bool:
-    """Whether ``folder`` is a work tree of this repository: the whole of it may have been moved since."""
-    try:
-        return folder.is_dir() and Repository.discover(folder).common_dir.samefile(repo.common_dir)
-    except (GitexpError, OSError):
-        return False
-
-
 def _mend_ref(repo: Repository, place: ExperimentFiles, observer: Observer) -> None:
-    """git deletes no ref that it cannot read. This one is gitexp's own, and the journal has what it stood for."""
-    if repo.unreadable(place.ref):
-        (repo.common_dir / place.ref).unlink()
+    """Remove gitexp's own ref if a power cut made it unreadable: the journal has what it stood for."""
+    if refs.remove_unreadable(repo, place.ref):
         observer.say(f"{place.ref} was unreadable, and is removed.")
 
 
@@ -136,7 +129,7 @@ def abort(repo: Repository, place: ExperimentFiles, observer: Observer) -> Candi
 
 
 def _restore_ref(repo: Repository, place: ExperimentFiles, candidate: Candidate) -> None:
-    if repo.ref(place.ref) is None:
+    if refs.read(repo, place.ref) is None:
         open_pending(repo, place, candidate)
 
 
@@ -156,9 +149,9 @@ def _score(place: ExperimentFiles) -> str:
 
 def _forget(repo: Repository, place: ExperimentFiles, observer: Observer) -> None:
     """No journal: a power cut may have emptied it, or the step died before there was anything to lose."""
-    if tree := repo.ref(place.ref):
-        saved = f"refs/gitexp/saved/{tree[:12]}"
-        repo.update_refs("gitexp: saved", f"update {saved} {tree}")
+    if tree := refs.read(repo, place.ref):
+        saved = refs.saved(tree[:12])
+        refs.update(repo, "gitexp: saved", f"update {saved} {tree}")
         observer.say(f"The journal of a step is lost; the tree it was to try is kept as {saved}.")
         drop_ref(repo, place)
     place.clear()

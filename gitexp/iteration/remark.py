@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from gitexp.errors import GitexpError
+from gitexp.git import refs
+from gitexp.git.commits import commit_tree
 from gitexp.git.repository import Repository
 from gitexp.iteration import stale_locks
 from gitexp.iteration.recovery import recover
@@ -30,10 +32,10 @@ def remark(repo: Repository, name: str, make: Callable[[Ledger], Remark], observ
 
 def seal_remark(repo: Repository, place: ExperimentFiles, ledger: Ledger, said: Remark, observer: Observer) -> Remark:
     said = replace(said, base=ledger.tip)
-    commit = repo.commit_tree(ledger.tree, ledger.tip, messages.remark_message(said))
+    commit = commit_tree(repo, ledger.tree, ledger.tip, messages.remark_message(said))
     with signals_wait(), place.moving():
-        repo.update_refs(f"gitexp: {said.kind}", f"update refs/heads/{place.branch} {commit} {ledger.tip}")
-    if repo.root and repo.branch() == place.branch:
+        refs.update(repo, f"gitexp: {said.kind}", f"update refs/heads/{place.branch} {commit} {ledger.tip}")
+    if repo.root and refs.current_branch(repo) == place.branch:
         try:
             write_views(repo, place, history.load(repo, place.name))
         except (GitexpError, OSError) as error:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from gitexp.errors import GitexpError
+from gitexp.git import refs
+from gitexp.git.commits import commit_tree
 from gitexp.git.objects import Entry, entries, file_entry, in_index, stage
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import swap
@@ -39,11 +41,11 @@ def seal(repo: Repository, place: ExperimentFiles, candidate: Candidate, iterati
     Returns the paths that were left alone, because somebody changed or staged them during the run.
     Moving the branch is the only commit point: whatever happens before it, the step can be finished or given up.
     """
-    commit = repo.commit_tree(candidate.tree, candidate.base, messages.to_message(iteration))
+    commit = commit_tree(repo, candidate.tree, candidate.base, messages.to_message(iteration))
     old = base_files(repo, candidate)
     if iteration.status is not Status.KEEP:
         # A revert of the last commit needs no merge: its tree is the one before.
-        tip = repo.commit_tree(candidate.base_tree, commit, messages.revert_message(iteration, commit))
+        tip = commit_tree(repo, candidate.base_tree, commit, messages.revert_message(iteration, commit))
         left = swap(repo, candidate.files, old)
         _move(repo, place, candidate, iteration, tip)
         return left
@@ -57,7 +59,8 @@ def seal(repo: Repository, place: ExperimentFiles, candidate: Candidate, iterati
     try:
         _move(repo, place, candidate, iteration, commit)
     except GitexpError:
-        if repo.ref(f"refs/heads/{place.branch}") != commit:  # git may have been killed when it had done its work
+        # git may have been killed when it had done its work.
+        if refs.read(repo, f"refs/heads/{place.branch}") != commit:
             with place.moving():
                 stage(repo, {path: old[path] for path in staged})
         raise
@@ -67,7 +70,7 @@ def seal(repo: Repository, place: ExperimentFiles, candidate: Candidate, iterati
 def _move(repo: Repository, place: ExperimentFiles, candidate: Candidate, iteration: Iteration, tip: str) -> None:
     """Move the branch and forget the candidate: the commit point."""
     with place.moving():
-        repo.update_refs(f"gitexp: {iteration.status.value}", *_moves(place, candidate, iteration, tip))
+        refs.update(repo, f"gitexp: {iteration.status.value}", *_moves(place, candidate, iteration, tip))
 
 
 def _moves(place: ExperimentFiles, candidate: Candidate, iteration: Iteration, tip: str) -> tuple[str, str]:
@@ -114,19 +117,19 @@ def save_if_lost(repo: Repository, place: ExperimentFiles, candidate: Candidate)
     left = tuple(path for path, entry in candidate.files.items() if file_entry(repo, path, entry) != entry)
     if left:
         with place.moving():
-            repo.update_refs("gitexp: saved", f"update {saved_ref(candidate)} {candidate.tree}")
+            refs.update(repo, "gitexp: saved", f"update {saved_ref(candidate)} {candidate.tree}")
     return left
 
 
 def saved_ref(candidate: Candidate) -> str:
-    return f"refs/gitexp/saved/{candidate.id}-{candidate.run[:8]}"
+    return refs.saved(f"{candidate.id}-{candidate.run[:8]}")
 
 
 def open_pending(repo: Repository, place: ExperimentFiles, candidate: Candidate) -> None:
     """From here the edit is safe: its bytes are objects, kept alive by a ref that only one step can create."""
     place.write_journal(candidate)
     with place.moving():
-        repo.update_refs("gitexp: pending", f"create {place.ref} {candidate.tree}")
+        refs.update(repo, "gitexp: pending", f"create {place.ref} {candidate.tree}")
 
 
 def give_up(repo: Repository, place: ExperimentFiles) -> None:
@@ -136,6 +139,6 @@ def give_up(repo: Repository, place: ExperimentFiles) -> None:
 
 
 def drop_ref(repo: Repository, place: ExperimentFiles) -> None:
-    if repo.ref(place.ref):
+    if refs.read(repo, place.ref):
         with place.moving():
-            repo.update_refs("gitexp: given up", f"delete {place.ref}")
+            refs.update(repo, "gitexp: given up", f"delete {place.ref}")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Mapping
 
-from gitexp.git.objects import Entry, entries, write_tree
+from gitexp.git.diff import patch_id
+from gitexp.git.objects import Entry, entries, read_blobs, write_tree
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import edits
 from gitexp.iteration.edit import changed, code_lines, summarise
@@ -31,7 +32,7 @@ def snapshot(
 
     Raises when anything else differs from HEAD: then what would run is not what would be committed.
     """
-    base_tree = tree_of(repo, base)
+    base_tree = repo.tree_of(base)
     files = edits(repo, paths)
     tree = write_tree(repo, base_tree, files)
     changes, patch = ((), "") if contract else _edit(repo, base_tree, tree, files)
@@ -58,7 +59,7 @@ def _edit(
     repo: Repository, base_tree: str, tree: str, changes: Mapping[str, Entry | None]
 ) -> tuple[tuple[str, ...], str]:
     """What the edit changes, by syntax, and its patch id."""
-    with repo.patch_id(base_tree, tree, changes) as patch:
+    with patch_id(repo, base_tree, tree, changes) as patch:
         return changed(_contents(repo, base_tree, changes)), patch()
 
 
@@ -77,7 +78,7 @@ def _contents(repo: Repository, base: str, changes: Mapping[str, Entry | None]) 
     """By path, what the file holds in the commit ``base`` and in the candidate; empty where there is none."""
     old = entries(repo, base, changes) if changes else {}
     sides = {path: (old.get(path), new) for path, new in changes.items()}
-    blobs = repo.blobs({entry.oid for pair in sides.values() for entry in pair if entry})
+    blobs = read_blobs(repo, {entry.oid for pair in sides.values() for entry in pair if entry})
     return {path: (_content(blobs, a), _content(blobs, b)) for path, (a, b) in sides.items()}
 
 

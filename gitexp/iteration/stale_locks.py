@@ -9,9 +9,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-import psutil
-
 from gitexp.errors import GitexpError
+from gitexp.git.lock_files import is_in_use, lock_files
 from gitexp.git.repository import Repository
 from gitexp.ledger.experiment_files import ExperimentFiles, Process
 from gitexp.observer import Observer
@@ -28,7 +27,7 @@ def clear_stale(repo: Repository, place: ExperimentFiles, observer: Observer) ->
         return
     since = time.strftime("%H:%M:%S", time.localtime(mover.since))
     ours = [lock for lock in _locks(repo, place) if _is_of(lock, mover)]
-    if ours and _in_use(repo):
+    if ours and is_in_use(repo, PATIENCE):
         return
     for lock in ours:
         lock.unlink(missing_ok=True)
@@ -55,13 +54,7 @@ def present(repo: Repository, place: ExperimentFiles) -> list[Path]:
 
 
 def _locks(repo: Repository, place: ExperimentFiles) -> list[Path]:
-    refs = [f"refs/heads/{place.branch}", place.ref, "packed-refs", "reftable/tables.list"]
-    return [
-        repo.git_dir / "index.lock",
-        repo.git_dir / "HEAD.lock",
-        *(repo.common_dir / f"{ref}.lock" for ref in refs),
-        *(repo.common_dir / "refs/gitexp/saved").glob("*.lock"),
-    ]
+    return lock_files(repo, f"refs/heads/{place.branch}", place.ref)
 
 
 def _is_of(lock: Path, mover: Process) -> bool:
@@ -69,29 +62,3 @@ def _is_of(lock: Path, mover: Process) -> bool:
         return mover.since - _CLOCK <= lock.stat().st_mtime <= mover.since + _MOVING
     except FileNotFoundError:
         return False
-
-
-def _in_use(repo: Repository) -> bool:
-    """Whether some git process works in this repository and goes on doing so."""
-    until = time.monotonic() + PATIENCE
-    while any(_works_in(process, repo) for process in psutil.process_iter()):
-        if time.monotonic() > until:
-            return True
-        time.sleep(0.05)
-    return False
-
-
-_LOCKLESS = (["cat-file"], ["hash-object"], ["mktree"], ["diff-tree"])  # which gitexp keeps open while it lives
-
-
-def _works_in(process: psutil.Process, repo: Repository) -> bool:
-    try:
-        name = process.name()
-        if not (name == "git" or name.startswith("git-")) or process.status() == psutil.STATUS_ZOMBIE:
-            return False
-        if process.cmdline()[1:2] in _LOCKLESS:
-            return False
-        cwd = Path(process.cwd())
-    except (psutil.Error, OSError):
-        return False
-    return any(cwd == root or root in cwd.parents for root in (repo.root, repo.common_dir, repo.git_dir) if root)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import unquote
 
+from gitexp.git import refs
 from gitexp.git.repository import Repository
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.model import Measurement, score_text
@@ -38,13 +39,13 @@ class Pending:
 def pending(repo: Repository, place: ExperimentFiles) -> Pending | None:
     """What is under way in an experiment, or was left by a gitexp that died."""
     (holder, process), candidate = place.holder(), place.read_journal()
-    if candidate or holder or place.mover() or place.read_borrowed() or repo.ref(place.ref):
+    if candidate or holder or place.mover() or place.read_borrowed() or refs.read(repo, place.ref):
         return Pending(candidate.id if candidate else "", holder, process, place.read_result())
     return None
 
 
 def places(repo: Repository) -> Iterator[ExperimentFiles]:
     """The experiments of this repository that have files here."""
-    folder = repo.common_dir / "gitexp"
+    folder = repo.private_dir
     for directory in sorted(folder.iterdir()) if folder.is_dir() else ():
         yield ExperimentFiles.of(repo, unquote(directory.name))

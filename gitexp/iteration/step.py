@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gitexp.errors import BreakerOpenError, GitexpError, NotNewError
-from gitexp.git import repack
+from gitexp.git import refs, repack
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import check_frozen, check_ready, covers, edited, pathspec
 from gitexp.iteration import stale_locks
@@ -104,7 +104,7 @@ def _check_unedited(repo: Repository, contract: Contract) -> None:
 def _propose(repo: Repository, place: ExperimentFiles, ledger: Ledger, propose: MakeEdit) -> Proposal:
     _check_unedited(repo, ledger.contract)
     proposal = propose(place, ledger)
-    if repo.branch() != place.branch or repo.resolve("HEAD") != ledger.tip:
+    if refs.current_branch(repo) != place.branch or repo.resolve("HEAD") != ledger.tip:
         raise GitexpError(
             "The command committed or switched branches; commits are made by gitexp, from edits.",
             f"git switch {place.branch} && git reset --soft {ledger.tip[:10]} && git restore --staged :/",

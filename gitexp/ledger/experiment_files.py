@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from gitexp.files import holder_of, lock, remove_folder, write_file
+from gitexp.git import refs
 from gitexp.git.objects import Entry
 from gitexp.git.repository import Repository
 from gitexp.model import BRANCH_PREFIX, Contract, Direction, Frozen, Measurement, Notes, Sample
@@ -71,7 +72,7 @@ class ExperimentFiles:
 
     @classmethod
     def of(cls, repo: Repository, name: str) -> ExperimentFiles:
-        return cls(repo.common_dir / "gitexp" / quote(name, safe=""), BRANCH_PREFIX + name)
+        return cls(repo.private_dir / quote(name, safe=""), BRANCH_PREFIX + name)
 
     @property
     def name(self) -> str:
@@ -79,7 +80,7 @@ class ExperimentFiles:
 
     @property
     def ref(self) -> str:
-        return f"refs/gitexp/pending/{self.branch}"
+        return refs.pending(self.branch)
 
     @property
     def run_dir(self) -> Path:
@@ -114,7 +115,7 @@ class ExperimentFiles:
 
         Raises at once, naming the holder, when another process has either.
         """
-        mine, here = self.directory / "lock", repo.git_dir / "gitexp.lock"
+        mine, here = self.directory / "lock", repo.work_tree_lock
         with lock(mine, self.branch, purpose), lock(here, "This work tree", purpose):
             yield
 

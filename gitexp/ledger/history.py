@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from shlex import quote
 
 from gitexp.errors import GitexpError
+from gitexp.git import refs
 from gitexp.git.commits import first_parents, to_commit
 from gitexp.git.repository import Repository
 from gitexp.ledger import cache
@@ -19,7 +19,7 @@ from gitexp.model import BRANCH_PREFIX, Iteration, Status
 
 def current_name(repo: Repository) -> str:
     """The name of the experiment whose branch is checked out."""
-    branch = repo.branch()
+    branch = refs.current_branch(repo)
     if branch is None:
         raise GitexpError("HEAD is detached: no branch is checked out.", f"git switch {BRANCH_PREFIX}NAME")
     if not branch.startswith(BRANCH_PREFIX):
@@ -28,15 +28,14 @@ def current_name(repo: Repository) -> str:
 
 
 def _way_to_one(repo: Repository) -> str:
-    names = repo.line("for-each-ref", "--format=%(refname:short)", f"refs/heads/{BRANCH_PREFIX}").splitlines()
-    return f"git switch {names[0]}" if len(names) == 1 else f"git switch {BRANCH_PREFIX}NAME   # or: gitexp init"
+    branches = [ref.removeprefix("refs/heads/") for ref in refs.matching(repo, f"refs/heads/{BRANCH_PREFIX}")]
+    return f"git switch {branches[0]}" if len(branches) == 1 else f"git switch {BRANCH_PREFIX}NAME   # or: gitexp init"
 
 
 def names(repo: Repository) -> list[str]:
     """The experiments there are: local branches first, then those that only a remote has."""
-    patterns = (f"refs/heads/{BRANCH_PREFIX}", f"refs/remotes/*/{BRANCH_PREFIX}**")
-    refs = repo.line("for-each-ref", "--format=%(refname)", *patterns).splitlines()
-    return list(dict.fromkeys(ref.partition(f"/{BRANCH_PREFIX}")[2] for ref in refs))
+    branches = refs.matching(repo, f"refs/heads/{BRANCH_PREFIX}", f"refs/remotes/*/{BRANCH_PREFIX}**")
+    return list(dict.fromkeys(ref.partition(f"/{BRANCH_PREFIX}")[2] for ref in branches))
 
 
 def load(repo: Repository, name: str, at: str = "") -> Ledger:
@@ -63,27 +62,12 @@ def _from(repo: Repository | None, ledger: Ledger) -> Ledger:
 
 def tip(repo: Repository, name: str) -> str:
     branch = BRANCH_PREFIX + name
-    found = repo.resolve(f"refs/heads/{branch}")
-    if found is None:
-        _check_readable(repo, branch)
-        found = repo.line("for-each-ref", "--count=1", "--format=%(objectname)", f"refs/remotes/*/{branch}")
-    if not found:
-        raise GitexpError(f"There is no experiment {name}: no branch {branch} here or on a remote.", "git branch -a")
-    return found
-
-
-def _check_readable(repo: Repository, branch: str) -> None:
-    """A ref that a power cut emptied stands in git's reflog still."""
-    ref = f"refs/heads/{branch}"
-    if not repo.unreadable(ref):
-        return
-    log = repo.common_dir / "logs" / ref
-    last = log.read_text("utf-8", "replace").splitlines()[-1:] if log.is_file() else []
-    tip = last[0].split(" ")[1] if last else "COMMIT"
-    raise GitexpError(
-        f"The branch {branch} is unreadable: {repo.common_dir / ref} holds no commit id.",
-        f"rm {quote(str(repo.common_dir / ref))} && git branch {branch} {tip[:10]}",
-    )
+    if commit := repo.resolve(f"refs/heads/{branch}"):
+        return commit
+    refs.check_readable(repo, branch)
+    if remote := refs.matching(repo, f"refs/remotes/*/{branch}"):
+        return next(iter(remote.values()))
+    raise GitexpError(f"There is no experiment {name}: no branch {branch} here or on a remote.", "git branch -a")
 
 
 def read(repo: Repository, name: str, tip: str) -> Ledger:

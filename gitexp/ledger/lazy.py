@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import overload
 
 from gitexp.errors import GitexpError
-from gitexp.git.commits import Commit, some, stream
+from gitexp.git.commits import Commit, read_commits, stream_commits
 from gitexp.git.repository import Repository
 from gitexp.ledger import fast_reader, messages, trailers
 from gitexp.ledger.columns import Columns
@@ -88,7 +88,7 @@ class LazyIterations(Sequence[Iteration]):
         """Those at a few places, read together."""
         wanted = [self.commit(at) for at in places]
         if missing := [oid for oid in wanted if oid not in self._known]:
-            self._known.update({commit.oid: _iteration(commit) for commit in some(self._read_from, missing)})
+            self._known.update({commit.oid: _iteration(commit) for commit in read_commits(self._read_from, missing)})
         found = [self._known[oid] for oid in wanted]
         if len(self._known) > REMEMBERED:
             self._known.clear()
@@ -99,7 +99,7 @@ class LazyIterations(Sequence[Iteration]):
         if len(places) <= FEW:
             yield from self.at(places)
         else:
-            yield from map(_quickly, stream(self._read_from, map(self.commit, places)))
+            yield from map(_quickly, stream_commits(self._read_from, map(self.commit, places)))
 
 
 def _quickly(commit: Commit) -> Iteration:

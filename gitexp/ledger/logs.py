@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from gitexp.errors import GitexpError
 from gitexp.files import write_file
+from gitexp.git import refs
+from gitexp.git.commits import commit_tree
 from gitexp.git.driver import GitCommandError
-from gitexp.git.objects import REGULAR, Entry, entries, write_tree
+from gitexp.git.objects import REGULAR, Entry, entries, read_blobs, write_tree
 from gitexp.git.repository import Repository
 from gitexp.ledger.experiment_files import ExperimentFiles
 
@@ -30,8 +32,8 @@ def push(repo: Repository, name: str, remote: str) -> int:
     if new:
         old = repo.resolve(ref(name))
         base = old + "^{tree}" if old else repo.line("mktree", stdin=b"")
-        commit = repo.commit_tree(write_tree(repo, base, new), old, f"Logs of exp/{name}\n".encode())
-        repo.update_refs("gitexp: logs", f"update {ref(name)} {commit} {old or ''}".rstrip())
+        commit = commit_tree(repo, write_tree(repo, base, new), old, f"Logs of exp/{name}\n".encode())
+        refs.update(repo, "gitexp: logs", f"update {ref(name)} {commit} {old or ''}".rstrip())
     if not held and not new:
         raise GitexpError(f"There are no logs of {name} here.", "gitexp logs fetch")
     _talk(repo, "push", remote, f"{ref(name)}:{ref(name)}")
@@ -48,7 +50,7 @@ def fetch(repo: Repository, name: str, remote: str) -> int:
         for path, entry in _stored(repo, name).items()
         if "/" not in path and path.endswith(KINDS) and not (folder / path).exists()
     }
-    for oid, content in repo.blobs({entry.oid for entry in missing.values()}).items():
+    for oid, content in read_blobs(repo, {entry.oid for entry in missing.values()}).items():
         for path in (path for path, entry in missing.items() if entry.oid == oid):
             write_file(folder / path, content)
     return len(missing)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from gitexp.git import refs
 from gitexp.git.objects import entries, file_entry, in_index, stage, write_tree
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import edited, swap
-from gitexp.iteration.snapshot import tree_of
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.signals import signals_wait
 
@@ -28,9 +28,9 @@ def set_aside(repo: Repository, place: ExperimentFiles, editable: Iterable[str],
     staged = {path: entry for path, entry in wanted.items() if index[path] != entry}
     with signals_wait(), place.moving():
         if label:
-            tree = write_tree(repo, tree_of(repo, "HEAD"), held)
-            ref = f"refs/gitexp/saved/{label}-{tree[:8]}"
-            repo.update_refs("gitexp: set aside", f"update {ref} {tree}")
+            tree = write_tree(repo, repo.tree_of("HEAD"), held)
+            ref = refs.saved(f"{label}-{tree[:8]}")
+            refs.update(repo, "gitexp: set aside", f"update {ref} {tree}")
         if staged:
             stage(repo, staged)
         swap(repo, held, wanted)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 
-from gitexp.git.driver import GitCommandError
+from gitexp.git.driver import PLAIN_LOG, GitCommandError
 from gitexp.git.objects import entries
 from gitexp.git.repository import Repository
 from gitexp.ledger.ledger import Ledger
@@ -90,5 +90,5 @@ def _authors(work: Repository, path: str, theirs: list[Hunk]) -> list[str]:
     except GitCommandError:  # a blame.ignoreRevsFile that is not there fails it: the sentence does without
         return []
     commits = list(dict.fromkeys(_BLAMED.findall(blame)))[:MOST]
-    form = ("--no-walk", "--no-show-signature", "--abbrev=10", "--format=%h %s")
+    form = ("--no-walk", *PLAIN_LOG, "--abbrev=10", "--format=%h %s")
     return [one_line(line, 80) for line in work.line("log", *form, *commits).splitlines()]

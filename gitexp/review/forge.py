@@ -11,6 +11,7 @@ from shlex import quote
 from urllib.parse import urlsplit
 
 from gitexp.errors import GitexpError
+from gitexp.git import refs
 from gitexp.git.repository import Repository
 from gitexp.ledger.row import HASH_LENGTH
 from gitexp.text import from_bytes, printable
@@ -98,17 +99,17 @@ def push(repo: Repository, to: Remote, branch: str, there: str | None, is_ours: 
 
 def request_pull(repo: Repository, start: str, to: Remote | None, branch: str) -> str:
     """What git writes to ask somebody to pull: from a remote, or from this repository."""
-    where = to.name if to else str(repo.root or repo.git_dir)
+    where = to.name if to else str(repo.directory)
     text = printable(from_bytes(repo.run("request-pull", start, where, f"refs/heads/{branch}")))
     return text.replace(to.url, to.public_url) if to else text
 
 
 def branch_of(repo: Repository, base: str) -> str:
     """The name that a branch has at its remote."""
-    if repo.ref(f"refs/heads/{base}"):
+    if refs.read(repo, f"refs/heads/{base}"):
         return base
     owners = [name for name in names(repo) if base.startswith(f"{name}/")]
-    if owners and repo.ref(f"refs/remotes/{base}"):
+    if owners and refs.read(repo, f"refs/remotes/{base}"):
         return base.removeprefix(f"{owners[0]}/")
     raise GitexpError(f"{base} is no branch: a pull request is merged into one.", "gitexp pr --base BRANCH --create")
 
@@ -149,7 +150,7 @@ def open_request(repo: Repository, name: str, base: str, head: str, title: str, 
 
 
 def _run(repo: Repository, name: str, args: list[str], body: str) -> subprocess.CompletedProcess[str]:
-    folder = repo.root or repo.git_dir
+    folder = repo.directory
     stdin = body if name == "gh" else ""
     return subprocess.run(
         [name, *args], cwd=folder, input=stdin, capture_output=True, encoding="utf-8", errors="replace", check=False

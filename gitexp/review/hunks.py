@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 
+from gitexp.git.driver import PLAIN_DIFF
 from gitexp.git.repository import Repository
 
 _HEADER = re.compile(rb"^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@", re.MULTILINE)
@@ -34,8 +35,8 @@ class Trace:
 
 def hunks(repo: Repository, before: str, after: str, path: str) -> list[Hunk]:
     """What changes in a file from one commit or tree to another; empty for what has no lines (binary files, modes)."""
-    diff = ("diff-tree", "-p", "-U0", "--no-renames", "--no-ext-diff", "--no-textconv", "--no-color")
-    return [_hunk(*found.groups()) for found in _HEADER.finditer(repo.run(*diff, before, after, "--", path))]
+    diff = repo.run("diff-tree", "-p", "-U0", *PLAIN_DIFF, before, after, "--", path)
+    return [_hunk(*found.groups()) for found in _HEADER.finditer(diff)]
 
 
 def _hunk(old: bytes, old_count: bytes | None, new: bytes, new_count: bytes | None) -> Hunk:
@@ -45,7 +46,7 @@ def _hunk(old: bytes, old_count: bytes | None, new: bytes, new_count: bytes | No
 
 
 def changed_paths(repo: Repository, before: str, after: str) -> list[str]:
-    names = repo.run("diff-tree", "-r", "-z", "--no-renames", "--name-only", before, after)
+    names = repo.run("diff-tree", "-r", "-z", *PLAIN_DIFF, "--name-only", before, after)
     return [path for path in os.fsdecode(names).split("\0") if path]
 
 

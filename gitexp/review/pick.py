@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from shlex import quote
 
 from gitexp.errors import GitexpError
-from gitexp.git.driver import GitCommandError
+from gitexp.git import refs
+from gitexp.git.diff import patch_ids
+from gitexp.git.driver import NO_HOOKS, PLAIN_LOG, GitCommandError
+from gitexp.git.linked_worktrees import user_of
 from gitexp.git.repository import Repository
-from gitexp.iteration.snapshot import tree_of
+from gitexp.git.status import operation, tracked_changes
 from gitexp.ledger import history
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import BRANCH_PREFIX, Iteration, Status
 from gitexp.review.conflict import explain, unmerged
-from gitexp.review.temporary_worktree import NO_HOOKS, scratch, user_of
+from gitexp.review.temporary_worktree import scratch
 from gitexp.signals import signals_wait
 from gitexp.text import from_bytes
 
@@ -62,7 +65,7 @@ def choose(repo: Repository, ledger: Ledger, identities: Iterable[str] = ()) -> 
     if not chosen:
         raise GitexpError(f"{BRANCH_PREFIX}{ledger.name} has no KEEP but its baseline.", "gitexp log")
     baseline = ledger.baseline
-    if baseline not in chosen and tree_of(repo, baseline.base) != baseline.tree:
+    if baseline not in chosen and repo.tree_of(baseline.base) != baseline.tree:
         chosen.insert(0, baseline)
     return tuple(chosen)
 
@@ -130,17 +133,17 @@ def move(repo: Repository, branch: str, tip: str, old: str | None, reason: str) 
     """The only commit point. Raises when the branch is not where it was any more."""
     ref = f"refs/heads/{branch}"
     with signals_wait():
-        repo.update_refs(reason, f"update {ref} {tip} {old}" if old else f"create {ref} {tip}")
+        refs.update(repo, reason, f"update {ref} {tip} {old}" if old else f"create {ref} {tip}")
 
 
 def _way_out(
     repo: Repository, ledger: Ledger, conflict: ConflictError, chosen: tuple[Iteration, ...], branch: str
 ) -> str:
     if conflict.wanted:
-        elsewhere = "" if repo.branch() == BRANCH_PREFIX + ledger.name else f" -e {quote(ledger.name)}"
+        elsewhere = "" if refs.current_branch(repo) == BRANCH_PREFIX + ledger.name else f" -e {quote(ledger.name)}"
         return f"gitexp pick{elsewhere} {' '.join(i.id for i in conflict.wanted)} --onto {quote(branch)}"
     commits = " ".join(i.commit[:10] for i in chosen)
-    known = repo.ref(f"refs/heads/{branch}")
+    known = refs.read(repo, f"refs/heads/{branch}")
     switch = quote(branch) if known else f"-c {quote(branch)} {ledger.baseline.base[:10]}"
     return f"git switch {switch} && git cherry-pick -x {commits}   # and resolve it by hand"
 
@@ -189,16 +192,16 @@ def _try(
 
 def _copy(work: Repository, iteration: Iteration, dated: bool) -> Picked | None:
     """What ``git cherry-pick -x`` makes of an iteration; ``None`` when there are conflicts."""
-    date = work.line("log", "-1", "--no-show-signature", "--date=raw", "--format=%cd", iteration.commit)
+    date = work.line("log", "-1", *PLAIN_LOG, "--date=raw", "--format=%cd", iteration.commit)
     command = (*NO_HOOKS, *_AS_IT_IS, "cherry-pick", "-x", "--cleanup=verbatim", iteration.commit)
     try:
         work.run(*command, env={"GIT_COMMITTER_DATE": date} if dated else None)
     except GitCommandError as error:
-        if error.code != 1 or work.operation() != "cherry-pick":
+        if error.code != 1 or operation(work) != "cherry-pick":
             raise
         if unmerged(work):
             return None
-        if work.changes():  # it applied, and could not be committed: it could not be signed, say
+        if tracked_changes(work):  # it applied, and could not be committed: it could not be signed, say
             raise
         work.run("cherry-pick", "--abort")
         return Picked(iteration, "", skipped=True)
@@ -208,7 +211,7 @@ def _copy(work: Repository, iteration: Iteration, dated: bool) -> Picked | None:
 def _present(repo: Repository, ledger: Ledger, start: str) -> dict[str, str]:
     """By iteration that the history of ``start`` has already: the commit, a copy by its own word, or the same edit."""
     since = f"{ledger.baseline.base}..{start}"
-    log = repo.run("log", "-z", "--no-show-signature", "--no-color", "--encoding=UTF-8", "--format=%H%n%B", since, "--")
+    log = repo.run("log", "-z", *PLAIN_LOG, "--format=%H%n%B", since, "--")
     messages = dict(from_bytes(record).partition("\n")[::2] for record in log.split(b"\0") if record)
     undone = {oid for message in messages.values() for oid in _REVERTS.findall(message)}
     holds_against = {oid: message for oid, message in messages.items() if oid not in undone}
@@ -227,11 +230,11 @@ def _present(repo: Repository, ledger: Ledger, start: str) -> dict[str, str]:
 def _patch(repo: Repository, iteration: Iteration) -> str:
     if not iteration.contract:
         return iteration.patch
-    return repo.patch_ids(f"{iteration.commit}\n".encode()).get(iteration.commit, "")
+    return patch_ids(repo, f"{iteration.commit}\n".encode()).get(iteration.commit, "")
 
 
 def _edits(repo: Repository, since: str, ledger: Ledger) -> dict[str, str]:
     """The commits that change a file of the experiment's, by git's patch id."""
     paths = (*ledger.contract.edit, *(frozen.path for frozen in ledger.contract.freeze))
     commits = repo.run("rev-list", "--no-merges", since, "--", *paths)
-    return {patch: oid for oid, patch in repo.patch_ids(commits).items()}
+    return {patch: oid for oid, patch in patch_ids(repo, commits).items()}

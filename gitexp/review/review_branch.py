@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from shlex import quote
 
 from gitexp.errors import GitexpError
-from gitexp.git.commits import first_parents
+from gitexp.git.commits import commit_tree, first_parents
+from gitexp.git.driver import PLAIN_LOG
 from gitexp.git.objects import REGULAR, Entry, entries, write_tree
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import pathspec
-from gitexp.iteration.snapshot import tree_of
 from gitexp.ledger import summary
 from gitexp.ledger.ledger import Ledger
 from gitexp.ledger.row import results_tsv
@@ -99,9 +99,9 @@ def _seal(work: Repository, ledger: Ledger, record: str) -> str:
     _check_room(work, record)
     texts = {f"{record}/{RESULTS}": results_tsv(ledger), f"{record}/{NOTEBOOK}": experiment_md(ledger)}
     blobs = {path: work.line("hash-object", "-w", "--stdin", stdin=text.encode()) for path, text in texts.items()}
-    tree = write_tree(work, tree_of(work, base), {path: Entry(REGULAR, blob) for path, blob in blobs.items()})
-    date = work.line("log", "-1", "--no-show-signature", "--date=raw", "--format=%cd", ledger.tip)
-    return work.commit_tree(tree, base, summary.to_message(ledger, base, tree), date)
+    tree = write_tree(work, work.tree_of(base), {path: Entry(REGULAR, blob) for path, blob in blobs.items()})
+    date = work.line("log", "-1", *PLAIN_LOG, "--date=raw", "--format=%cd", ledger.tip)
+    return commit_tree(work, tree, base, summary.to_message(ledger, base, tree), date)
 
 
 def _check_room(work: Repository, record: str) -> None:

@@ -57,7 +57,7 @@ def optional(repo: Repository, name: str) -> Path | None:
 def blob(repo: Repository, path: Path) -> str:
     """The blob id of the hook's bytes: what the contract seals."""
     data = path.read_bytes()
-    hashed = hashlib.new("sha256" if repo.config("extensions.objectFormat") == "sha256" else "sha1")
+    hashed = hashlib.new("sha256" if repo.config.get("extensions.objectFormat") == "sha256" else "sha1")
     hashed.update(b"blob %d\0" % len(data) + data)
     return hashed.hexdigest()
 

@@ -13,6 +13,7 @@ from gitexp.errors import GitexpError
 from gitexp.files import write_file
 from gitexp.git.objects import entries, stage
 from gitexp.git.repository import Repository
+from gitexp.git.status import tracked_changes, untracked_files
 from gitexp.git.worktree import check_ready, covers, pathspec, write_entry
 from gitexp.ledger.ledger import Ledger
 from gitexp.resources import data_dir
@@ -107,7 +108,7 @@ def _check_ours(repo: Repository, path: str, data: bytes) -> None:
 
 def _check_unedited(repo: Repository, files: Mapping[str, bytes]) -> None:
     """What somebody has not committed yet must not be committed along. A file that is gone holds nothing."""
-    for change in repo.changes():
+    for change in tracked_changes(repo):
         if change.path in files and (repo.top / change.path).exists():
             raise GitexpError(
                 f"{change.path} differs from HEAD, and its new section is to be committed.",
@@ -161,7 +162,7 @@ def _write(repo: Repository, path: str, data: bytes | None) -> None:
 def _commit(repo: Repository, ours: Sequence[str], written: Mapping[str, bytes]) -> tuple[str, ...]:
     """Commit what was written to tracked files, and what of ``ours`` git does not track and does not ignore."""
     tracked = entries(repo, "HEAD", written) if written else {}
-    paths = (*repo.untracked(ours), *tracked)
+    paths = (*untracked_files(repo, ours), *tracked)
     if not paths:
         return ()
     try:  # as in all of gitexp's commits no hook of the repository's is run; what else is staged stays so

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gitexp.errors import GitexpError
-from gitexp.git.driver import open_git, run
 from gitexp.git.repository import Repository
 from gitexp.iteration.baseline import TEMPLATES, Plan, begin, write_template
 from gitexp.iteration.finalize import StepResult
@@ -49,10 +48,7 @@ def make(directory: Path) -> Repository:
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise GitexpError(f"{directory} exists and is not empty.", "gitexp demo SOME-NEW-FOLDER")
     directory.mkdir(parents=True, exist_ok=True)
-    driver = open_git(directory)
-    run(driver, "init", "--quiet")
-    run(driver, "symbolic-ref", "HEAD", "refs/heads/main")  # `init -b` is of git 2.28
-    repo = Repository.discover(directory)
+    repo = Repository.create(directory, branch="main")
     if repo.lookup("var", "GIT_COMMITTER_IDENT", none=128) is None:
         repo.run("config", "user.name", "gitexp demo")
         repo.run("config", "user.email", "demo@example.org")

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from gitexp.errors import GitexpError
 from gitexp.files import write_file
+from gitexp.git.objects import read_blobs
 from gitexp.git.repository import Repository
 from gitexp.sweep import json_source, python_source, toml_source, yaml_source
 from gitexp.sweep.literals import Constant
@@ -68,7 +69,7 @@ def sources(repo: Repository, tree: str, editable: Iterable[str]) -> dict[str, b
         mode, _, oid, size = head.split()
         if mode.startswith("100") and PurePosixPath(path).suffix in LANGUAGES and int(size) <= LARGEST:
             oids[path] = oid
-    blobs = repo.blobs(set(oids.values()))
+    blobs = read_blobs(repo, set(oids.values()))
     return {path: blobs[oid] for path, oid in oids.items()}
 
 

@@ -8,6 +8,7 @@ from contextlib import suppress
 from gitexp.errors import GitexpError
 from gitexp.files import write_file
 from gitexp.git.repository import Repository
+from gitexp.git.status import exclude
 from gitexp.ledger import history
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
@@ -47,7 +48,7 @@ def write_views(repo: Repository, place: ExperimentFiles, ledger: Ledger, comput
     ``computed`` is EXPERIMENT.md where it is made already.
     """
     edits = unsealed(repo, place, ledger.name)
-    _exclude(repo)
+    exclude(repo, (RESULTS, NOTEBOOK), "computed by gitexp")
     computed = computed or experiment_md(ledger)
     place.write_rendering(current(repo), computed)
     results_tsv.write(repo, place, ledger)
@@ -72,15 +73,3 @@ def _computed(repo: Repository, place: ExperimentFiles) -> str:
 def _shared(text: str, other: str) -> int:
     """How many lines two texts have in common."""
     return sum((Counter(text.split("\n")) & Counter(other.split("\n"))).values())
-
-
-def _exclude(repo: Repository) -> None:
-    """Keep the views out of ``git status`` and of everybody's ``git add .``, without touching a tracked file."""
-    file = repo.common_dir / "info" / "exclude"
-    file.parent.mkdir(exist_ok=True)
-    old = file.read_bytes() if file.exists() else b""
-    missing = [line for line in (f"/{RESULTS}", f"/{NOTEBOOK}") if line.encode() not in old.splitlines()]
-    if missing:
-        end = b"" if old.endswith(b"\n") or not old else b"\n"
-        with file.open("ab") as out:
-            out.write(end + "".join(f"{line}\n" for line in ("# computed by gitexp", *missing)).encode())

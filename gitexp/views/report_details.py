@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from gitexp.git.driver import PLAIN_DIFF
 from gitexp.git.repository import Repository
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
@@ -60,7 +61,7 @@ def _sealed(iteration: Iteration) -> list[Point]:
 
 def _diffs(repo: Repository, commits: Sequence[str]) -> dict[str, str]:
     """Each commit's change. In git's output a line that is a commit id and nothing else starts the next one."""
-    args = ("diff-tree", "--stdin", "-p", "--no-color", "--no-ext-diff", "--no-textconv", "--no-renames")
+    args = ("diff-tree", "--stdin", "-p", *PLAIN_DIFF)
     told = "".join(f"{commit}\n" for commit in commits).encode()
     out = from_bytes(repo.run("-c", f"core.bigFileThreshold={BIG}", *args, stdin=told))
     found: dict[str, list[str]] = {commit: [] for commit in commits}

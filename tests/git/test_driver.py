@@ -9,7 +9,9 @@ from typing import IO
 
 import pytest
 
-from gitexp.git.driver import Batch, GitCommandError, line
+from gitexp.git.commits import commit_tree
+from gitexp.git.driver import Batch, GitCommandError, read_line
+from gitexp.git.objects import make_tree
 from gitexp.git.repository import Repository
 from tests.helpers.repositories import git, make_repository
 
@@ -57,7 +59,7 @@ def test_an_answer_that_was_not_read_is_not_the_next_one(repo: Repository) -> No
     head = repo.resolve("HEAD")
 
     def interrupted(answer: IO[bytes]) -> None:
-        line(answer)
+        read_line(answer)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -96,18 +98,18 @@ def test_what_a_removed_pack_held_is_written_again(repo: Repository) -> None:
     (repo.top / "train.py").write_text("LR = 2\n")
     blob = repo.filters.store("train.py")
     listing = f"100644 blob {blob}\tx\0".encode()
-    tree = repo.make_tree(listing)
-    commit = repo.commit_tree(tree, None, b"lost\n")
+    tree = make_tree(repo, listing)
+    commit = commit_tree(repo, tree, None, b"lost\n")
     git("update-ref", "refs/heads/lost", commit, cwd=repo.top)
     git("repack", "-adq", cwd=repo.top)
     git("prune-packed", cwd=repo.top)
-    assert (repo.filters.store("train.py"), repo.make_tree(listing)) == (blob, tree)  # found in the pack
+    assert (repo.filters.store("train.py"), make_tree(repo, listing)) == (blob, tree)  # found in the pack
     assert repo.tree(tree)
     git("update-ref", "-d", "refs/heads/lost", cwd=repo.top)
     git("reflog", "expire", "--expire=now", "--all", cwd=repo.top)
     git("gc", "-q", "--prune=now", cwd=repo.top)
     assert repo.tree(tree) is None
-    assert (repo.filters.store("train.py"), repo.make_tree(listing)) == (blob, tree)
+    assert (repo.filters.store("train.py"), make_tree(repo, listing)) == (blob, tree)
     assert git("cat-file", "-t", blob, cwd=repo.top) == "blob\n"
     assert git("cat-file", "-t", tree, cwd=repo.top) == "tree\n"
 

@@ -17,11 +17,13 @@ from pathlib import Path
 import pytest
 
 import gitexp.git
+import gitexp.git.diff
 import gitexp.git.driver
 from gitexp.errors import GitexpError
 from gitexp.git import fsmonitor
 from gitexp.git.fsmonitor import changes, watching
-from gitexp.git.repository import Change, Repository
+from gitexp.git.repository import Repository
+from gitexp.git.status import Change, tracked_changes
 from tests.helpers.command_line import Gitexp
 from tests.helpers.hooks import hook_that
 from tests.helpers.ledgers import ledger_of
@@ -54,7 +56,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return start(driver, *args, **how)  # type: ignore[arg-type]
 
     monkeypatch.setattr(gitexp.git.driver, "start", noted)
-    monkeypatch.setattr(gitexp.git.repository, "start", noted)
+    monkeypatch.setattr(gitexp.git.diff, "start", noted)
     return words
 
 
@@ -189,7 +191,7 @@ WAYS: dict[str, Callable[[], object]] = {
 def test_each_way_in_which_a_file_can_change_is_seen(way: str, tree: Repository) -> None:
     WAYS[way]()
     seen = changes(tree)
-    assert seen == tree.changes() != []
+    assert seen == tracked_changes(tree) != []
 
 
 BESIDES = [way for way in WAYS if way == "the editable one staged" or not way.startswith("the editable one")]
@@ -200,10 +202,10 @@ def test_it_is_seen_too_where_the_editable_file_is_the_callers_to_look_at(way: s
     append("train.py")
     assert changes(tree, ["train.py"]) == []
     WAYS[way]()
-    assert [change for change in tree.changes() if change.path != "train.py" or change.staged] != []
-    fresh = {change for change in tree.changes() if change.path != "train.py" or change.staged}
+    assert [change for change in tracked_changes(tree) if change.path != "train.py" or change.staged] != []
+    fresh = {change for change in tracked_changes(tree) if change.path != "train.py" or change.staged}
     assert fresh <= set(changes(tree, ["train.py"]))
-    assert changes(tree) == tree.changes()
+    assert changes(tree) == tracked_changes(tree)
 
 
 @pytest.mark.parametrize(
@@ -234,14 +236,14 @@ def test_a_folder_that_came_back_is_watched(tree: Repository) -> None:
     shutil.rmtree("pkg")
     assert [change.path for change in changes(tree)] == ["pkg/a.py", "pkg/deep/b.py", "pkg/deep/c.py"]
     os.mkdir("pkg")
-    assert changes(tree) == tree.changes()
+    assert changes(tree) == tracked_changes(tree)
     os.makedirs("pkg/deep")
     Path("pkg/deep/b.py").write_text("b\n")
     Path("pkg/deep/c.py").write_text("c\n")
     Path("pkg/a.py").write_text("a\n")
     assert changes(tree) == []
     Path("pkg/deep/b.py").write_text("x")
-    assert changes(tree) == tree.changes() != []
+    assert changes(tree) == tracked_changes(tree) != []
 
 
 def test_a_folder_that_git_tracks_since_is_watched(tree: Repository) -> None:
@@ -251,7 +253,7 @@ def test_a_folder_that_git_tracks_since_is_watched(tree: Repository) -> None:
     git("commit", "-qm", "new")
     assert changes(tree) == []
     append("new/below/file")
-    assert changes(tree) == tree.changes() != []
+    assert changes(tree) == tracked_changes(tree) != []
 
 
 HARMLESS: dict[str, Callable[[], object]] = {
@@ -274,7 +276,7 @@ def test_what_cannot_matter_asks_git_nothing(way: str, tree: Repository, asked: 
     HARMLESS[way]()
     assert changes(tree) == changes(tree, ["train.py"]) == []
     assert asked == []
-    assert tree.changes() == []
+    assert tracked_changes(tree) == []
 
 
 def test_a_head_that_moved_to_the_same_tree_asks_git_for_nothing_else(tree: Repository, asked: list[str]) -> None:
@@ -313,7 +315,7 @@ def test_more_events_than_the_kernel_keeps_are_in_doubt(tree: Repository, asked:
 
 
 def test_what_changes_while_git_looks_is_looked_at_again(tree: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
-    look = Repository.changes
+    look = fsmonitor.tracked_changes
 
     def slow(repo: Repository) -> list[Change]:
         found = look(repo)
@@ -321,16 +323,16 @@ def test_what_changes_while_git_looks_is_looked_at_again(tree: Repository, monke
         return found
 
     with monkeypatch.context() as patch:
-        patch.setattr(Repository, "changes", slow)
+        patch.setattr(fsmonitor, "tracked_changes", slow)
         os.utime("other.py")
         assert changes(tree) == []
-    assert changes(tree) == tree.changes() != []
+    assert changes(tree) == tracked_changes(tree) != []
 
 
 def test_an_answer_about_an_editable_file_that_was_another_one_meanwhile_is_not_kept(
     tree: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    look = Repository.changes
+    look = fsmonitor.tracked_changes
 
     def between(repo: Repository) -> list[Change]:
         set_lr(repo.top, 7)
@@ -339,7 +341,7 @@ def test_an_answer_about_an_editable_file_that_was_another_one_meanwhile_is_not_
         return found
 
     with monkeypatch.context() as patch:
-        patch.setattr(Repository, "changes", between)
+        patch.setattr(fsmonitor, "tracked_changes", between)
         os.utime("other.py")
         assert [change.path for change in changes(tree)] == ["train.py"]
     assert changes(tree) == []
@@ -358,9 +360,9 @@ def test_events_that_are_lost_to_an_interrupt_are_in_doubt(tree: Repository, mon
         patch.setattr(fsmonitor.INotify, "read", interrupted)
         with pytest.raises(KeyboardInterrupt):
             changes(tree)
-    assert changes(tree) == tree.changes() != []
+    assert changes(tree) == tracked_changes(tree) != []
     Path("pkg/deep/b.py").write_text("b\n")
-    assert changes(tree) == tree.changes() != []
+    assert changes(tree) == tracked_changes(tree) != []
 
 
 def test_an_answer_is_not_trusted_after_git_failed_to_give_another(
@@ -372,7 +374,7 @@ def test_an_answer_is_not_trusted_after_git_failed_to_give_another(
     memory = mapped("pkg/a.py")
     memory[0:1] = b"X"  # of this nobody tells
     with monkeypatch.context() as patch:
-        patch.setattr(Repository, "changes", fails)
+        patch.setattr(fsmonitor, "tracked_changes", fails)
         patch.setattr(fsmonitor, "RECHECK", -1.0)
         with pytest.raises(GitexpError):
             changes(tree)
@@ -437,7 +439,7 @@ def test_where_it_cannot_watch_git_is_asked_each_time(
     repo = Repository.discover(top)
     with watching(repo):
         for _ in range(3):
-            assert changes(repo) == repo.changes()
+            assert changes(repo) == tracked_changes(repo)
         if why == "hard link":
             append("../name")
             assert [change.path for change in changes(repo)] == ["other.py"]
@@ -473,7 +475,7 @@ def test_linked_work_trees_are_watched_by_themselves(top: Path, tmp_path: Path, 
         assert asked == []
         assert [change.path for change in changes(second)] == ["other.py"]
         git("commit", "-qam", "x", cwd=tmp_path / "second")
-        assert changes(second) == second.changes() == []
+        assert changes(second) == tracked_changes(second) == []
 
 
 # -- anything at all -------------------------------------------------------------------------------------------------
@@ -525,11 +527,11 @@ def test_whatever_happens_it_says_what_git_says(seed: int, tree: Repository, ask
         if dice.random() < 0.3:
             seen = [change for change in changes(tree, ["train.py"]) if change.path != "train.py"]
             free += not asked
-            assert seen == [change for change in tree.changes() if change.path != "train.py"]
+            assert seen == [change for change in tracked_changes(tree) if change.path != "train.py"]
         else:
             seen = changes(tree)
             free += not asked
-            assert seen == tree.changes()
+            assert seen == tracked_changes(tree)
     assert free > 5
 
 

@@ -12,12 +12,13 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from gitexp.errors import GitexpError
-from gitexp.git.commits import first_parents
+from gitexp.git import refs
+from gitexp.git.commits import commit_tree, first_parents
 from gitexp.git.driver import GitCommandError
 from gitexp.git.objects import EXECUTABLE, REGULAR, SYMLINK, Entry, entries, file_entry, stage, write_tree
-from gitexp.git.repository import Change, Repository
+from gitexp.git.repository import Repository
+from gitexp.git.status import Change, operation, tracked_changes, untracked_files
 from gitexp.git.worktree import swap
-from gitexp.iteration.snapshot import tree_of
 from tests.helpers.repositories import git, make_repository
 
 TREES = settings(
@@ -242,7 +243,7 @@ def test_messages_are_read_byte_for_byte(repo: Repository) -> None:
     head = repo.line("rev-parse", "HEAD")
     messages = [b"", b"x", b"x\n\n\n\ny\n", b"\xc3\xa9\r\n\x1b[31m\n", b"  x  \n", b"n" * 200_000 + b"\nend\n"]
     for message in messages:
-        commit = repo.commit_tree(tree_of(repo, head), head, message)
+        commit = commit_tree(repo, repo.tree_of(head), head, message)
         assert next(iter(first_parents(repo, commit))).message.strip(b"\n") == message.strip(b"\n")
 
 
@@ -285,7 +286,7 @@ def test_every_kind_of_change(repo: Repository) -> None:
     (repo.top / "link").unlink()
     (repo.top / "link").symlink_to("kept")
     (repo.top / "untracked").write_text("x")
-    assert sorted(repo.changes(), key=lambda change: change.path) == [
+    assert sorted(tracked_changes(repo), key=lambda change: change.path) == [
         Change("added", staged=True),
         Change("both", staged=True),
         Change("edited", staged=False),
@@ -295,7 +296,7 @@ def test_every_kind_of_change(repo: Repository) -> None:
         Change("removed", staged=True),
         Change("staged", staged=True),
     ]
-    assert repo.untracked(["."]) == ["untracked"]
+    assert untracked_files(repo, ["."]) == ["untracked"]
 
 
 def test_changes_of_odd_names(repo: Repository) -> None:
@@ -303,15 +304,15 @@ def test_changes_of_odd_names(repo: Repository) -> None:
     lay(repo.top, dict.fromkeys(names, (REGULAR, "x")))
     git("add", "-A", cwd=repo.top)
     git("commit", "-q", "-m", "odd", cwd=repo.top)
-    assert repo.changes() == []
+    assert tracked_changes(repo) == []
     lay(repo.top, dict.fromkeys(names, (REGULAR, "yy")))
-    assert {change.path for change in repo.changes()} == set(names)
+    assert {change.path for change in tracked_changes(repo)} == set(names)
 
 
 def test_a_moved_file_is_one_gone_and_one_new(repo: Repository) -> None:
     git("config", "status.renames", "copies", cwd=repo.top)
     git("mv", "train.py", "moved.py", cwd=repo.top)
-    assert {change.path for change in repo.changes()} == {"train.py", "moved.py"}
+    assert {change.path for change in tracked_changes(repo)} == {"train.py", "moved.py"}
 
 
 def test_a_conflict_is_said(repo: Repository) -> None:
@@ -321,19 +322,19 @@ def test_a_conflict_is_said(repo: Repository) -> None:
         git("commit", "-q", "-am", branch, cwd=repo.top)
     merge = subprocess.run(["git", "merge", "-q", "one"], cwd=repo.top, capture_output=True, check=False)
     assert merge.returncode == 1
-    assert repo.changes() == [Change("train.py", staged=True, unmerged=True)]
-    assert repo.operation() == "merge"
+    assert tracked_changes(repo) == [Change("train.py", staged=True, unmerged=True)]
+    assert operation(repo) == "merge"
 
 
 def test_untracked_files_of_odd_names_are_names_and_not_patterns(repo: Repository) -> None:
     (repo.top / ".git" / "info" / "exclude").write_text("ignored*\n")
     lay(repo.top, dict.fromkeys((*ODD, "ab", "in/x", "ignored", "in/ignored"), (REGULAR, "x")))
-    assert set(repo.untracked(["."])) == {*ODD, "ab", "in/x"}
+    assert set(untracked_files(repo, ["."])) == {*ODD, "ab", "in/x"}
     for name in ODD:
-        assert repo.untracked([name]) == [name]
-    assert repo.untracked(["in"]) == ["in/x"]
+        assert untracked_files(repo, [name]) == [name]
+    assert untracked_files(repo, ["in"]) == ["in/x"]
     make_repository(repo.top / "in" / "nested", {"x": "x"})
-    assert repo.untracked(["in"]) == ["in/x"]
+    assert untracked_files(repo, ["in"]) == ["in/x"]
 
 
 # -- the repository itself -------------------------------------------------------------------------------------------
@@ -348,7 +349,7 @@ def test_a_repository_is_found_from_below_and_from_a_linked_work_tree(repo: Repo
     assert linked.top.samefile(tmp_path / "linked")
     assert linked.common_dir.samefile(repo.git_dir)
     assert not linked.git_dir.samefile(repo.git_dir)
-    assert (repo.branch(), linked.branch()) == ("main", "other")
+    assert (refs.current_branch(repo), refs.current_branch(linked)) == ("main", "other")
 
 
 def test_a_bare_repository_has_no_top(repo: Repository, tmp_path: Path) -> None:
@@ -369,34 +370,34 @@ def test_outside_of_a_repository_it_says_so(tmp_path: Path) -> None:
 def test_asking_for_what_there_is_not(repo: Repository) -> None:
     assert repo.resolve("nowhere") is None
     assert repo.resolve("HEAD:train.py") is None
-    assert repo.ref("HEAD:train.py") == repo.line("hash-object", "train.py")
-    assert repo.ref("refs/heads/nowhere") is None
-    assert repo.config("no.such") is None
+    assert refs.read(repo, "HEAD:train.py") == repo.line("hash-object", "train.py")
+    assert refs.read(repo, "refs/heads/nowhere") is None
+    assert repo.config.get("no.such") is None
     assert repo.lookup("rev-parse", "--verify", "-q", "x") is None
     with pytest.raises(GitCommandError, match=r"git rev-parse failed: .*Needed a single revision"):
         repo.line("rev-parse", "--verify", "nowhere")
 
 
 def test_the_branch_and_the_operation(repo: Repository) -> None:
-    assert repo.branch() == "main"
-    assert repo.operation() is None
+    assert refs.current_branch(repo) == "main"
+    assert operation(repo) is None
     git("checkout", "-q", "--detach", cwd=repo.top)
-    assert repo.branch() is None
+    assert refs.current_branch(repo) is None
     git("symbolic-ref", "refs/heads/alias", "refs/heads/main", cwd=repo.top)
     git("symbolic-ref", "HEAD", "refs/heads/alias", cwd=repo.top)
-    assert repo.branch() == git("symbolic-ref", "--short", "HEAD", cwd=repo.top).strip() == "main"
+    assert refs.current_branch(repo) == git("symbolic-ref", "--short", "HEAD", cwd=repo.top).strip() == "main"
     git("bisect", "start", cwd=repo.top)
-    assert repo.operation() == "bisect"
+    assert operation(repo) == "bisect"
 
 
 def test_configuration_is_read_as_git_reads_it(repo: Repository) -> None:
     for value, meant in (("yes", True), ("0", False), ("on", True), ("", False)):
         git("config", "gitexp.x", value, cwd=repo.top)
-        assert Repository.discover(repo.top).config_bool("gitexp.x", not meant) is meant
-    assert repo.config_bool("gitexp.y", True) is True
-    assert repo.config_bool("gitexp.y", False) is False
+        assert Repository.discover(repo.top).config.get_bool("gitexp.x", not meant) is meant
+    assert repo.config.get_bool("gitexp.y", True) is True
+    assert repo.config.get_bool("gitexp.y", False) is False
     git("config", "gitexp.x", " é\ttwo words", cwd=repo.top)
-    assert Repository.discover(repo.top).config("gitexp.x") == " é\ttwo words"
+    assert Repository.discover(repo.top).config.get("gitexp.x") == " é\ttwo words"
 
 
 def test_a_shallow_clone_is_known(repo: Repository, tmp_path: Path) -> None:
@@ -418,32 +419,32 @@ def test_hooks_are_where_git_looks_for_them(repo: Repository, tmp_path: Path) ->
 def test_a_ref_moves_only_from_where_it_was(repo: Repository) -> None:
     head = repo.line("rev-parse", "HEAD")
     tree = repo.line("rev-parse", "HEAD^{tree}")
-    commit = repo.commit_tree(tree, head, b"x\n")
-    repo.update_refs("why", f"create refs/gitexp/pending/x {tree}", f"update refs/heads/main {commit} {head}")
+    commit = commit_tree(repo, tree, head, b"x\n")
+    refs.update(repo, "why", f"create refs/gitexp/pending/x {tree}", f"update refs/heads/main {commit} {head}")
     assert repo.resolve("main") == commit
-    assert repo.ref("refs/gitexp/pending/x") == tree
+    assert refs.read(repo, "refs/gitexp/pending/x") == tree
     assert git("reflog", "-1", "--format=%gs", "main", cwd=repo.top) == "why\n"
     moves = [f"create refs/gitexp/pending/x {tree}", f"update refs/heads/main {head} {head}"]
     for move in moves:
         with pytest.raises(GitCommandError):
-            repo.update_refs("why", f"update refs/heads/other {head} {'0' * 40}", move)
-        assert repo.ref("refs/heads/other") is None  # all or nothing
+            refs.update(repo, "why", f"update refs/heads/other {head} {'0' * 40}", move)
+        assert refs.read(repo, "refs/heads/other") is None  # all or nothing
     assert repo.resolve("main") == commit
 
 
 def test_a_commit_is_signed_when_git_is_told_to_sign(repo: Repository) -> None:
     head = repo.line("rev-parse", "HEAD")
     git("config", "gpg.program", "false", cwd=repo.top)
-    repo.commit_tree(tree_of(repo, head), head, b"x\n")
+    commit_tree(repo, repo.tree_of(head), head, b"x\n")
     git("config", "commit.gpgSign", "true", cwd=repo.top)
     with pytest.raises(GitCommandError, match="sign"):
-        Repository.discover(repo.top).commit_tree(tree_of(repo, head), head, b"x\n")
+        commit_tree(Repository.discover(repo.top), repo.tree_of(head), head, b"x\n")
 
 
 def test_a_commit_is_exactly_what_it_was_told_to_be(repo: Repository) -> None:
     git("config", "i18n.commitEncoding", "ISO-8859-1", cwd=repo.top)
     head = repo.line("rev-parse", "HEAD")
-    commit = repo.commit_tree(tree_of(repo, head), head, "é\n\n# x\n\n\n  y  ".encode())
+    commit = commit_tree(repo, repo.tree_of(head), head, "é\n\n# x\n\n\n  y  ".encode())
     data = repo.run("cat-file", "commit", commit)
     assert data.endswith("\n\né\n\n# x\n\n\n  y  ".encode())
     assert b"\nencoding " not in data
@@ -458,7 +459,7 @@ def test_what_a_hook_or_alias_inherits_does_not_bend_it(folder: Path, monkeypatc
     monkeypatch.setenv("GIT_WORK_TREE", ".")  # which is made absolute: other tests must not find it
     repo = Repository.discover(folder)
     monkeypatch.chdir("/")
-    assert repo.changes() == []
+    assert tracked_changes(repo) == []
     assert repo.top.samefile(folder)
 
 

@@ -53,7 +53,7 @@ def _oid(text: str) -> str:
 
 def wait(folder: Path) -> None:
     """Until the background has ended: the lock is free then."""
-    with (folder / ".git" / LOCK).open() as file:
+    with Repository.discover(folder).shared_lock(LOCK).open() as file:
         fcntl.flock(file, fcntl.LOCK_EX)
 
 

@@ -10,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gitexp.errors import GitexpError
+from gitexp.git.commits import commit_tree
 from gitexp.git.repository import Repository
 from gitexp.ledger import trailers
 from gitexp.ledger.messages import SUBJECT_LIMIT, describe, from_message, revert_message, to_message
@@ -146,7 +147,7 @@ def test_a_revert_is_worded_as_git_does(repo: Repository) -> None:
     tree = git("write-tree", cwd=repo.top).strip()
     for description in ("GeLU", 'say "no"', "é 😀", "x" * SUBJECT_LIMIT):
         iteration = replace(CRASH, description=description)
-        commit = repo.commit_tree(tree, head, to_message(iteration))
+        commit = commit_tree(repo, tree, head, to_message(iteration))
         git("reset", "-q", "--hard", commit, cwd=repo.top)
         git("revert", "--no-edit", "HEAD", cwd=repo.top)
         written = subprocess.run(

@@ -10,9 +10,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from gitexp.git.commits import first_parents
+from gitexp.git.commits import commit_tree, first_parents
 from gitexp.git.repository import Repository
-from gitexp.iteration.snapshot import tree_of
 from gitexp.ledger import messages as records
 from gitexp.ledger import summary, trailers
 from gitexp.text import UNSAFE, one_line
@@ -63,7 +62,7 @@ def picked(repo: Repository, messages: list[bytes], *options: str) -> list[bytes
     start = tip = git("rev-parse", "main", cwd=repo.top).strip()
     tree = git("rev-parse", "main^{tree}", cwd=repo.top).strip()
     for message in messages:
-        tip = repo.commit_tree(tree, tip, message)
+        tip = commit_tree(repo, tree, tip, message)
     git("checkout", "-q", "-B", "other", start, cwd=repo.top)
     git("commit", "-q", "--allow-empty", "-m", "something else", cwd=repo.top)
     git("cherry-pick", *options, "--allow-empty", "--keep-redundant-commits", f"{start}..{tip}", cwd=repo.top)
@@ -155,7 +154,7 @@ def test_git_lists_exactly_the_pairs_put_in(subject: str, text: str, pairs: list
 @given(text=TEXT, pairs=PAIRS)
 def test_git_log_lists_exactly_the_pairs_of_a_commit(repo: Repository, text: str, pairs: list[tuple[str, str]]) -> None:
     head = repo.resolve("HEAD")
-    commit = repo.commit_tree(tree_of(repo, head), head, trailers.write("subject", text, pairs))
+    commit = commit_tree(repo, repo.tree_of(head), head, trailers.write("subject", text, pairs))
     listed = output("log", "-1", "--format=%(trailers:only,unfold)", commit, cwd=repo.top)
     assert listed.removesuffix(b"\n") == block(pairs)
 
@@ -227,7 +226,7 @@ def test_what_a_person_configured_does_not_matter(
     (home / ".gitconfig").write_text(CONFIG)
     head = repo.resolve("HEAD")
     written = trailers.write("subject é 😀", text, pairs)
-    commit = repo.commit_tree(tree_of(repo, head), head, written)
+    commit = commit_tree(repo, repo.tree_of(head), head, written)
     assert git("log", "-1", "--format=%e", commit, cwd=repo.top) == "\n"  # not declared to be of another encoding
     read = next(iter(first_parents(repo, commit)))
     assert read.message.rstrip(b"\n") == written.rstrip(b"\n")
@@ -236,13 +235,16 @@ def test_what_a_person_configured_does_not_matter(
 
 def test_a_squash_merge_is_no_iteration(repo: Repository) -> None:
     head = repo.resolve("HEAD")
-    one = repo.commit_tree(
-        tree_of(repo, head), head, trailers.write("exp001 KEEP 1.0: a", "", [("Exp-Id", "exp001"), ("Exp-Base", head)])
+    one = commit_tree(
+        repo,
+        repo.tree_of(head),
+        head,
+        trailers.write("exp001 KEEP 1.0: a", "", [("Exp-Id", "exp001"), ("Exp-Base", head)]),
     )
     (repo.top / "new").write_text("x")
     git("add", "new", cwd=repo.top)
     tree = git("write-tree", cwd=repo.top).strip()
-    two = repo.commit_tree(tree, one, trailers.write("exp002 KEEP 0.9: b", "text", [("Exp-Id", "exp002")]))
+    two = commit_tree(repo, tree, one, trailers.write("exp002 KEEP 0.9: b", "text", [("Exp-Id", "exp002")]))
     git("reset", "-q", "--hard", cwd=repo.top)
     git("merge", "-q", "--squash", two, cwd=repo.top)
     git("commit", "-q", "--no-edit", cwd=repo.top)
@@ -256,7 +258,7 @@ def test_what_git_reverts_is_no_iteration(repo: Repository) -> None:
     (repo.top / "new").write_text("x")
     git("add", "new", cwd=repo.top)
     tree = git("write-tree", cwd=repo.top).strip()
-    commit = repo.commit_tree(tree, head, trailers.write("exp001 KEEP 1.0: a", "b", [("Exp-Id", "exp001")]))
+    commit = commit_tree(repo, tree, head, trailers.write("exp001 KEEP 1.0: a", "b", [("Exp-Id", "exp001")]))
     git("reset", "-q", "--hard", commit, cwd=repo.top)
     git("revert", "--no-edit", "HEAD", cwd=repo.top)
     assert trailers.read(output("log", "-1", "--format=%B", cwd=repo.top)).trailers == ()

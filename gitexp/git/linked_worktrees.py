@@ -1,0 +1,59 @@
+"""The work trees of one repository (``git worktree``): which there are, and which branch each of them uses."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from gitexp.errors import GitexpError
+from gitexp.git.driver import NO_HOOKS, open_git
+from gitexp.git.repository import Repository
+from gitexp.text import from_bytes
+
+
+def add(repo: Repository, folder: Path, commit: str) -> Repository:
+    """Check ``commit`` out in the empty ``folder``, HEAD detached."""
+    repo.run(*NO_HOOKS, "worktree", "add", "--quiet", "--detach", str(folder), commit)
+    git_dir = _git_dir(folder)
+    driver = open_git(folder)
+    # By name, as the caller's own GIT_DIR may name another work tree.
+    driver.update_environment(GIT_DIR=str(git_dir), GIT_WORK_TREE=str(folder))
+    return Repository(driver, folder, git_dir, repo.common_dir)
+
+
+def work_trees(repo: Repository) -> list[tuple[Path, str]]:
+    """The folder of each work tree, and the full name of the branch that is checked out there; empty for none."""
+    found: list[tuple[Path, str]] = []
+    for record in os.fsdecode(repo.run("worktree", "list", "--porcelain")).split("\n\n"):
+        facts = dict(line.partition(" ")[::2] for line in record.splitlines())
+        if "worktree" in facts and "bare" not in facts:
+            found.append((Path(facts["worktree"]), facts.get("branch", "")))
+    return found
+
+
+def user_of(repo: Repository, branch: str) -> Path | None:
+    """The work tree in which a branch is checked out, or is being rebased or bisected: moving it there is not safe."""
+    for folder, checked_out in work_trees(repo):
+        if checked_out == f"refs/heads/{branch}" or branch in _returns_to(folder):
+            return folder
+    return None
+
+
+def is_work_tree(repo: Repository, folder: Path) -> bool:
+    """Whether the folder is in a work tree of this repository, which may have been moved as a whole."""
+    try:
+        return folder.is_dir() and Repository.discover(folder).common_dir.samefile(repo.common_dir)
+    except (GitexpError, OSError):
+        return False
+
+
+def _returns_to(folder: Path) -> set[str]:
+    """The branches to which a rebase or a bisection goes back: git detaches HEAD for it, and notes them."""
+    notes = (_git_dir(folder) / name for name in ("rebase-merge/head-name", "rebase-apply/head-name", "BISECT_START"))
+    return {from_bytes(note.read_bytes()).strip().removeprefix("refs/heads/") for note in notes if note.is_file()}
+
+
+def _git_dir(folder: Path) -> Path:
+    """The git directory of the work tree ``folder``: in a linked one, ``.git`` is a file that names it."""
+    link = folder / ".git"
+    return folder / os.fsdecode(link.read_bytes()).removeprefix("gitdir: ").rstrip("\n") if link.is_file() else link
