@@ -1,4 +1,4 @@
-"""After the run: judge it, seal what came of it, write the views."""
+"""After the verdict: seal what came of the candidate, and write the views."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from gitexp.run.runner import TAIL_LINES
 from gitexp.signals import signals_wait
 from gitexp.verdict import breaker
 from gitexp.verdict.diagnosis import Diagnosis, diagnose
-from gitexp.verdict.rules import decide
 from gitexp.views import on_disk
 from gitexp.views.experiment_md import experiment_md
 from gitexp.views.export import iteration_json
@@ -29,17 +28,24 @@ from gitexp.views.export import iteration_json
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
+    """What came of one step."""
+
     experiment: str
-    iteration: Iteration
+    iteration: Iteration  # as it was sealed
+    verdict: Verdict  # as the rule reached it, with its numbers
     incumbent: Iteration  # the one it was compared with
     log: Path
-    left: tuple[str, ...]
+    left: tuple[str, ...]  # paths that somebody changed during the run, and that are left as they are
     diagnosis: Diagnosis | None  # of a CRASH
     opened: str = ""  # the circuit breaker's report, if this opened it
 
 
 def outcome_json(outcome: StepResult) -> dict[str, Any]:
+    """A step as JSON: its iteration, the numbers behind the verdict (``null`` where there are none), and more."""
     return iteration_json(outcome.iteration, outcome.iteration.delta) | {
+        "lead": outcome.verdict.lead,
+        "noise": outcome.verdict.noise,
+        "evidence": outcome.verdict.evidence,
         "experiment": outcome.experiment,
         "incumbent": {"id": outcome.incumbent.id, "score": outcome.incumbent.score},
         "log": str(outcome.log),
@@ -63,12 +69,13 @@ def conclude(
     ledger: Ledger,
     candidate: Candidate,
     measurement: Measurement,
+    verdict: Verdict,
     observer: Observer,
 ) -> StepResult:
-    """Seal a measured candidate. Raises when it cannot be; its measurement is then kept, or its edit handed back."""
-    _check_unmoved(repo, place, candidate, measurement)
-    verdict = decide(ledger, measurement, candidate.simpler)
-    assert isinstance(verdict, Verdict)
+    """Seal a candidate with its verdict.
+
+    Raises :class:`GitexpError` when it cannot be sealed; then its measurement is kept, or its edit handed back.
+    """
     iteration = record(candidate, verdict, measurement)
     with signals_wait():
         left = _sealed(repo, place, candidate, iteration)
@@ -80,6 +87,7 @@ def conclude(
     return StepResult(
         place.name,
         sealed,
+        verdict,
         ledger.incumbent,
         place.log(candidate.id),
         left,
@@ -148,8 +156,12 @@ def _warn_of_leavings(repo: Repository, contract: Contract, observer: Observer) 
         )
 
 
-def _check_unmoved(repo: Repository, place: ExperimentFiles, candidate: Candidate, measurement: Measurement) -> None:
-    """Somebody may have committed, or switched branches, during the run: then this is no longer the next step."""
+def check_unmoved(repo: Repository, place: ExperimentFiles, candidate: Candidate, measurement: Measurement) -> None:
+    """Raises :class:`GitexpError` where a measured candidate is not the next step any more.
+
+    Somebody may have switched branches during the run; then its measurement is kept. Or they committed, or deleted the
+    branch; then its edit is handed back.
+    """
     tip = repo.resolve(f"refs/heads/{place.branch}")
     if tip and refs.current_branch(repo) != place.branch:
         raise GitexpError(

@@ -10,7 +10,15 @@ from gitexp.files import sweep
 from gitexp.git import refs
 from gitexp.git.linked_worktrees import is_work_tree
 from gitexp.git.repository import Repository
-from gitexp.iteration.finalize import check_out, conclude, conclude_baseline, finish, outcome_json, whereabouts
+from gitexp.iteration.finalize import (
+    check_out,
+    check_unmoved,
+    conclude,
+    conclude_baseline,
+    finish,
+    outcome_json,
+    whereabouts,
+)
 from gitexp.iteration.overlay import give_back
 from gitexp.iteration.seal import drop_ref, give_up, hand_back, open_pending, save_if_lost
 from gitexp.iteration.stale_locks import clear_stale
@@ -18,10 +26,11 @@ from gitexp.iteration.status import places
 from gitexp.ledger import history
 from gitexp.ledger.experiment_files import Candidate, ExperimentFiles
 from gitexp.ledger.ledger import Ledger
-from gitexp.model import Iteration, score_text
+from gitexp.model import Iteration, Measurement, Verdict, score_text
 from gitexp.observer import Observer
 from gitexp.run.notify import notify
 from gitexp.run.processes import end_run
+from gitexp.verdict.rules import decide
 from gitexp.views.export import dumps
 
 
@@ -48,8 +57,23 @@ def recover(repo: Repository, place: ExperimentFiles, observer: Observer) -> Ite
     if measurement is None or ledger is None:
         _give_up(repo, place, candidate, observer)
         return None
+    return _finish_measured(repo, place, ledger, candidate, measurement, observer)
+
+
+def _finish_measured(
+    repo: Repository,
+    place: ExperimentFiles,
+    ledger: Ledger,
+    candidate: Candidate,
+    measurement: Measurement,
+    observer: Observer,
+) -> Iteration:
+    """Judge and seal the candidate of a step that died after its last run."""
     _restore_ref(repo, place, candidate)
-    outcome = conclude(repo, place, ledger, candidate, measurement, observer)
+    check_unmoved(repo, place, candidate, measurement)
+    verdict = decide(ledger, measurement, candidate.simpler)
+    assert isinstance(verdict, Verdict)  # a result is kept when the rule asks for no more runs
+    outcome = conclude(repo, place, ledger, candidate, measurement, verdict, observer)
     notify(repo, place, ledger.contract, outcome.iteration.id, dumps(outcome_json(outcome)), observer)
     kept = f" {', '.join(outcome.left)} was changed since, and is left as it is." if outcome.left else ""
     observer.say(

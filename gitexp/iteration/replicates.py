@@ -1,4 +1,4 @@
-"""The evidence for a verdict: runs of the candidate, and of the incumbent, until the rule decides."""
+"""A candidate's runs, and its incumbent's, one after another until the rule reaches a verdict."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gitexp.iteration.overlay import borrowed
 from gitexp.iteration.seal import base_files
 from gitexp.ledger.experiment_files import Candidate, ExperimentFiles
 from gitexp.ledger.ledger import Ledger
-from gitexp.model import Contract, Measurement, ReplicateRequest
+from gitexp.model import Contract, Measurement, ReplicateRequest, Verdict
 from gitexp.observer import Observer
 from gitexp.run.curve import Pruner
 from gitexp.run.interference import speed
@@ -26,11 +26,12 @@ def gather(
     candidate: Candidate,
     observer: Observer,
     pruner: Pruner | None = None,
-) -> Measurement:
-    """Run the candidate, and it or the incumbent again for as long as the rule asks for more.
+) -> tuple[Measurement, Verdict]:
+    """Run the candidate, and it or the incumbent again for as long as the rule asks for more; the verdict.
 
     What was measured is kept on disk before another run: should this die, the next step of the same edit takes it over.
-    Raises, with nothing to record, when a run has no verdict (skipped, spoiled, or on another device).
+    Raises :class:`GitexpError`, with nothing to record, when a run can have no verdict (skipped, spoiled, or on another
+    device).
     """
     evidence = place.read_evidence(candidate)
     if evidence:
@@ -39,18 +40,18 @@ def gather(
         first, seed = candidate.label(1), ledger.contract.seed
         asked = Run(candidate.id, seed, candidate.run, first, candidate.files, pruner=pruner)
         evidence = _run(repo, place, ledger, candidate, asked, None, observer)
-    while isinstance(again := decide(ledger, evidence, candidate.simpler), ReplicateRequest):
+    while isinstance(decided := decide(ledger, evidence, candidate.simpler), ReplicateRequest):
         place.write_evidence(candidate, evidence)
-        observer.say(f"{candidate.id}: {again.reason}")
+        observer.say(f"{candidate.id}: {decided.reason}")
         label = candidate.label(len(evidence.samples) + 1)
-        if again.of == candidate.id:
-            asked = Run(again.of, again.seed, candidate.run, label, candidate.files)
+        if decided.of == candidate.id:
+            asked = Run(decided.of, decided.seed, candidate.run, label, candidate.files)
             evidence = _run(repo, place, ledger, candidate, asked, evidence, observer)
         else:
-            asked = Run(again.of, again.seed, candidate.run, label, base_files(repo, candidate))
+            asked = Run(decided.of, decided.seed, candidate.run, label, base_files(repo, candidate))
             with borrowed(repo, place, candidate.files, asked.files):
                 evidence = _run(repo, place, ledger, candidate, asked, evidence, observer)
-    return evidence
+    return evidence, decided
 
 
 def gather_baseline(

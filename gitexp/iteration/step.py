@@ -9,7 +9,7 @@ from gitexp.git import refs, repack
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import check_frozen, check_ready, covers, edited, pathspec
 from gitexp.iteration import stale_locks
-from gitexp.iteration.finalize import StepResult, conclude, keep_result, outcome_json, whereabouts
+from gitexp.iteration.finalize import StepResult, check_unmoved, conclude, keep_result, outcome_json, whereabouts
 from gitexp.iteration.proposal import MakeEdit, Proposal
 from gitexp.iteration.recovery import recover
 from gitexp.iteration.replicates import gather
@@ -194,11 +194,12 @@ def _run_and_seal(
     pruner: Pruner | None,
 ) -> StepResult:
     try:
-        measurement = gather(repo, place, ledger, candidate, observer, pruner)
+        measurement, verdict = gather(repo, place, ledger, candidate, observer, pruner)
     except BaseException:
         if left := hand_back(repo, place, candidate):
             observer.say(f"{candidate.id}: {whereabouts(candidate, left)}.")
         raise
     with signals_wait():
         keep_result(place, candidate, measurement, observer)
-        return conclude(repo, place, ledger, candidate, measurement, observer)
+        check_unmoved(repo, place, candidate, measurement)
+        return conclude(repo, place, ledger, candidate, measurement, verdict, observer)

@@ -97,8 +97,7 @@ class Confirm:
         reason = lead.over(incumbent, status, len(scores[name]), len(scores[incumbent]))
         if simpler and status is Status.KEEP:
             reason = f"{plural(simpler, 'line')} simpler at no loss: {reason}"
-        evidence = lead.evidence if math.isfinite(lead.evidence) else None
-        return Verdict(status, reason, sign * lead.by, lead.by, lead.noise, evidence)
+        return Verdict(status, reason, sign * lead.by, lead.by, lead.noise, lead.evidence)
 
     def _simplified(self, lead: Lead, runs: int, met: int, simpler: int) -> Move:
         """As :meth:`move`, but a simpler candidate that does not look worse is kept, once all replicates say so."""

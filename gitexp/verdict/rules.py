@@ -84,7 +84,16 @@ def decide(ledger: Ledger, candidate: Measurement, simpler: int = 0) -> Verdict 
         return Verdict(Status.CRASH, candidate.reason or "a replicate crashed")
     if reason := guards.broken(ledger.contract, candidate):
         return Verdict(Status.DISCARD, reason)
-    return rule.decide(ledger, candidate, simpler)
+    decided = rule.decide(ledger, candidate, simpler)
+    if isinstance(decided, ReplicateRequest):
+        return decided
+    numbers = (decided.delta, decided.lead, decided.noise, decided.evidence)
+    return Verdict(decided.status, decided.reason, *map(_finite, numbers))
+
+
+def _finite(number: float | None) -> float | None:
+    """Neither a trailer nor JSON can hold another one."""
+    return number if number is not None and math.isfinite(number) else None
 
 
 def decide_again(ledger: Ledger, iteration: Iteration) -> Verdict:
