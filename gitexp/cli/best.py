@@ -22,7 +22,7 @@ def best(name: str | None, json_: bool) -> None:
     _, ledger = open_ledger(name)
     found = ledger.incumbent
     if json_:
-        click.echo(dumps(iteration_json(found, found.delta)))
+        click.echo(dumps(iteration_json(found)))
         return
     click.echo(one_line(headline(found)))
     for key, value in _facts(ledger, found):

@@ -48,7 +48,7 @@ def _summary(repo: Repository, ledger: Ledger, directory: Path) -> str:
     log = printable(from_bytes(repo.run("log", "--oneline", *PLAIN_LOG))).rstrip()
     return f"""
 $ gitexp log
-{table(ledger.with_deltas())}
+{table(ledger.iterations)}
 
 $ git log --oneline
 {log}

@@ -7,12 +7,12 @@ from pathlib import Path
 import click
 
 from gitexp.cli.experiment import experiment_option, open_ledger
-from gitexp.cli.table import Row, columns, table, tsv
+from gitexp.cli.table import columns, table, tsv
 from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
 from gitexp.ledger import history
 from gitexp.ledger.ledger import Ledger
-from gitexp.model import Status, score_text, signed
+from gitexp.model import Iteration, Status, score_text, signed
 from gitexp.views.export import dumps, iteration_json
 from gitexp.views.terminal_plot import running_best, sparkline
 
@@ -60,10 +60,10 @@ def log(
     _, ledger = open_ledger(name)
     wanted = {status.upper() for status in statuses} or {status.value for status in Status}
     shown = _last(
-        ledger, max_count, lambda row: row[0].status.value in wanted and _says(row, grep) and _changed(row, changed)
+        ledger, max_count, lambda each: each.status.value in wanted and _says(each, grep) and _changed(each, changed)
     )
     if form == "json":
-        click.echo(dumps([iteration_json(*row) for row in shown]))
+        click.echo(dumps([*map(iteration_json, shown)]))
     elif form == "tsv":
         click.echo(tsv(shown))
     else:
@@ -72,23 +72,23 @@ def log(
         click.echo(table(shown))
 
 
-def _last(ledger: Ledger, count: int | None, is_meant: Callable[[Row], bool]) -> list[Row]:
+def _last(ledger: Ledger, count: int | None, is_meant: Callable[[Iteration], bool]) -> list[Iteration]:
     """The last so many that are meant, or all; no more of a long history are read than it takes."""
-    shown: list[Row] = []
+    shown: list[Iteration] = []
     end, few = len(ledger.iterations), count or len(ledger.iterations)
     while end and (count is None or len(shown) < count):
         start = max(0, end - few)
-        shown = [*filter(is_meant, ledger.with_deltas(start, end)), *shown]
+        shown = [*filter(is_meant, ledger.iterations[start:end]), *shown]
         end, few = start, 2 * few
     return shown[-(count or 0) :]
 
 
-def _says(row: Row, text: str | None) -> bool:
-    return text is None or text.lower() in row[0].description.lower()
+def _says(iteration: Iteration, text: str | None) -> bool:
+    return text is None or text.lower() in iteration.description.lower()
 
 
-def _changed(row: Row, name: str | None) -> bool:
-    return name is None or any(name in (thing, thing.partition(" ")[2]) for thing in row[0].changes)
+def _changed(iteration: Iteration, name: str | None) -> bool:
+    return name is None or any(name in (thing, thing.partition(" ")[2]) for thing in iteration.changes)
 
 
 def _experiments(repo: Repository, form: str | None) -> str:
@@ -102,7 +102,7 @@ def _experiments(repo: Repository, form: str | None) -> str:
             lines.append([name, *[""] * 6, error.sentence])
             continue
         lines.append(_experiment(ledger))
-        data.append({"experiment": name, "best": iteration_json(ledger.incumbent, None), **_counts(ledger)})
+        data.append({"experiment": name, "best": iteration_json(ledger.incumbent), **_counts(ledger)})
     headers = ["experiment", "metric", "baseline", "best", "delta", "KEEP", "DISCARD, CRASH", "running best"]
     if form == "json":
         return dumps(data)

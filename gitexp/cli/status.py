@@ -74,7 +74,7 @@ def _status_json(ledger: Ledger, step: Pending | None, edited: list[str]) -> dic
         "edit": list(contract.edit),
         "frozen": [frozen.path for frozen in contract.freeze],
         "baseline": ledger.baseline.score,
-        "incumbent": iteration_json(ledger.incumbent, None),
+        "incumbent": iteration_json(ledger.incumbent),
         "counts": {status.value: ledger.count(status) for status in Status},
         "pending": {"id": step.id, "state": step.state, "holder": step.holder or None} if step else None,
         "breaker_open": bool(tripped(ledger)),

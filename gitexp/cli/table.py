@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 
 import click
 
@@ -11,38 +12,36 @@ from gitexp.text import one_line
 
 COLORS = {Status.KEEP: "green", Status.DISCARD: "yellow", Status.CRASH: "red"}
 HEADERS = ("id", "verdict", "score", "delta", "memory", "seconds", "description")
-Row = tuple[Iteration, "float | None"]
 
 
-def cells(row: Row) -> list[str]:
-    iteration, delta = row
+def cells(iteration: Iteration) -> list[str]:
     memory = iteration.measurement.memory_mb
     return [
         iteration.id,
         iteration.status.value,
         score_text(iteration.score),
-        signed(delta),
+        signed(iteration.delta),
         "" if memory is None else f"{memory:.1f}",
         f"{iteration.measurement.seconds:.1f}",
         one_line(iteration.description),
     ]
 
 
-def table(shown: list[Row], width: int = 0) -> str:
+def table(shown: Sequence[Iteration], width: int = 0) -> str:
     """A table as wide as the terminal, or ``width``; numbers on the right, the verdict in colour."""
     lines = [list(HEADERS), *map(cells, shown)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(HEADERS) - 1)]
     room = max(20, (width or shutil.get_terminal_size((120, 24)).columns) - sum(widths) - 2 * len(widths))
     out = []
-    for line, row in zip(lines, [None, *shown], strict=True):
+    for line, iteration in zip(lines, [None, *shown], strict=True):
         parts = [c.ljust(w) if i < 2 else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths, strict=False))]
-        if row:
-            parts[1] = click.style(parts[1], fg=COLORS[row[0].status])
+        if iteration:
+            parts[1] = click.style(parts[1], fg=COLORS[iteration.status])
         out.append("  ".join([*parts, one_line(line[-1], room)]).rstrip())
     return "\n".join(out)
 
 
-def tsv(shown: list[Row]) -> str:
+def tsv(shown: Sequence[Iteration]) -> str:
     return "\n".join("\t".join(line) for line in [list(HEADERS), *map(cells, shown)])
 
 

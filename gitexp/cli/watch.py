@@ -95,4 +95,4 @@ def _running(run: Running, budget: float, width: int) -> list[str]:
 
 
 def _verdicts(now: Live, width: int) -> list[str]:
-    return table(now.ledger.with_deltas(-VERDICTS), width).splitlines()
+    return table(now.ledger.iterations[-VERDICTS:], width).splitlines()

@@ -42,7 +42,7 @@ class StepResult:
 
 def outcome_json(outcome: StepResult) -> dict[str, Any]:
     """A step as JSON: its iteration, the numbers behind the verdict (``null`` where there are none), and more."""
-    return iteration_json(outcome.iteration, outcome.iteration.delta) | {
+    return iteration_json(outcome.iteration) | {
         "lead": outcome.verdict.lead,
         "noise": outcome.verdict.noise,
         "evidence": outcome.verdict.evidence,

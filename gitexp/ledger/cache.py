@@ -23,7 +23,7 @@ from gitexp.ledger.ledger import Ledger
 from gitexp.ledger.noise import Noise, PooledNoise
 from gitexp.model import Remark
 
-FORMAT = 1  # raised when what is kept, or what is made of a commit, changes
+FORMAT = 2  # raised when what is kept, or what is made of a commit, changes
 COMMITS = "commits"
 OFTEN = 16  # iterations after which they are kept: to read so many again takes a command two milliseconds
 

@@ -17,7 +17,7 @@ class Row(NamedTuple):
     number: int
     noted: bool  # whether it carries a note
     score: float | None
-    delta: float | None  # as its trailer says it
+    delta: float | None  # as it was sealed
     test: float | None
     patch: str
 
@@ -62,7 +62,7 @@ class Columns:
 
     @property
     def deltas(self) -> array[float]:
-        """Less the incumbent's score, as it was weighed."""
+        """The score less the incumbent's, as it was sealed."""
         found: array[float] = self.column("deltas")
         return found
 
@@ -75,17 +75,14 @@ class Columns:
         """These, and the rows after them."""
         longer = Columns()
         longer._buffers = buffers = {name: self.column(name) for name in NAMES}
-        best = self.scores[self.statuses.rindex(KEEP)] if self else math.nan
         for row in rows:
-            score = math.nan if row.score is None else row.score
             buffers["statuses"] += row.status
             buffers["patches"] += key(row.patch)
             buffers["noted"].append(row.noted)
             buffers["numbers"].append(row.number)
-            buffers["scores"].append(score)
-            buffers["deltas"].append(score - best if row.delta is None else row.delta)
+            buffers["scores"].append(math.nan if row.score is None else row.score)
+            buffers["deltas"].append(math.nan if row.delta is None else row.delta)
             buffers["tests"].append(math.nan if row.test is None else row.test)
-            best = score if row.status == KEEP else best
         longer._count = len(buffers["statuses"])
         return longer
 

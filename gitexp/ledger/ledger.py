@@ -50,23 +50,18 @@ class Ledger:
     def next_id(self) -> str:
         return identity(self.columns.numbers[-1] + 1)
 
-    def last(self, status: Status, limit: int) -> list[tuple[Iteration, float | None]]:
-        """The last so many with a verdict, each with its delta, oldest first."""
+    def last(self, status: Status, limit: int) -> Sequence[Iteration]:
+        """The last so many with a verdict, oldest first."""
         return self.at(self.columns.last(status.letter, limit))
 
-    def at(self, places: Sequence[int]) -> list[tuple[Iteration, float | None]]:
-        """The iterations at these places, each with its delta."""
-        deltas = self.columns.deltas
-        return [(each, _or_none(deltas[at])) for each, at in zip(self._read(places), places, strict=True)]
-
-    def _read(self, places: Sequence[int]) -> Sequence[Iteration]:
-        """Those that lie in git are read together."""
+    def at(self, places: Sequence[int]) -> Sequence[Iteration]:
+        """The iterations at these places: those that lie in git are read together."""
         together: Callable[[Sequence[int]], Sequence[Iteration]] | None = getattr(self.iterations, "at", None)
         return together(places) if together else [self.iterations[at] for at in places]
 
     def noted(self, limit: int) -> Sequence[Iteration]:
         """The last so many that carry a note, oldest first."""
-        return self._read(self.columns.last_noted(limit))
+        return self.at(self.columns.last_noted(limit))
 
     def tried_as(self, patch: str) -> Iterator[Iteration]:
         """The iterations of an edit, newest first."""
@@ -107,19 +102,6 @@ class Ledger:
         """``3 KEEP, 8 DISCARD, 1 CRASH``."""
         return ", ".join(f"{self.count(status)} {status.value}" for status in Status)
 
-    def with_deltas(self, since: int = 0, until: int | None = None) -> list[tuple[Iteration, float | None]]:
-        """The iterations from the place ``since`` on, and before ``until``, each with its delta.
-
-        Both are as in a slice: from the end where they are negative.
-        """
-        deltas = map(_or_none, self.columns.deltas[since:until])
-        return list(zip(self.iterations[since:until], deltas, strict=True))
-
-    def deltas(self) -> list[float | None]:
-        """For each iteration, its score less that of the incumbent it met, as it was weighed; ``None`` for the baseline
-        and crashes."""
-        return [_or_none(delta) for delta in self.columns.deltas]
-
 
 def row(iteration: Iteration) -> Row:
     """What of an iteration goes into the columns."""
@@ -132,7 +114,3 @@ def row(iteration: Iteration) -> Row:
         iteration.measurement.test,
         iteration.patch,
     )
-
-
-def _or_none(value: float) -> float | None:
-    return None if isnan(value) else value

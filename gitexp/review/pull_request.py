@@ -43,11 +43,10 @@ def body(ledger: Ledger, review: Review, link: Callable[[str], str], remote: str
         trim_blocks=True,
         autoescape=False,  # noqa: S701  Markdown, in which each text of people's is a code span
     )
-    deltas = {iteration.id: delta for iteration, delta in ledger.with_deltas()}
     return environment.get_template(TEMPLATE).render(
         **_result(ledger),
-        **_kept(ledger, review, deltas, link),
-        **_dropped(ledger, deltas, link),
+        **_kept(ledger, review, link),
+        **_dropped(ledger, link),
         **_way_back(ledger, remote, link),
         chart=_chart(ledger),
         record=code(review.record),
@@ -72,9 +71,7 @@ def _result(ledger: Ledger) -> Mapping[str, object]:
     }
 
 
-def _kept(
-    ledger: Ledger, review: Review, deltas: Mapping[str, float | None], link: Callable[[str], str]
-) -> Mapping[str, object]:
+def _kept(ledger: Ledger, review: Review, link: Callable[[str], str]) -> Mapping[str, object]:
     copies = {pick.iteration.id: pick.commit for pick in review.picks if pick.commit}
     kept = [i for i in ledger.iterations if i.status is Status.KEEP]
     shown = kept[-KEPT:]
@@ -83,7 +80,7 @@ def _kept(
             i.id,
             cell(i.description),
             score_text(i.score),
-            signed(deltas[i.id]),
+            signed(i.delta),
             _runs(i),
             link(copies.get(i.id, i.commit)),
         )
@@ -98,15 +95,15 @@ def _runs(iteration: Iteration) -> str:
     return f"{len(scores)}: {told}"
 
 
-def _dropped(ledger: Ledger, deltas: Mapping[str, float | None], link: Callable[[str], str]) -> Mapping[str, object]:
+def _dropped(ledger: Ledger, link: Callable[[str], str]) -> Mapping[str, object]:
     dropped = [i for i in ledger.iterations if i.status is not Status.KEEP]
-    lines = [_fate(i, deltas[i.id], link(i.commit)) for i in dropped[-DROPPED:]]
+    lines = [_fate(i, link(i.commit)) for i in dropped[-DROPPED:]]
     experiment = code(BRANCH_PREFIX + ledger.name)
     return {"dropped": lines, "more": len(dropped) - len(lines), "experiment": experiment}
 
 
-def _fate(iteration: Iteration, delta: float | None, link: str) -> str:
-    why = code(iteration.reason) if iteration.status is Status.CRASH else signed(delta)
+def _fate(iteration: Iteration, link: str) -> str:
+    why = code(iteration.reason) if iteration.delta is None else signed(iteration.delta)
     return f"{iteration.id} {iteration.status.value} {code(iteration.description)} {why} ({link})"
 
 

@@ -115,7 +115,7 @@ class SweepProposer:
         located = [constants.find(files, dimension.name) for dimension in self.sweep.dimensions]
         places = tuple((constant.path, constant.name) for constant in located)
         kept = ledger.last(Status.KEEP, len(ledger.iterations))
-        held = {iteration.id: self._trees.values(iteration.tree, places) for iteration, _ in kept}
+        held = {iteration.id: self._trees.values(iteration.tree, places) for iteration in kept}
         return Space(self.sweep.dimensions, held)
 
     def _tried_in(self, ledger: Ledger) -> list[Setting]:

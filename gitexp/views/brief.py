@@ -82,12 +82,12 @@ def _standing(ledger: Ledger) -> list[str]:
         "",
     ]
     lines += ["- …"] if ledger.count(Status.KEEP) > 3 * FEW else []
-    lines += [_line(iteration, delta) for iteration, delta in ledger.last(Status.KEEP, 3 * FEW)]
+    lines += [_line(iteration) for iteration in ledger.last(Status.KEEP, 3 * FEW)]
     return [*lines, ""]
 
 
-def _line(iteration: Iteration, delta: float | None) -> str:
-    said = f"{iteration.status.value} {signed(delta)}".strip()
+def _line(iteration: Iteration) -> str:
+    said = f"{iteration.status.value} {signed(iteration.delta)}".strip()
     if iteration.status is Status.CRASH:
         said = f"CRASH ({diagnose(iteration).name})"
     return f"- {iteration.id} {said}: {one_line(iteration.description, LINE)}"
@@ -110,7 +110,7 @@ def _tried(ledger: Ledger, room: int) -> list[str]:
         return [*title, "Nothing yet.", ""]
     room -= 120  # the title, and the line about what is left out
     lines: list[str] = []
-    while left and room >= len(line := _line(*ledger.at([left])[0])) + 1:
+    while left and room >= len(line := _line(ledger.at([left])[0])) + 1:
         lines.append(line)
         left, room = left - 1, room - len(line) - 1
     more = [f"({left} earlier ones are left out here: `gitexp log` has them)"] if left else []
@@ -129,12 +129,12 @@ def _near_misses(ledger: Ledger, noise: float) -> list[str]:
     best = ledger.at([at for _, at in nsmallest(FEW, leads, key=lambda lead: -lead[0])])
     if not best:
         return []
-    return ["## Near misses", "", *(_line(*each) for each in best), ""]
+    return ["## Near misses", "", *map(_line, best), ""]
 
 
 def _crashes(ledger: Ledger) -> list[str]:
     """The last crashes, an error each once: what it was, what it means, what the run said."""
-    last = {i.measurement.error or i.reason: i for i, _ in ledger.last(Status.CRASH, RECENT)}
+    last = {i.measurement.error or i.reason: i for i in ledger.last(Status.CRASH, RECENT)}
     if not last:
         return []
     lines = ["## What crashed", ""]

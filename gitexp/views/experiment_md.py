@@ -90,16 +90,15 @@ def _results(ledger: Ledger) -> str:
 def _learned(ledger: Ledger) -> str:
     parts: list[str] = []
     for status, title in LEARNED.items():
-        told = [each for each in ledger.last(status, SHOWN) if not each[0].contract]
+        told = [each for each in ledger.last(status, SHOWN) if not each.contract]
         if told:
-            parts.append("\n".join([f"{title}:", "", *(_lesson(*each) for each in told)]))
+            parts.append("\n".join([f"{title}:", "", *map(_lesson, told)]))
     return "\n\n".join(parts)
 
 
-def _lesson(iteration: Iteration, delta: float | None) -> str:
-    if iteration.status is Status.CRASH:
-        return f"- {iteration.id} {one_line(iteration.description)}: {one_line(iteration.reason)}"
-    return f"- {iteration.id} {one_line(iteration.description)}: {signed(delta)}"
+def _lesson(iteration: Iteration) -> str:
+    came = one_line(iteration.reason) if iteration.delta is None else signed(iteration.delta)
+    return f"- {iteration.id} {one_line(iteration.description)}: {came}"
 
 
 def _notes(ledger: Ledger) -> Iterator[str]:

@@ -9,13 +9,13 @@ from gitexp.model import Iteration
 from gitexp.text import UNSAFE
 
 
-def iteration_json(iteration: Iteration, delta: float | None) -> dict[str, Any]:
+def iteration_json(iteration: Iteration) -> dict[str, Any]:
     m = iteration.measurement
     return {
         "id": iteration.id,
         "status": iteration.status.value,
         "score": m.score,
-        "delta": delta,
+        "delta": iteration.delta,
         "test_score": m.test,
         "memory_mb": m.memory_mb,
         "seconds": round(m.seconds, 2),

@@ -28,7 +28,6 @@ class Shown:
     """An iteration as a point of the charts."""
 
     iteration: Iteration
-    delta: float | None
     runs: tuple[float, ...]  # the scores of all its runs, whichever step made them
     memory: float | None
     seconds: float | None  # of one of its runs
@@ -49,11 +48,11 @@ def shown(ledger: Ledger) -> list[Shown]:
 def _everything(ledger: Ledger) -> list[Shown]:
     replicates = ledger.replicates()
     found = []
-    for iteration, delta in ledger.with_deltas():
+    for iteration in ledger.iterations:
         m = iteration.measurement
         scores = tuple(score for score in replicates.get(iteration.id, {}).values() if score is not None)
         own = [sample.seconds for sample in m.samples if sample.iteration == iteration.id]
-        found.append(Shown(iteration, delta, scores, m.memory_mb, fmean(own) if own else None))
+        found.append(Shown(iteration, scores, m.memory_mb, fmean(own) if own else None))
     return found
 
 
@@ -103,7 +102,7 @@ def _point(point: Shown) -> dict[str, Any]:
         "status": iteration.status.value,
         "said": one_line(iteration.description, LINE),
         "score": score_text(iteration.score),
-        "delta": signed(point.delta),
+        "delta": signed(iteration.delta),
         "memory": point.memory,
         "seconds": point.seconds,
         "runs": list(point.runs) if len(point.runs) > 1 else [],

@@ -121,7 +121,7 @@ def _row(point: Shown) -> Row:
         id=iteration.id,
         status=iteration.status.value,
         score=score_text(m.score),
-        delta=signed(point.delta),
+        delta=signed(iteration.delta),
         memory="" if m.memory_mb is None else f"{m.memory_mb:.1f}",
         seconds=f"{m.seconds:.1f}",
         description=one_line(iteration.description, LINE),
@@ -139,17 +139,17 @@ def _left_out(ledger: Ledger, points: list[Shown]) -> str:
 
 
 def _lessons(ledger: Ledger) -> list[Lessons]:
-    told = ledger.with_deltas()[1:]
+    told = ledger.iterations[1:]
     groups = []
     for status, title in LEARNED.items():
-        of_it = [(iteration, delta) for iteration, delta in told if iteration.status is status]
-        newest = tuple(_lesson(iteration, delta) for iteration, delta in reversed(of_it[-SHOWN:]))
+        of_it = [iteration for iteration in told if iteration.status is status]
+        newest = tuple(map(_lesson, reversed(of_it[-SHOWN:])))
         groups.append(Lessons(title, newest, len(of_it) - len(newest)))
     return groups
 
 
-def _lesson(iteration: Iteration, delta: float | None) -> Fact:
-    came = one_line(iteration.reason, LINE) if iteration.score is None else signed(delta)
+def _lesson(iteration: Iteration) -> Fact:
+    came = one_line(iteration.reason, LINE) if iteration.delta is None else signed(iteration.delta)
     return Fact(iteration.id, one_line(iteration.description, LINE), came)
 
 

@@ -33,9 +33,11 @@ def ledger(count: int, words: str = "learning rate", direction: Direction = Dire
         crashed = number % 7 == 6
         pruned = number % 13 == 12 and not crashed
         kept = number == 0 or (not crashed and not pruned and true < best - 0.01)
+        delta = None if crashed or pruned or not number else sign * (true - best)
         best = true if kept else best
         status = Status.CRASH if crashed else Status.KEEP if kept else Status.DISCARD
-        iterations.append(_iteration(number, status, None if crashed or pruned else round(sign * true, 6), words, rng))
+        score = None if crashed or pruned else round(sign * true, 6)
+        iterations.append(_iteration(number, status, score, delta, words, rng))
     contract = Contract(
         f"val {words}", direction, 300.0, 660.0, "train.py", ("train.py",), (), "confirm", "h", 0, guards=(words,)
     )
@@ -43,7 +45,9 @@ def ledger(count: int, words: str = "learning rate", direction: Direction = Dire
     return Ledger(words, "f" * 40, contract, tuple(iterations), notes)
 
 
-def _iteration(number: int, status: Status, score: float | None, words: str, rng: random.Random) -> Iteration:
+def _iteration(
+    number: int, status: Status, score: float | None, delta: float | None, words: str, rng: random.Random
+) -> Iteration:
     identity = f"exp{number:03d}"
     runs = 1 if score is None or status is not Status.KEEP else 2
     samples = [Sample(identity, 0, rng.uniform(290, 310), score)]
@@ -73,6 +77,7 @@ def _iteration(number: int, status: Status, score: float | None, words: str, rng
         body=words,
         changes=(f"constant {words}",),
         params=((words, "1"),),
+        delta=delta,
         commit=f"{number:040x}",
     )
 

@@ -7,9 +7,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from gitexp.model import Status, Verdict
+from gitexp.verdict.rules import decide_again
 from tests.helpers import faults
 from tests.helpers.command_line import Gitexp
 from tests.helpers.hooks import hook_that
@@ -288,5 +291,42 @@ def test_the_delta_is_what_the_verdict_weighed(noisy: Path, gitexp: Gitexp, runs
     said = gitexp("step", "-m", "x").stdout
     lead = said.split("better than exp000 by ")[1].split(" ")[0]
     assert f"(-{lead} against exp000)" in said
-    assert ledger_of(noisy).deltas()[1] == pytest.approx(-float(lead), abs=1e-6)
+    assert ledger_of(noisy).iterations[1].delta == pytest.approx(-float(lead), abs=1e-6)
     assert "known before" in gitexp("why", "1").stdout
+
+
+def json_of(gitexp: Gitexp, *args: str) -> Any:
+    return json.loads(gitexp(*args, "--json").stdout)
+
+
+def test_a_delta_is_the_sealed_one_wherever_it_stands(noisy: Path, gitexp: Gitexp, runs: Path) -> None:
+    set_score(noisy, 1.9)
+    delta = json_of(gitexp, "step", "-m", "x")["delta"]
+    sealed = ledger_of(noisy).incumbent
+    assert sealed.delta == pytest.approx(delta)
+    assert json_of(gitexp, "status")["incumbent"]["delta"] == sealed.delta
+    assert json_of(gitexp, "best")["delta"] == sealed.delta
+    assert json_of(gitexp, "log")[-1]["delta"] == sealed.delta
+    assert json_of(gitexp, "log", "--all")[0]["best"]["delta"] == sealed.delta
+
+
+def test_what_breaks_a_guard_was_not_weighed_and_has_no_delta(folder: Path, gitexp: Gitexp) -> None:
+    gitexp("init", "--guard", "memory_mb<=20")
+    (folder / "train.py").write_text(TOY.replace("LR = 0.1", "LR = 0.2").replace("12.5", "25"))
+    step = json_of(gitexp, "step", "-m", "big")
+    assert (step["status"], step["delta"], step["lead"]) == ("DISCARD", None, None)
+    assert json_of(gitexp, "log")[-1]["delta"] is None
+    assert "breaks the guard" in (folder / "EXPERIMENT.md").read_text()
+
+
+def test_a_step_tells_the_numbers_that_were_weighed(noisy: Path, gitexp: Gitexp, runs: Path) -> None:
+    set_score(noisy, 1.9)
+    step = json_of(gitexp, "step", "-m", "x")
+    assert step["lead"] == pytest.approx(-step["delta"])
+    assert step["lead"] > step["noise"] > 0
+    assert f"noise {step['noise']:.6f}, evidence {step['evidence']:.2f})" in step["reason"]
+    ledger = ledger_of(noisy)
+    verdict = decide_again(ledger, ledger.iterations[1])
+    assert (verdict.status, verdict.reason) == (Status.KEEP, step["reason"])
+    assert (verdict.lead, verdict.noise, verdict.evidence) == (step["lead"], step["noise"], step["evidence"])
+    assert decide_again(ledger, ledger.baseline) == Verdict(Status.KEEP, "the baseline")

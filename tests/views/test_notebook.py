@@ -66,8 +66,10 @@ LEDGER = Ledger(
     contract=CONTRACT,
     iterations=(
         iteration(0, Status.KEEP, 2.667, "baseline", contract=CONTRACT),
-        iteration(1, Status.KEEP, 2.5, "halve the batch", notes=Notes(note="It was too large.\n# really")),
-        iteration(2, Status.DISCARD, 2.75, "GeLU\tnot ReLU"),
+        iteration(
+            1, Status.KEEP, 2.5, "halve the batch", delta=-0.167, notes=Notes(note="It was too large.\n# really")
+        ),
+        iteration(2, Status.DISCARD, 2.75, "GeLU\tnot ReLU", delta=0.25),
         iteration(3, Status.CRASH, None, "depth 80", reason="exit 1: MemoryError"),
     ),
     notes=Notes(
@@ -200,9 +202,15 @@ def test_the_document_does_not_grow_with_the_history() -> None:
     assert len(results_tsv(ledger).splitlines()) == 1 + SHOWN + 300
 
 
-def test_a_delta_is_against_the_incumbent_of_its_time() -> None:
-    later = (*LEDGER.iterations, iteration(4, Status.DISCARD, 2.5, "again"), iteration(5, Status.KEEP, 2.25, "better"))
+def test_a_delta_is_the_sealed_one() -> None:
+    later = (
+        *LEDGER.iterations,
+        iteration(4, Status.DISCARD, 2.5, "again", delta=0.0),
+        iteration(5, Status.KEEP, 2.25, "better", delta=-0.25),
+        iteration(6, Status.DISCARD, 2.0, "more heads", reason="breaks the guard memory_mb<=8"),
+    )
     text = experiment_md(replace(LEDGER, iterations=later))
+    assert "- exp006 more heads: breaks the guard memory_mb<=8\n" in text
     assert "- exp001 halve the batch: -0.167000\n- exp005 better: -0.250000\n" in text
     assert "- exp004 again: +0.000000\n" in text
 

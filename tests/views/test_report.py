@@ -275,7 +275,7 @@ def test_the_pareto_front_is_what_nothing_beats(costs: list[tuple[int, int]], di
         first = made.baseline
         measurement = type(first.measurement)(first.measurement.samples, float(score))
         iteration = type(first)(f"exp{number:03d}", "r", "b", "t", Status.DISCARD, "", "", measurement)
-        points.append(Shown(iteration, None, (), float(cost), None))
+        points.append(Shown(iteration, (), float(cost), None))
     front = fronts(made, points)["memory"]
     best = {(c, s) for c, s in costs if not any((a <= c and b <= s) and (a, b) != (c, s) for a, b in costs)}
     assert {costs[int(identity[3:])] for identity in front} == best
