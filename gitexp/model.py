@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from typing import Any
 
 BRANCH_PREFIX = "exp/"
 RESULTS = "results.tsv"
@@ -88,6 +89,12 @@ class Notes:
             note=self.note,
         )
 
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Notes:
+        """The notes that ``dataclasses.asdict`` and JSON made ``data`` of."""
+        lists = {key: None if data[key] is None else tuple(data[key]) for key in ("constraints", "next")}
+        return cls(**{**data, **lists})
+
     def beside(self, written: Notes) -> Notes:
         """These notes and those ``written`` for the same iteration: both notes count, elsewhere these go first."""
         note = "\n\n".join(filter(None, (self.note, written.note)))
@@ -155,34 +162,79 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Iteration:
-    """One sealed commit."""
+class Candidate:
+    """The tree under test, and what its commit says apart from the verdict and what was measured."""
 
     id: str
     run: str  # unique, so that a copied commit can be told from the one that was sealed
-    base: str  # the commit the candidate was an edit of
-    tree: str  # what was measured
-    status: Status
+    base: str  # the commit that it is an edit of
+    tree: str
     description: str
-    reason: str
-    measurement: Measurement
-    notes: Notes = Notes()
-    contract: Contract | None = None  # the baseline's only
     body: str = ""
+    notes: Notes = Notes()
     changes: tuple[str, ...] = ()  # what the edit changes, by syntax
     patch: str = ""  # git's patch id of the edit
-    simpler: int = 0  # by how many lines the code became shorter, where that was the point (--simplify)
+    simpler: int = 0  # by how many lines the code became shorter, where that is the point (--simplify)
     params: tuple[tuple[str, str], ...] = ()  # the constants that a sweep set, with their values as source
-    delta: float | None = None  # its score less the incumbent's, as the rule weighed them
+    contract: Contract | None = None  # the baseline's only
+
+    def label(self, run: int) -> str:
+        """The name of the log of its first, second, … run, the incumbent's among them."""
+        return self.id if run == 1 else f"{self.id}.{run}"
+
+
+@dataclass(frozen=True, slots=True)
+class Iteration:
+    """One sealed commit: a candidate, the verdict on it, and the measurement that the verdict stands on."""
+
+    candidate: Candidate
+    verdict: Verdict
+    measurement: Measurement
     commit: str = ""
 
     @property
-    def score(self) -> float | None:
-        return self.measurement.score
+    def id(self) -> str:
+        return self.candidate.id
 
     @property
     def number(self) -> int:
         return number(self.id)
+
+    @property
+    def base(self) -> str:
+        return self.candidate.base
+
+    @property
+    def tree(self) -> str:
+        return self.candidate.tree
+
+    @property
+    def description(self) -> str:
+        return self.candidate.description
+
+    @property
+    def notes(self) -> Notes:
+        return self.candidate.notes
+
+    @property
+    def contract(self) -> Contract | None:
+        return self.candidate.contract
+
+    @property
+    def status(self) -> Status:
+        return self.verdict.status
+
+    @property
+    def reason(self) -> str:
+        return self.verdict.reason
+
+    @property
+    def delta(self) -> float | None:
+        return self.verdict.delta
+
+    @property
+    def score(self) -> float | None:
+        return self.measurement.score
 
 
 @dataclass(frozen=True, slots=True)

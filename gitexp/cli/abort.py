@@ -9,6 +9,7 @@ from gitexp.cli.progress import Terminal
 from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
 from gitexp.iteration.recovery import abort as give_back
+from gitexp.loop.proposing import forget_proposing
 
 
 @click.command()
@@ -30,4 +31,4 @@ def abort(name: str | None) -> None:
     for place in interrupted:
         with place.locked(repo, "abort"):
             give_back(repo, place, Terminal())
-            place.forget_proposing()
+            forget_proposing(place)

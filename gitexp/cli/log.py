@@ -88,7 +88,7 @@ def _says(iteration: Iteration, text: str | None) -> bool:
 
 
 def _changed(iteration: Iteration, name: str | None) -> bool:
-    return name is None or any(name in (thing, thing.partition(" ")[2]) for thing in iteration.changes)
+    return name is None or any(name in (thing, thing.partition(" ")[2]) for thing in iteration.candidate.changes)
 
 
 def _experiments(repo: Repository, form: str | None) -> str:

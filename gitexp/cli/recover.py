@@ -9,6 +9,7 @@ from gitexp.cli.progress import Terminal
 from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
 from gitexp.iteration.recovery import recover as clear_up
+from gitexp.loop.proposing import forget_proposing
 
 
 @click.command()
@@ -32,7 +33,7 @@ def recover(name: str | None) -> None:
             try:
                 with place.locked(repo, "recover"):
                     clear_up(repo, place, Terminal())
-                    place.forget_proposing()  # what lies in the work tree is that person's now
+                    forget_proposing(place)  # what lies in the work tree is that person's now
             except GitexpError as refusal:  # the others need not wait for this one
                 refused.append(refusal)
     if refused:

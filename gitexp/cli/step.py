@@ -92,7 +92,7 @@ def outcome_text(outcome: StepResult) -> str:
     lines = [
         head(outcome),
         f"  {printable(iteration.reason)}",
-        f"  changed: {printable(', '.join(iteration.changes)) or 'comments and formatting only'}",
+        f"  changed: {printable(', '.join(iteration.candidate.changes)) or 'comments and formatting only'}",
         f"  log: {_from_here(outcome.log)}",
     ]
     if found := outcome.diagnosis:

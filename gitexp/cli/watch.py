@@ -8,8 +8,8 @@ import click
 
 from gitexp.cli.experiment import experiment_option, open_experiment
 from gitexp.cli.table import table
-from gitexp.iteration import live
-from gitexp.iteration.live import Live, Running
+from gitexp.iteration import status
+from gitexp.iteration.status import Live, Running
 from gitexp.model import score_text
 from gitexp.text import duration, one_line, plural
 from gitexp.views.terminal_plot import loss, running_best
@@ -35,7 +35,7 @@ def watch(name: str | None) -> None:
       gitexp watch
     """
     repo, wanted = open_experiment(name)
-    now = live.look(repo, wanted)
+    now = status.look(repo, wanted)
     if not sys.stdout.isatty():
         size = shutil.get_terminal_size((100, 40))
         click.echo("\n".join(page(now, size.columns, size.lines)))
@@ -47,7 +47,7 @@ def watch(name: str | None) -> None:
             lines = page(now, size.columns, size.lines)
             click.echo(TOP + f"{REST}\n".join(lines) + REST + BELOW, nl=False)
             time.sleep(EVERY)
-            now = live.look(repo, wanted, now)
+            now = status.look(repo, wanted, now)
     except KeyboardInterrupt:
         pass
     finally:

@@ -53,11 +53,11 @@ def _facts(ledger: Ledger, found: Iteration) -> list[tuple[str, str]]:
         facts.append(("samples" if at == 0 else "+", text))
     for seed, known in _known(ledger, found):
         facts.append(("+", f"{met.id if met else ''} seed {seed}: {score_text(known)}, known before"))
-    facts += [("changed", thing) for thing in found.changes]
-    facts += [("set", f"{name} = {value}") for name, value in found.params]
+    facts += [("changed", thing) for thing in found.candidate.changes]
+    facts += [("set", f"{name} = {value}") for name, value in found.candidate.params]
     facts.append(("hypothesis", found.notes.hypothesis or ""))
-    if found.simpler:
-        facts.append(("simpler", f"lines of code: {found.simpler} fewer"))
+    if found.candidate.simpler:
+        facts.append(("simpler", f"lines of code: {found.candidate.simpler} fewer"))
     facts += [("guard", guard) for guard in contract.guards]
     facts += [("spoiled", trouble) for trouble in found.measurement.spoiled]
     if found.status is Status.CRASH:

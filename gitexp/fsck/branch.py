@@ -76,7 +76,7 @@ def check_runs(commits: Iterable[Sealed]) -> Iterator[Finding]:
     """No run is recorded twice."""
     runs: dict[str, Sealed] = {}
     for sealed in commits:
-        if sealed.iteration and (first := runs.setdefault(sealed.iteration.run, sealed)) is not sealed:
+        if sealed.iteration and (first := runs.setdefault(sealed.iteration.candidate.run, sealed)) is not sealed:
             yield Finding("run", f"{sealed.name} records the same run as {first.name}.", f"git show {sealed.oid[:10]}")
 
 

@@ -97,11 +97,11 @@ def _finding(code: str, sealed: Sealed, path: str) -> Finding:
 def _check_simpler(repo: Repository, lineage: Lineage, changes: Mapping[str, list[Touched]]) -> Iterator[Finding]:
     """Code that was kept for being shorter is as much shorter as it says."""
     for sealed in lineage.commits:
-        if not sealed.iteration or not sealed.iteration.simpler:
+        if not sealed.iteration or not sealed.iteration.candidate.simpler:
             continue
         edits = changes.get(sealed.oid, [])
         blobs = read_blobs(repo, {oid for edit in edits for oid in (edit.old, edit.new) if oid.strip("0")})
         fewer = sum(code_lines(blobs.get(edit.old, b"")) - code_lines(blobs.get(edit.new, b"")) for edit in edits)
-        if fewer != sealed.iteration.simpler:
-            said = f"{sealed.name} calls itself {sealed.iteration.simpler} lines simpler, and is {fewer}."
+        if fewer != sealed.iteration.candidate.simpler:
+            said = f"{sealed.name} calls itself {sealed.iteration.candidate.simpler} lines simpler, and is {fewer}."
             yield Finding("simpler", said, f"git show {sealed.oid[:10]}")

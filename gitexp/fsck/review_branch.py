@@ -34,15 +34,17 @@ class Origin:
 
     def of(self, copy: Sealed) -> Sealed | None:
         """What a copy was picked from."""
-        run = copy.iteration.run if copy.iteration else ""
-        return next((one for one in self.lineage.commits if one.iteration and one.iteration.run == run), None)
+        run = copy.iteration.candidate.run if copy.iteration else ""
+        return next((one for one in self.lineage.commits if one.iteration and one.iteration.candidate.run == run), None)
 
     def comes_next(self, copy: Iteration) -> bool:
         """Whether all that it was judged by is here, though it is not itself."""
         return copy.number == self.lineage.iterations[-1].number + 1
 
     def can_judge(self, copy: Iteration) -> bool:
-        return self.comes_next(copy) or copy.run in {iteration.run for iteration in self.lineage.iterations}
+        return self.comes_next(copy) or copy.candidate.run in {
+            iteration.candidate.run for iteration in self.lineage.iterations
+        }
 
 
 def origin(repo: Repository, review: Lineage) -> Origin | None:
@@ -88,11 +90,15 @@ def _check_patches(repo: Repository, review: Lineage, source: Origin | None) -> 
     other = [
         sealed
         for sealed in review.commits
-        if sealed.iteration and sealed.iteration.patch and sealed.commit.tree != sealed.iteration.tree
+        if sealed.iteration and sealed.iteration.candidate.patch and sealed.commit.tree != sealed.iteration.tree
     ]
     found = patches(repo, (sealed.commit for sealed in other)) if other else {}
     for sealed in other:
-        if sealed.iteration and found.get(sealed.oid) != sealed.iteration.patch and not _alike(repo, sealed, source):
+        if (
+            sealed.iteration
+            and found.get(sealed.oid) != sealed.iteration.candidate.patch
+            and not _alike(repo, sealed, source)
+        ):
             said = "does not make the change that was measured, or makes it where the lines around it differ"
             yield Finding("patch", f"{sealed.name} {said}.", f"git show {sealed.oid[:10]}")
 

@@ -70,13 +70,13 @@ def _try(
         said = f"{iteration.id}'s samples are not what its rule asks for: {wrong}."
         return [Finding("sample", said, why)], None
     measured = replace(iteration.measurement, score=_mean(iteration))
-    verdict = decide(ledger, measured, iteration.simpler) if ledger else _of_baseline(contract, measured)
+    verdict = decide(ledger, measured, iteration.candidate.simpler) if ledger else _of_baseline(contract, measured)
     found = [*_check_status(contract, iteration, verdict, why)]
     if isinstance(verdict, ReplicateRequest):
         return found, None
     if not found or found[0].code == "verdict":
         found += _check_score(iteration, measured.score, verdict, why)
-    by_rule = replace(iteration, measurement=measured, status=verdict.status)
+    by_rule = replace(iteration, measurement=measured, verdict=verdict)
     return found, None if any(finding.code == "sample" for finding in found) else by_rule
 
 
@@ -154,7 +154,7 @@ def _unasked(ledger: Ledger, iteration: Iteration) -> str:
     unguarded = replace(ledger, contract=replace(ledger.contract, guards=()))  # they held, or it had ended there
     for made in range(1, len(samples)):
         known = Measurement(samples[:made], score=samples[0].score)
-        asked = decide(unguarded, known, iteration.simpler)
+        asked = decide(unguarded, known, iteration.candidate.simpler)
         if isinstance(asked, Verdict):
             return f"after {made} of {len(samples)} it was decided ({asked.status.value})"
         if (asked.of, asked.seed) != (samples[made].iteration, samples[made].seed):

@@ -14,11 +14,12 @@ from gitexp.git.repository import Repository
 from gitexp.git.worktree import check_ready, freeze
 from gitexp.iteration import stale_locks
 from gitexp.iteration.finalize import conclude_baseline, keep_result
+from gitexp.iteration.journal import Snapshot
 from gitexp.iteration.recovery import recover
 from gitexp.iteration.replicates import gather_baseline
 from gitexp.iteration.seal import give_up, open_pending
-from gitexp.iteration.snapshot import snapshot
-from gitexp.ledger.experiment_files import Candidate, ExperimentFiles
+from gitexp.iteration.snapshot import take_snapshot
+from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
 from gitexp.ledger.row import COLUMNS
 from gitexp.model import NOTEBOOK, RESULTS, Contract, Direction, Measurement, Notes
@@ -81,15 +82,15 @@ def begin(repo: Repository, plan: Plan, observer: Observer) -> Ledger:
                 made |= write_template((plan.directory / plan.script).parent, plan.template)
             if hooked := hooks.install(repo):
                 made[hooked] = hooked.read_bytes()
-            candidate, measurement = _measure(repo, place, plan, observer)
+            snapshot, measurement = _measure(repo, place, plan, observer)
         except BaseException:
             with signals_wait():
                 give_up(repo, place)
                 _take_back(made)
             raise
         with signals_wait():
-            keep_result(place, candidate, measurement, observer)
-            return conclude_baseline(repo, place, candidate, measurement, observer)
+            keep_result(place, snapshot.candidate, measurement, observer)
+            return conclude_baseline(repo, place, snapshot, measurement, observer)
 
 
 def _take_back(made: dict[Path, bytes]) -> None:
@@ -144,11 +145,11 @@ def write_template(folder: Path, template: str) -> dict[Path, bytes]:
     return files
 
 
-def _measure(repo: Repository, place: ExperimentFiles, plan: Plan, observer: Observer) -> tuple[Candidate, Measurement]:
+def _measure(repo: Repository, place: ExperimentFiles, plan: Plan, observer: Observer) -> tuple[Snapshot, Measurement]:
     contract = _contract(repo, plan)
     # The baseline's tree: HEAD, with the editable and frozen files as they lie in the work tree.
     paths = (*contract.edit, *(frozen.path for frozen in contract.freeze))
-    candidate = snapshot(
+    snapshot = take_snapshot(
         repo,
         place,
         BASELINE,
@@ -158,17 +159,17 @@ def _measure(repo: Repository, place: ExperimentFiles, plan: Plan, observer: Obs
         notes=plan.notes,
         contract=contract,
     )
-    _check_held(repo, contract, candidate.tree)
-    open_pending(repo, place, candidate)
+    _check_held(repo, contract, snapshot.candidate.tree)
+    open_pending(repo, place, snapshot)
     branch = refs.current_branch(repo)
     runs = baseline_runs(contract.rule)
-    measurement = gather_baseline(repo, place, contract, candidate, runs, observer)
+    measurement = gather_baseline(repo, place, contract, snapshot, runs, observer)
     _check_measured(measurement, place.log(BASELINE))
     if reason := broken(contract, measurement):
         raise GitexpError(f"With this baseline nothing could ever be kept: {reason}.", "gitexp init -h")
-    if (refs.current_branch(repo), repo.resolve("HEAD")) != (branch, candidate.base):
+    if (refs.current_branch(repo), repo.resolve("HEAD")) != (branch, snapshot.candidate.base):
         raise GitexpError("Another commit was checked out while the baseline ran; nothing was sealed.", "git status")
-    return candidate, measurement
+    return snapshot, measurement
 
 
 def _contract(repo: Repository, plan: Plan) -> Contract:

@@ -11,11 +11,13 @@ from gitexp.git import refs
 from gitexp.git.fsmonitor import changes
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import covers, pathspec, untracked_below
-from gitexp.iteration.seal import hand_back, record, saved_ref, seal
+from gitexp.iteration.journal import Snapshot, clear, forget_evidence, read_result, write_result
+from gitexp.iteration.moving import moving
+from gitexp.iteration.seal import hand_back, saved_ref, seal
 from gitexp.ledger import history
-from gitexp.ledger.experiment_files import Candidate, ExperimentFiles
+from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
-from gitexp.model import Contract, Iteration, Measurement, Status, Verdict, score_text
+from gitexp.model import Candidate, Contract, Iteration, Measurement, Status, Verdict, score_text
 from gitexp.observer import Observer
 from gitexp.run.runner import TAIL_LINES
 from gitexp.signals import signals_wait
@@ -58,7 +60,7 @@ def outcome_json(outcome: StepResult) -> dict[str, Any]:
 def keep_result(place: ExperimentFiles, candidate: Candidate, measurement: Measurement, observer: Observer) -> None:
     """From here the measurement is safe."""
     try:
-        place.write_result(measurement)
+        write_result(place, measurement)
     except OSError as error:  # a full disk: then there is the more reason to try and seal it now
         observer.say(f"The result of {candidate.id} could not be written down: {error}")
 
@@ -67,7 +69,7 @@ def conclude(
     repo: Repository,
     place: ExperimentFiles,
     ledger: Ledger,
-    candidate: Candidate,
+    snapshot: Snapshot,
     measurement: Measurement,
     verdict: Verdict,
     observer: Observer,
@@ -76,10 +78,11 @@ def conclude(
 
     Raises :class:`GitexpError` when it cannot be sealed; then its measurement is kept, or its edit handed back.
     """
-    iteration = record(candidate, verdict, measurement)
+    candidate = snapshot.candidate
+    iteration = Iteration(candidate, verdict, measurement)
     with signals_wait():
-        left = _sealed(repo, place, candidate, iteration)
-        after = finish(repo, place, candidate, observer)
+        left = _sealed(repo, place, snapshot, iteration)
+        after = finish(repo, place, snapshot, observer)
     _warn_of_leavings(repo, ledger.contract, observer)
     sealed = after.iterations[-1]
     tail = place.log_tail(candidate.label(len(measurement.samples)), TAIL_LINES)  # a crash is the last of them
@@ -97,48 +100,48 @@ def conclude(
 
 
 def conclude_baseline(
-    repo: Repository, place: ExperimentFiles, candidate: Candidate, measurement: Measurement, observer: Observer
+    repo: Repository, place: ExperimentFiles, snapshot: Snapshot, measurement: Measurement, observer: Observer
 ) -> Ledger:
     """Seal the baseline on its new branch, and check that out."""
-    iteration = record(candidate, Verdict(Status.KEEP, "the baseline"), measurement)
+    iteration = Iteration(snapshot.candidate, Verdict(Status.KEEP, "the baseline"), measurement)
     with signals_wait():
-        _sealed(repo, place, candidate, iteration)
-        check_out(repo, place, candidate)
-        return finish(repo, place, candidate, observer)
+        _sealed(repo, place, snapshot, iteration)
+        check_out(repo, place, snapshot.candidate.base)
+        return finish(repo, place, snapshot, observer)
 
 
-def _sealed(repo: Repository, place: ExperimentFiles, candidate: Candidate, iteration: Iteration) -> tuple[str, ...]:
+def _sealed(repo: Repository, place: ExperimentFiles, snapshot: Snapshot, iteration: Iteration) -> tuple[str, ...]:
     try:
-        return seal(repo, place, candidate, iteration)
+        return seal(repo, place, snapshot, iteration)
     except (GitexpError, OSError) as error:
         score = score_text(iteration.score) or "none"
         hint = "gitexp recover   # seals it, once that is mended; gitexp abort hands its edit back"
-        if place.read_result() is None:
+        if read_result(place) is None:
             hint = "gitexp abort   # hands its edit back; its result could not be written down"
-        raise GitexpError(f"{candidate.id} is measured (score {score}), but cannot be sealed: {error}", hint) from error
+        raise GitexpError(f"{iteration.id} is measured (score {score}), but cannot be sealed: {error}", hint) from error
 
 
-def check_out(repo: Repository, place: ExperimentFiles, candidate: Candidate) -> None:
-    """The index and the work tree are the baseline's already: only HEAD is not."""
+def check_out(repo: Repository, place: ExperimentFiles, base: str) -> None:
+    """Point HEAD from ``base`` to the experiment's branch: index and work tree are the baseline's already."""
     branch = f"refs/heads/{place.branch}"
-    if refs.current_branch(repo) == place.branch or repo.resolve("HEAD") != candidate.base:
+    if refs.current_branch(repo) == place.branch or repo.resolve("HEAD") != base:
         return
-    with place.moving():
+    with moving(place):
         repo.run("symbolic-ref", "-m", f"gitexp: begin {place.branch}", "HEAD", branch)
 
 
-def finish(repo: Repository, place: ExperimentFiles, candidate: Candidate, observer: Observer) -> Ledger:
+def finish(repo: Repository, place: ExperimentFiles, snapshot: Snapshot, observer: Observer) -> Ledger:
     """After the branch moved: what was absorbed of EXPERIMENT.md is sealed now, and the views show it."""
     ledger = history.load(repo, place.name)
     try:
         computed = experiment_md(ledger)
-        on_disk.sealed(repo, place, computed, candidate.notebook)
+        on_disk.sealed(repo, place, computed, snapshot.notebook)
         if refs.current_branch(repo) == place.branch:
             on_disk.write_views(repo, place, ledger, computed)
     except (GitexpError, OSError) as error:  # the verdict stands, whatever is in the way of the views
         observer.say(f"The views were not written: {error}. Later: gitexp render")
-    place.forget_evidence()
-    place.clear()
+    forget_evidence(place)
+    clear(place)
     return ledger
 
 
@@ -156,12 +159,13 @@ def _warn_of_leavings(repo: Repository, contract: Contract, observer: Observer) 
         )
 
 
-def check_unmoved(repo: Repository, place: ExperimentFiles, candidate: Candidate, measurement: Measurement) -> None:
+def check_unmoved(repo: Repository, place: ExperimentFiles, snapshot: Snapshot, measurement: Measurement) -> None:
     """Raises :class:`GitexpError` where a measured candidate is not the next step any more.
 
     Somebody may have switched branches during the run; then its measurement is kept. Or they committed, or deleted the
     branch; then its edit is handed back.
     """
+    candidate = snapshot.candidate
     tip = repo.resolve(f"refs/heads/{place.branch}")
     if tip and refs.current_branch(repo) != place.branch:
         raise GitexpError(
@@ -169,7 +173,7 @@ def check_unmoved(repo: Repository, place: ExperimentFiles, candidate: Candidate
             f"git switch {place.branch}",
         )
     if tip != candidate.base:
-        left = hand_back(repo, place, candidate)
+        left = hand_back(repo, place, snapshot)
         score = score_text(measurement.score) or "none"
         where = f"moved to {tip[:10]}" if tip else "was deleted"
         raise GitexpError(

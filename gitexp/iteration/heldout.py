@@ -47,7 +47,7 @@ def _measure(
     repo: Repository, place: ExperimentFiles, ledger: Ledger, chosen: Iteration, observer: Observer
 ) -> Measurement:
     held, files = differing(repo, ledger.tree, chosen.tree, ledger.contract.edit)
-    run = Run(chosen.id, ledger.contract.seed, f"test-{chosen.run}", f"{chosen.id}.test", files, test=True)
+    run = Run(chosen.id, ledger.contract.seed, f"test-{chosen.candidate.run}", f"{chosen.id}.test", files, test=True)
     with borrowed(repo, place, held, files):
         measured = measure(repo, place, ledger.contract, run, observer)
     if measured.reason:

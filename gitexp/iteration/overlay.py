@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 
 from gitexp.errors import GitexpError
 from gitexp.git.objects import Entry
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import swap
+from gitexp.iteration.journal import Files, to_files
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.signals import signals_wait
+
+NOTE = "borrowed"
 
 
 @contextmanager
@@ -21,7 +25,7 @@ def borrowed(
 
     Raises when somebody changes one of the files meanwhile; that change stays.
     """
-    place.write_borrowed(held, wanted)
+    _write_loan(place, held, wanted)
     try:
         _check_all(swap(repo, held, wanted))
         yield
@@ -33,13 +37,23 @@ def borrowed(
 
 def give_back(repo: Repository, place: ExperimentFiles) -> tuple[str, ...]:
     """Put back what was borrowed, also by a gitexp that died; the paths left alone, because somebody changed them."""
-    loan = place.read_borrowed()
+    loan = read_loan(place)
     if loan is None:
         return ()
     held, wanted = loan
     left = swap(repo, wanted, held)
-    place.forget_borrowed()
+    place.forget_note(NOTE)
     return left
+
+
+def _write_loan(place: ExperimentFiles, held: Mapping[str, Entry | None], wanted: Mapping[str, Entry | None]) -> None:
+    sides = ({path: asdict(entry) if entry else None for path, entry in side.items()} for side in (held, wanted))
+    place.write_note(NOTE, dict(zip(("held", "wanted"), sides, strict=True)))
+
+
+def read_loan(place: ExperimentFiles) -> tuple[Files, Files] | None:
+    """What the work tree held, and what it holds instead for a while."""
+    return place.read_note(NOTE, lambda data: (to_files(data["held"]), to_files(data["wanted"])))
 
 
 def _check_all(left: tuple[str, ...]) -> None:

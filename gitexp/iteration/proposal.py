@@ -10,9 +10,9 @@ from pathlib import Path
 
 from gitexp.errors import GitexpError
 from gitexp.files import write_file
-from gitexp.ledger.experiment_files import Candidate, ExperimentFiles
+from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
-from gitexp.model import Notes
+from gitexp.model import Candidate, Notes
 from gitexp.observer import Observer
 from gitexp.run import hooks
 from gitexp.run.curve import Pruner

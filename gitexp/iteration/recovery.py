@@ -19,15 +19,17 @@ from gitexp.iteration.finalize import (
     outcome_json,
     whereabouts,
 )
+from gitexp.iteration.journal import Snapshot, clear, read_journal, read_result
 from gitexp.iteration.overlay import give_back
 from gitexp.iteration.seal import drop_ref, give_up, hand_back, open_pending, save_if_lost
 from gitexp.iteration.stale_locks import clear_stale
 from gitexp.iteration.status import places
 from gitexp.ledger import history
-from gitexp.ledger.experiment_files import Candidate, ExperimentFiles
+from gitexp.ledger.experiment_files import ExperimentFiles, UnreadableNoteError
 from gitexp.ledger.ledger import Ledger
-from gitexp.model import Iteration, Measurement, Verdict, score_text
+from gitexp.model import Candidate, Iteration, Measurement, Verdict, score_text
 from gitexp.observer import Observer
+from gitexp.run.leader import read_leader
 from gitexp.run.notify import notify
 from gitexp.run.processes import end_run
 from gitexp.verdict.rules import decide
@@ -40,40 +42,42 @@ def recover(repo: Repository, place: ExperimentFiles, observer: Observer) -> Ite
     Raises when a finished measurement cannot be sealed now; then it is kept.
     """
     _end_others(repo, place, observer)
-    candidate = _look(repo, place, observer)
-    if candidate is None:
+    snapshot = _look(repo, place, observer)
+    if snapshot is None:
         return None
-    measurement = place.read_result()
+    candidate = snapshot.candidate
+    measurement = read_result(place)
     ledger = _ledger(repo, place)
     if sealed := _sealed(ledger, candidate):
         drop_ref(repo, place)
         if candidate.contract:
-            check_out(repo, place, candidate)
-        finish(repo, place, candidate, observer)
+            check_out(repo, place, candidate.base)
+        finish(repo, place, snapshot, observer)
         observer.say(f"{candidate.id} was sealed; what was left of its step is cleared.")
         return sealed
     if candidate.contract:
-        return _recover_baseline(repo, place, candidate, observer)
+        return _recover_baseline(repo, place, snapshot, observer)
     if measurement is None or ledger is None:
-        _give_up(repo, place, candidate, observer)
+        _give_up(repo, place, snapshot, observer)
         return None
-    return _finish_measured(repo, place, ledger, candidate, measurement, observer)
+    return _finish_measured(repo, place, ledger, snapshot, measurement, observer)
 
 
 def _finish_measured(
     repo: Repository,
     place: ExperimentFiles,
     ledger: Ledger,
-    candidate: Candidate,
+    snapshot: Snapshot,
     measurement: Measurement,
     observer: Observer,
 ) -> Iteration:
     """Judge and seal the candidate of a step that died after its last run."""
-    _restore_ref(repo, place, candidate)
-    check_unmoved(repo, place, candidate, measurement)
+    candidate = snapshot.candidate
+    _restore_ref(repo, place, snapshot)
+    check_unmoved(repo, place, snapshot, measurement)
     verdict = decide(ledger, measurement, candidate.simpler)
     assert isinstance(verdict, Verdict)  # a result is kept when the rule asks for no more runs
-    outcome = conclude(repo, place, ledger, candidate, measurement, verdict, observer)
+    outcome = conclude(repo, place, ledger, snapshot, measurement, verdict, observer)
     notify(repo, place, ledger.contract, outcome.iteration.id, dumps(outcome_json(outcome)), observer)
     kept = f" {', '.join(outcome.left)} was changed since, and is left as it is." if outcome.left else ""
     observer.say(
@@ -83,25 +87,25 @@ def _finish_measured(
     return outcome.iteration
 
 
-def _look(repo: Repository, place: ExperimentFiles, observer: Observer) -> Candidate | None:
+def _look(repo: Repository, place: ExperimentFiles, observer: Observer) -> Snapshot | None:
     """What was left, with its locks cleared, its half-written files swept and its run ended."""
-    candidate = place.read_journal()
-    if candidate and candidate.work_tree != str(repo.top) and is_work_tree(repo, Path(candidate.work_tree)):
+    snapshot = read_journal(place)
+    if snapshot and snapshot.work_tree != str(repo.top) and is_work_tree(repo, Path(snapshot.work_tree)):
         raise GitexpError(
-            f"{candidate.id} of {place.branch} was interrupted in another work tree, {candidate.work_tree}.",
-            f"cd {quote(candidate.work_tree)} && gitexp recover",
+            f"{snapshot.candidate.id} of {place.branch} was interrupted in another work tree, {snapshot.work_tree}.",
+            f"cd {quote(snapshot.work_tree)} && gitexp recover",
         )
     clear_stale(repo, place, observer)
     _mend_ref(repo, place, observer)
-    files = [repo.top / path for path in candidate.files] if candidate else []
+    files = [repo.top / path for path in snapshot.files] if snapshot else []
     sweep([place.directory, repo.top, *(file.parent for file in files)])
     if left := give_back(repo, place):
         observer.say(f"{', '.join(left)} was changed since, and is left as it is.")
-    if candidate is None:
+    if snapshot is None:
         _forget(repo, place, observer)
     else:
-        _end_run(place, candidate, observer)
-    return candidate
+        _end_run(place, snapshot.candidate, observer)
+    return snapshot
 
 
 def _mend_ref(repo: Repository, place: ExperimentFiles, observer: Observer) -> None:
@@ -122,52 +126,66 @@ def _ledger(repo: Repository, place: ExperimentFiles) -> Ledger | None:
 def _sealed(ledger: Ledger | None, candidate: Candidate) -> Iteration | None:
     """The iteration that the candidate became, if it was sealed before its gitexp died."""
     iterations = reversed(ledger.iterations) if ledger else ()
-    return next((iteration for iteration in iterations if iteration.run == candidate.run), None)
+    return next((iteration for iteration in iterations if iteration.candidate.run == candidate.run), None)
 
 
 def _recover_baseline(
-    repo: Repository, place: ExperimentFiles, candidate: Candidate, observer: Observer
+    repo: Repository, place: ExperimentFiles, snapshot: Snapshot, observer: Observer
 ) -> Iteration | None:
-    measurement = place.read_result()
-    free = repo.resolve(f"refs/heads/{place.branch}") is None and repo.resolve("HEAD") == candidate.base
+    measurement = read_result(place)
+    free = repo.resolve(f"refs/heads/{place.branch}") is None and repo.resolve("HEAD") == snapshot.candidate.base
     if measurement is None or measurement.score is None or not free:
-        _give_up(repo, place, candidate, observer)
+        _give_up(repo, place, snapshot, observer)
         return None
-    _restore_ref(repo, place, candidate)
-    ledger = conclude_baseline(repo, place, candidate, measurement, observer)
+    _restore_ref(repo, place, snapshot)
+    ledger = conclude_baseline(repo, place, snapshot, measurement, observer)
     observer.say(f"The interrupted baseline of {place.branch} is sealed: {score_text(ledger.baseline.score)}.")
     return ledger.baseline
 
 
 def abort(repo: Repository, place: ExperimentFiles, observer: Observer) -> Candidate | None:
-    """Hand the edit of a dead gitexp's step back, measured or not; what it was, if there was one."""
-    candidate = _look(repo, place, observer)
-    if candidate is None:
+    """Hand the edit of a dead gitexp's step back, measured or not; the candidate, if there was one.
+
+    Notes that cannot be read are set aside: this is the way out when nothing else knows what to do with them.
+    """
+    while True:
+        try:
+            return _abort(repo, place, observer)
+        except UnreadableNoteError as note:
+            observer.say(f"{note.path} could not be read, and is kept as {note.set_aside().name}.")
+
+
+def _abort(repo: Repository, place: ExperimentFiles, observer: Observer) -> Candidate | None:
+    snapshot = _look(repo, place, observer)
+    if snapshot is None:
         return None
+    candidate = snapshot.candidate
     if _sealed(_ledger(repo, place), candidate):
         raise GitexpError(f"{candidate.id} is sealed already; only clearing up is left.", "gitexp recover")
     score = _score(place)
-    left = hand_back(repo, place, candidate)
+    left = hand_back(repo, place, snapshot)
     observer.say(f"{candidate.id} is given up: {whereabouts(candidate, left)}.{score}")
     return candidate
 
 
-def _restore_ref(repo: Repository, place: ExperimentFiles, candidate: Candidate) -> None:
+def _restore_ref(repo: Repository, place: ExperimentFiles, snapshot: Snapshot) -> None:
     if refs.read(repo, place.ref) is None:
-        open_pending(repo, place, candidate)
+        open_pending(repo, place, snapshot)
 
 
-def _give_up(repo: Repository, place: ExperimentFiles, candidate: Candidate, observer: Observer) -> None:
+def _give_up(repo: Repository, place: ExperimentFiles, snapshot: Snapshot, observer: Observer) -> None:
     """It died in its run, when nothing in the work tree is gitexp's to touch."""
     score = _score(place)
-    left = save_if_lost(repo, place, candidate)
+    left = save_if_lost(repo, place, snapshot)
     give_up(repo, place)
-    observer.say(f"The interrupted step {candidate.id} was given up; {whereabouts(candidate, left)}.{score}")
+    observer.say(
+        f"The interrupted step {snapshot.candidate.id} was given up; {whereabouts(snapshot.candidate, left)}.{score}"
+    )
 
 
 def _score(place: ExperimentFiles) -> str:
     """What is lost with a measurement that cannot be sealed, said once."""
-    measured = place.read_result()
+    measured = read_result(place)
     return f" Its score was {score_text(measured.score) or 'none, a crash'}." if measured else ""
 
 
@@ -178,19 +196,19 @@ def _forget(repo: Repository, place: ExperimentFiles, observer: Observer) -> Non
         refs.update(repo, "gitexp: saved", f"update {saved} {tree}")
         observer.say(f"The journal of a step is lost; the tree it was to try is kept as {saved}.")
         drop_ref(repo, place)
-    place.clear()
+    clear(place)
 
 
 def _end_others(repo: Repository, place: ExperimentFiles, observer: Observer) -> None:
     """A run of another experiment that lost its gitexp in this work tree would run beside the next one."""
     for other in places(repo):
-        candidate = other.read_journal()
-        if other.branch != place.branch and candidate and candidate.work_tree == str(repo.top):
-            _end_run(other, candidate, observer)
+        snapshot = read_journal(other) if other.branch != place.branch else None
+        if snapshot and snapshot.work_tree == str(repo.top):
+            _end_run(other, snapshot.candidate, observer)
 
 
 def _end_run(place: ExperimentFiles, candidate: Candidate, observer: Observer) -> None:
-    leader = place.read_leader()
+    leader = read_leader(place)
     ended = end_run(candidate.run, leader.pid, leader.since) if leader else end_run(candidate.run)
     if ended:
         pids = ", ".join(map(str, ended))

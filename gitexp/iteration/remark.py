@@ -10,6 +10,7 @@ from gitexp.git import refs
 from gitexp.git.commits import commit_tree
 from gitexp.git.repository import Repository
 from gitexp.iteration import stale_locks
+from gitexp.iteration.moving import moving
 from gitexp.iteration.recovery import recover
 from gitexp.ledger import history, messages
 from gitexp.ledger.experiment_files import ExperimentFiles
@@ -33,7 +34,7 @@ def remark(repo: Repository, name: str, make: Callable[[Ledger], Remark], observ
 def seal_remark(repo: Repository, place: ExperimentFiles, ledger: Ledger, said: Remark, observer: Observer) -> Remark:
     said = replace(said, base=ledger.tip)
     commit = commit_tree(repo, ledger.tree, ledger.tip, messages.remark_message(said))
-    with signals_wait(), place.moving():
+    with signals_wait(), moving(place):
         refs.update(repo, f"gitexp: {said.kind}", f"update refs/heads/{place.branch} {commit} {ledger.tip}")
     if repo.root and refs.current_branch(repo) == place.branch:
         try:

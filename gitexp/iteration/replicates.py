@@ -7,9 +7,10 @@ from dataclasses import replace
 
 from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
+from gitexp.iteration.journal import Snapshot, read_evidence, write_evidence
 from gitexp.iteration.overlay import borrowed
 from gitexp.iteration.seal import base_files
-from gitexp.ledger.experiment_files import Candidate, ExperimentFiles
+from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Contract, Measurement, ReplicateRequest, Verdict
 from gitexp.observer import Observer
@@ -23,7 +24,7 @@ def gather(
     repo: Repository,
     place: ExperimentFiles,
     ledger: Ledger,
-    candidate: Candidate,
+    snapshot: Snapshot,
     observer: Observer,
     pruner: Pruner | None = None,
 ) -> tuple[Measurement, Verdict]:
@@ -33,35 +34,37 @@ def gather(
     Raises :class:`GitexpError`, with nothing to record, when a run can have no verdict (skipped, spoiled, or on another
     device).
     """
-    evidence = place.read_evidence(candidate)
+    candidate = snapshot.candidate
+    evidence = read_evidence(place, candidate)
     if evidence:
         observer.say(f"{candidate.id}: {len(evidence.samples)} finished run(s) of the interrupted step are taken over.")
     else:
         first, seed = candidate.label(1), ledger.contract.seed
-        asked = Run(candidate.id, seed, candidate.run, first, candidate.files, pruner=pruner)
-        evidence = _run(repo, place, ledger, candidate, asked, None, observer)
+        asked = Run(candidate.id, seed, candidate.run, first, snapshot.files, pruner=pruner)
+        evidence = _run(repo, place, ledger, candidate.id, asked, None, observer)
     while isinstance(decided := decide(ledger, evidence, candidate.simpler), ReplicateRequest):
-        place.write_evidence(candidate, evidence)
+        write_evidence(place, candidate, evidence)
         observer.say(f"{candidate.id}: {decided.reason}")
         label = candidate.label(len(evidence.samples) + 1)
         if decided.of == candidate.id:
-            asked = Run(decided.of, decided.seed, candidate.run, label, candidate.files)
-            evidence = _run(repo, place, ledger, candidate, asked, evidence, observer)
+            asked = Run(decided.of, decided.seed, candidate.run, label, snapshot.files)
+            evidence = _run(repo, place, ledger, candidate.id, asked, evidence, observer)
         else:
-            asked = Run(decided.of, decided.seed, candidate.run, label, base_files(repo, candidate))
-            with borrowed(repo, place, candidate.files, asked.files):
-                evidence = _run(repo, place, ledger, candidate, asked, evidence, observer)
+            asked = Run(decided.of, decided.seed, candidate.run, label, base_files(repo, snapshot))
+            with borrowed(repo, place, snapshot.files, asked.files):
+                evidence = _run(repo, place, ledger, candidate.id, asked, evidence, observer)
     return evidence, decided
 
 
 def gather_baseline(
-    repo: Repository, place: ExperimentFiles, contract: Contract, candidate: Candidate, runs: int, observer: Observer
+    repo: Repository, place: ExperimentFiles, contract: Contract, snapshot: Snapshot, runs: int, observer: Observer
 ) -> Measurement:
     """Run the baseline ``runs`` times, each with a seed of its own; a crash ends it."""
+    candidate = snapshot.candidate
     evidence: Measurement | None = None
     for number in range(runs):
         label, seed = candidate.label(number + 1), contract.seed + number
-        asked = Run(candidate.id, seed, candidate.run, label, candidate.files)
+        asked = Run(candidate.id, seed, candidate.run, label, snapshot.files)
         evidence = _joined(evidence, measure(repo, place, contract, asked, observer), candidate.id)
         if evidence.score is None:
             break
@@ -73,14 +76,14 @@ def _run(
     repo: Repository,
     place: ExperimentFiles,
     ledger: Ledger,
-    candidate: Candidate,
+    candidate: str,
     asked: Run,
     evidence: Measurement | None,
     observer: Observer,
 ) -> Measurement:
     measured = measure(repo, place, ledger.contract, asked, observer, usual_speed(ledger))
     check_comparable(ledger, measured)
-    return _joined(evidence, measured, candidate.id)
+    return _joined(evidence, measured, candidate)
 
 
 def usual_speed(ledger: Ledger) -> float | None:

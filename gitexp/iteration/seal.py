@@ -8,116 +8,97 @@ from gitexp.git.commits import commit_tree
 from gitexp.git.objects import Entry, entries, file_entry, in_index, stage
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import swap
+from gitexp.iteration.journal import Snapshot, clear, write_journal
+from gitexp.iteration.moving import moving
 from gitexp.ledger import messages
-from gitexp.ledger.experiment_files import Candidate, ExperimentFiles
-from gitexp.model import Iteration, Measurement, Status, Verdict
+from gitexp.ledger.experiment_files import ExperimentFiles
+from gitexp.model import Candidate, Iteration, Status
 from gitexp.signals import signals_wait
 
 
-def record(candidate: Candidate, verdict: Verdict, measurement: Measurement) -> Iteration:
-    return Iteration(
-        id=candidate.id,
-        run=candidate.run,
-        base=candidate.base,
-        tree=candidate.tree,
-        status=verdict.status,
-        description=candidate.description,
-        reason=verdict.reason,
-        measurement=measurement,
-        notes=candidate.notes,
-        contract=candidate.contract,
-        body=candidate.body,
-        changes=candidate.changes,
-        patch=candidate.patch,
-        simpler=candidate.simpler,
-        params=candidate.params,
-        delta=verdict.delta,
-    )
-
-
-def seal(repo: Repository, place: ExperimentFiles, candidate: Candidate, iteration: Iteration) -> tuple[str, ...]:
+def seal(repo: Repository, place: ExperimentFiles, snapshot: Snapshot, iteration: Iteration) -> tuple[str, ...]:
     """Commit ``iteration`` on top of its base; unless it is a KEEP, revert it at once.
 
     Returns the paths that were left alone, because somebody changed or staged them during the run.
     Moving the branch is the only commit point: whatever happens before it, the step can be finished or given up.
     """
-    commit = commit_tree(repo, candidate.tree, candidate.base, messages.to_message(iteration))
-    old = base_files(repo, candidate)
+    commit = commit_tree(repo, iteration.tree, iteration.base, messages.to_message(iteration))
+    old = base_files(repo, snapshot)
     if iteration.status is not Status.KEEP:
         # A revert of the last commit needs no merge: its tree is the one before.
-        tip = commit_tree(repo, candidate.base_tree, commit, messages.revert_message(iteration, commit))
-        left = swap(repo, candidate.files, old)
-        _move(repo, place, candidate, iteration, tip)
+        tip = commit_tree(repo, snapshot.base_tree, commit, messages.revert_message(iteration, commit))
+        left = swap(repo, snapshot.files, old)
+        _move(repo, place, iteration, tip)
         return left
     held = in_index(repo, old)
-    others = [path for path, entry in held.items() if entry not in (old[path], candidate.files[path])]
-    staged = {path: entry for path, entry in candidate.files.items() if path not in others}
-    edited = [path for path, entry in candidate.files.items() if file_entry(repo, path, entry) != entry]
+    others = [path for path, entry in held.items() if entry not in (old[path], snapshot.files[path])]
+    staged = {path: entry for path, entry in snapshot.files.items() if path not in others}
+    edited = [path for path, entry in snapshot.files.items() if file_entry(repo, path, entry) != entry]
     left = tuple(dict.fromkeys(others + edited))
-    with place.moving():
+    with moving(place):
         stage(repo, staged)
     try:
-        _move(repo, place, candidate, iteration, commit)
+        _move(repo, place, iteration, commit)
     except GitexpError:
         # git may have been killed when it had done its work.
         if refs.read(repo, f"refs/heads/{place.branch}") != commit:
-            with place.moving():
+            with moving(place):
                 stage(repo, {path: old[path] for path in staged})
         raise
     return left
 
 
-def _move(repo: Repository, place: ExperimentFiles, candidate: Candidate, iteration: Iteration, tip: str) -> None:
+def _move(repo: Repository, place: ExperimentFiles, iteration: Iteration, tip: str) -> None:
     """Move the branch and forget the candidate: the commit point."""
-    with place.moving():
-        refs.update(repo, f"gitexp: {iteration.status.value}", *_moves(place, candidate, iteration, tip))
+    with moving(place):
+        refs.update(repo, f"gitexp: {iteration.status.value}", *_moves(place, iteration, tip))
 
 
-def _moves(place: ExperimentFiles, candidate: Candidate, iteration: Iteration, tip: str) -> tuple[str, str]:
-    move = f"update refs/heads/{place.branch} {tip} {candidate.base}"
+def _moves(place: ExperimentFiles, iteration: Iteration, tip: str) -> tuple[str, str]:
+    move = f"update refs/heads/{place.branch} {tip} {iteration.base}"
     if iteration.contract:
         move = f"create refs/heads/{place.branch} {tip}"
-    return move, f"delete {place.ref} {candidate.tree}"
+    return move, f"delete {place.ref} {iteration.tree}"
 
 
-def base_files(repo: Repository, candidate: Candidate) -> dict[str, Entry | None]:
+def base_files(repo: Repository, snapshot: Snapshot) -> dict[str, Entry | None]:
     """What the paths of the candidate held in the commit it is an edit of."""
-    old = entries(repo, candidate.base_tree, candidate.files)
-    return {path: old.get(path) for path in candidate.files}
+    old = entries(repo, snapshot.base_tree, snapshot.files)
+    return {path: old.get(path) for path in snapshot.files}
 
 
-def hand_back(repo: Repository, place: ExperimentFiles, candidate: Candidate) -> tuple[str, ...]:
+def hand_back(repo: Repository, place: ExperimentFiles, snapshot: Snapshot) -> tuple[str, ...]:
     """Give up the pending step, its edit in the work tree.
 
     Returns the paths left alone, because somebody changed them; then the candidate is kept as ``saved_ref``.
     """
     with signals_wait():
-        old = base_files(repo, candidate)
-        swap(repo, old, candidate.files)
-        left = save_if_lost(repo, place, candidate)
-        _unstage(repo, place, candidate, old)
+        old = base_files(repo, snapshot)
+        swap(repo, old, snapshot.files)
+        left = save_if_lost(repo, place, snapshot)
+        _unstage(repo, place, snapshot, old)
         give_up(repo, place)
         return left
 
 
-def _unstage(repo: Repository, place: ExperimentFiles, candidate: Candidate, old: dict[str, Entry | None]) -> None:
+def _unstage(repo: Repository, place: ExperimentFiles, snapshot: Snapshot, old: dict[str, Entry | None]) -> None:
     """A seal that did not come to its end may have staged the candidate."""
     held = in_index(repo, old)
-    ours = {path: old[path] for path in old if held[path] == candidate.files[path] != old[path]}
+    ours = {path: old[path] for path in old if held[path] == snapshot.files[path] != old[path]}
     if ours:
-        with place.moving():
+        with moving(place):
             stage(repo, ours)
 
 
-def save_if_lost(repo: Repository, place: ExperimentFiles, candidate: Candidate) -> tuple[str, ...]:
+def save_if_lost(repo: Repository, place: ExperimentFiles, snapshot: Snapshot) -> tuple[str, ...]:
     """See that the candidate's edit is not lost: where the work tree does not hold it, a ref does.
 
     Returns the paths that hold something else.
     """
-    left = tuple(path for path, entry in candidate.files.items() if file_entry(repo, path, entry) != entry)
+    left = tuple(path for path, entry in snapshot.files.items() if file_entry(repo, path, entry) != entry)
     if left:
-        with place.moving():
-            refs.update(repo, "gitexp: saved", f"update {saved_ref(candidate)} {candidate.tree}")
+        with moving(place):
+            refs.update(repo, "gitexp: saved", f"update {saved_ref(snapshot.candidate)} {snapshot.candidate.tree}")
     return left
 
 
@@ -125,20 +106,20 @@ def saved_ref(candidate: Candidate) -> str:
     return refs.saved(f"{candidate.id}-{candidate.run[:8]}")
 
 
-def open_pending(repo: Repository, place: ExperimentFiles, candidate: Candidate) -> None:
+def open_pending(repo: Repository, place: ExperimentFiles, snapshot: Snapshot) -> None:
     """From here the edit is safe: its bytes are objects, kept alive by a ref that only one step can create."""
-    place.write_journal(candidate)
-    with place.moving():
-        refs.update(repo, "gitexp: pending", f"create {place.ref} {candidate.tree}")
+    write_journal(place, snapshot)
+    with moving(place):
+        refs.update(repo, "gitexp: pending", f"create {place.ref} {snapshot.candidate.tree}")
 
 
 def give_up(repo: Repository, place: ExperimentFiles) -> None:
     """Forget the pending step."""
     drop_ref(repo, place)
-    place.clear()
+    clear(place)
 
 
 def drop_ref(repo: Repository, place: ExperimentFiles) -> None:
     if refs.read(repo, place.ref):
-        with place.moving():
+        with moving(place):
             refs.update(repo, "gitexp: given up", f"delete {place.ref}")

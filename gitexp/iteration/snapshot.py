@@ -10,12 +10,13 @@ from gitexp.git.objects import Entry, entries, read_blobs, write_tree
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import edits
 from gitexp.iteration.edit import changed, code_lines, summarise
-from gitexp.ledger.experiment_files import Candidate, ExperimentFiles
-from gitexp.model import Contract, Notes
+from gitexp.iteration.journal import Snapshot
+from gitexp.ledger.experiment_files import ExperimentFiles
+from gitexp.model import Candidate, Contract, Notes
 from gitexp.views import notebook, on_disk
 
 
-def snapshot(
+def take_snapshot(
     repo: Repository,
     place: ExperimentFiles,
     identity: str,
@@ -27,7 +28,7 @@ def snapshot(
     notes: Notes,
     params: tuple[tuple[str, str], ...] = (),
     contract: Contract | None = None,
-) -> Candidate:
+) -> Snapshot:
     """What ``paths`` hold now, as an edit of the commit ``base``, with what people wrote in EXPERIMENT.md meanwhile.
 
     Raises when anything else differs from HEAD: then what would run is not what would be committed.
@@ -36,23 +37,20 @@ def snapshot(
     files = edits(repo, paths)
     tree = write_tree(repo, base_tree, files)
     changes, patch = ((), "") if contract else _edit(repo, base_tree, tree, files)
-    return Candidate(
+    candidate = Candidate(
         id=identity,
         run=uuid.uuid4().hex,
         base=base,
-        base_tree=base_tree,
         tree=tree,
-        files=files,
         description=description,
         body=body,
         notes=notes.beside(on_disk.unsealed(repo, place, place.name)),
-        notebook=notebook.current(repo),
-        work_tree=str(repo.top),
-        params=params,
-        contract=contract,
         changes=changes,
         patch=patch,
+        params=params,
+        contract=contract,
     )
+    return Snapshot(candidate, base_tree, files, notebook.current(repo), str(repo.top))
 
 
 def _edit(
@@ -63,15 +61,15 @@ def _edit(
         return changed(_contents(repo, base_tree, changes)), patch()
 
 
-def shorter(repo: Repository, candidate: Candidate) -> int:
+def shorter(repo: Repository, snapshot: Snapshot) -> int:
     """By how many lines of code the edit makes its files shorter."""
-    contents = _contents(repo, candidate.base, candidate.files)
+    contents = _contents(repo, snapshot.candidate.base, snapshot.files)
     return sum(code_lines(old) - code_lines(new) for old, new in contents.values())
 
 
-def summary(repo: Repository, candidate: Candidate) -> str:
+def summary(repo: Repository, snapshot: Snapshot) -> str:
     """The edit in a line, for want of its author's words."""
-    return summarise(_contents(repo, candidate.base, candidate.files))
+    return summarise(_contents(repo, snapshot.candidate.base, snapshot.files))
 
 
 def _contents(repo: Repository, base: str, changes: Mapping[str, Entry | None]) -> dict[str, tuple[bytes, bytes]]:

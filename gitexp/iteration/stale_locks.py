@@ -12,8 +12,10 @@ from pathlib import Path
 from gitexp.errors import GitexpError
 from gitexp.git.lock_files import is_in_use, lock_files
 from gitexp.git.repository import Repository
-from gitexp.ledger.experiment_files import ExperimentFiles, Process
+from gitexp.iteration.moving import forget_mover, mover
+from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.observer import Observer
+from gitexp.run.leader import Process
 
 _CLOCK = 0.1  # seconds by which a file system's clock may be behind
 _MOVING = 60.0  # seconds that moving refs and index may have taken
@@ -22,17 +24,17 @@ PATIENCE = 2.0  # seconds that another git is given to finish
 
 def clear_stale(repo: Repository, place: ExperimentFiles, observer: Observer) -> None:
     """Remove the locks that a dead gitexp of this experiment left. Its caller holds the experiment's lock."""
-    mover = place.mover()
-    if mover is None:
+    dead = mover(place)
+    if dead is None:
         return
-    since = time.strftime("%H:%M:%S", time.localtime(mover.since))
-    ours = [lock for lock in _locks(repo, place) if _is_of(lock, mover)]
+    since = time.strftime("%H:%M:%S", time.localtime(dead.since))
+    ours = [lock for lock in _locks(repo, place) if _is_of(lock, dead)]
     if ours and is_in_use(repo, PATIENCE):
         return
     for lock in ours:
         lock.unlink(missing_ok=True)
-        observer.say(f"Cleared {lock}: a gitexp (process {mover.pid}) left it when it was killed at {since}.")
-    place.forget_mover()
+        observer.say(f"Cleared {lock}: a gitexp (process {dead.pid}) left it when it was killed at {since}.")
+    forget_mover(place)
 
 
 def check_none(repo: Repository, place: ExperimentFiles) -> None:

@@ -1,15 +1,28 @@
-"""Where a step stands: under way, measured, or interrupted."""
+"""Where an experiment stands right now: the step under way or left by a dead gitexp, its run, its loop. Read only."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import unquote
 
+from gitexp.files import holder_of
 from gitexp.git import refs
 from gitexp.git.repository import Repository
-from gitexp.ledger.experiment_files import ExperimentFiles
+from gitexp.iteration.journal import read_journal, read_result
+from gitexp.iteration.moving import mover
+from gitexp.iteration.overlay import read_loan
+from gitexp.ledger import history
+from gitexp.ledger.experiment_files import ExperimentFiles, UnreadableNoteError
+from gitexp.ledger.ledger import Ledger
 from gitexp.model import Measurement, score_text
+from gitexp.run.curve import Point, points
+from gitexp.run.leader import read_leader
+from gitexp.text import from_bytes
+
+READ = 1 << 18  # bytes of a log's end that are looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +33,7 @@ class Pending:
     holder: str  # who is at it; empty when nobody is
     process: int  # of the holder
     measured: Measurement | None  # when the run was over
+    unreadable: str = ""  # why its journal cannot be read
 
     @property
     def state(self) -> str:
@@ -32,15 +46,21 @@ class Pending:
         if self.state == "measured":
             score = score_text(self.measured.score if self.measured else None) or "a crash"
             what = f"measured ({score}), not sealed yet"
+        if self.unreadable:
+            return f"{self.unreadable} Give the step up with: gitexp abort"
         way_out = "" if self.holder else "; clear it up with: gitexp recover"
         return ": ".join(filter(None, (self.id, what))) + way_out
 
 
 def pending(repo: Repository, place: ExperimentFiles) -> Pending | None:
     """What is under way in an experiment, or was left by a gitexp that died."""
-    (holder, process), candidate = place.holder(), place.read_journal()
-    if candidate or holder or place.mover() or place.read_borrowed() or refs.read(repo, place.ref):
-        return Pending(candidate.id if candidate else "", holder, process, place.read_result())
+    holder, process = place.holder()
+    try:
+        snapshot = read_journal(place)
+        if snapshot or holder or mover(place) or read_loan(place) or refs.read(repo, place.ref):
+            return Pending(snapshot.candidate.id if snapshot else "", holder, process, read_result(place))
+    except UnreadableNoteError as note:
+        return Pending("", holder, process, None, note.sentence)
     return None
 
 
@@ -49,3 +69,59 @@ def places(repo: Repository) -> Iterator[ExperimentFiles]:
     folder = repo.private_dir
     for directory in sorted(folder.iterdir()) if folder.is_dir() else ():
         yield ExperimentFiles.of(repo, unquote(directory.name))
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The run that is under way."""
+
+    iteration: str
+    description: str
+    run: int  # of its step: the first, the second, …
+    spent: float  # seconds since it started
+    curve: tuple[Point, ...]
+    said: str  # the last line it printed
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    ledger: Ledger
+    holder: str  # the step that is under way; empty when there is none
+    loop: str  # the loop
+    running: Running | None
+
+
+def look(repo: Repository, name: str, before: Live | None = None) -> Live:
+    """How things are now. The history is read again only when the branch has moved since ``before``."""
+    place = ExperimentFiles.of(repo, name)
+    tip = history.tip(repo, name)
+    ledger = before.ledger if before and before.ledger.tip == tip else history.load(repo, name, tip)
+    holder, loop = place.holder()[0], holder_of(place.loop_lock)
+    return Live(ledger, holder, loop, _running(place) if holder else None)
+
+
+def _running(place: ExperimentFiles) -> Running | None:
+    snapshot, leader = read_journal(place), read_leader(place)
+    if snapshot is None or leader is None or not leader.since:
+        return None
+    candidate = snapshot.candidate
+    run = 1
+    while place.log(candidate.label(run + 1)).is_file():
+        run += 1
+    lines = _end(place.log(candidate.label(run)))
+    spent = max(0.0, time.time() - leader.since)
+    said = next((line for line in reversed(lines) if line.strip()), "")
+    return Running(candidate.id, candidate.description, run, spent, tuple(points(lines)), said)
+
+
+def _end(log: Path) -> list[str]:
+    """The last lines of a log that is being written; the first of them may be cut."""
+    try:
+        with log.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - READ))
+            text = from_bytes(file.read(READ)).replace("\r", "\n")
+    except FileNotFoundError:
+        return []
+    lines = text.split("\n")
+    return lines[1:] if size > READ else lines

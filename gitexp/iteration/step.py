@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from gitexp.errors import BreakerOpenError, GitexpError, NotNewError
 from gitexp.git import refs, repack
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import check_frozen, check_ready, covers, edited, pathspec
 from gitexp.iteration import stale_locks
 from gitexp.iteration.finalize import StepResult, check_unmoved, conclude, keep_result, outcome_json, whereabouts
+from gitexp.iteration.journal import Snapshot
 from gitexp.iteration.proposal import MakeEdit, Proposal
 from gitexp.iteration.recovery import recover
 from gitexp.iteration.replicates import gather
 from gitexp.iteration.seal import hand_back, open_pending
-from gitexp.iteration.snapshot import shorter, snapshot, summary
+from gitexp.iteration.snapshot import shorter, summary, take_snapshot
 from gitexp.ledger import history, messages
-from gitexp.ledger.experiment_files import Candidate, ExperimentFiles
+from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Contract, Status
 from gitexp.observer import Observer
@@ -50,9 +49,9 @@ def step(repo: Repository, name: str, proposed: Proposal | MakeEdit, observer: O
         check_breaker(place, ledger)
         proposal = proposed if isinstance(proposed, Proposal) else _propose(repo, place, ledger, proposed)
         _check_tip(repo, ledger)
-        candidate = _candidate(repo, place, ledger, proposal, observer)
-        open_pending(repo, place, candidate)
-        outcome = _run_and_seal(repo, place, ledger, candidate, observer, proposal.pruner)
+        snapshot = _checked(repo, place, ledger, proposal, observer)
+        open_pending(repo, place, snapshot)
+        outcome = _run_and_seal(repo, place, ledger, snapshot, observer, proposal.pruner)
         notify(repo, place, ledger.contract, outcome.iteration.id, dumps(outcome_json(outcome)), observer)
         repack.pack(repo)
         return outcome
@@ -112,26 +111,26 @@ def _propose(repo: Repository, place: ExperimentFiles, ledger: Ledger, propose: 
     return proposal
 
 
-def _candidate(
+def _checked(
     repo: Repository, place: ExperimentFiles, ledger: Ledger, proposal: Proposal, observer: Observer
-) -> Candidate:
+) -> Snapshot:
     """What lies in the work tree, once it has passed every check that needs no run."""
-    candidate = _snapshot(repo, place, ledger, proposal)
-    _check_one_variable(ledger.contract, candidate, observer)
+    snapshot = _snapshot(repo, place, ledger, proposal)
+    _check_one_variable(ledger.contract, snapshot, observer)
     if not proposal.again:
-        _check_new(ledger, candidate)
-    if check_gate(repo, place, ledger.contract, candidate.id):
-        candidate = _snapshot(repo, place, ledger, proposal)  # the gate may have formatted it
-    if not candidate.description:
-        candidate = replace(candidate, description=summary(repo, candidate))
-    return _simpler(repo, candidate) if proposal.simplify else candidate
+        _check_new(ledger, snapshot)
+    if check_gate(repo, place, ledger.contract, snapshot.candidate.id):
+        snapshot = _snapshot(repo, place, ledger, proposal)  # the gate may have formatted it
+    if not snapshot.candidate.description:
+        snapshot = snapshot.with_words(description=summary(repo, snapshot))
+    return _simpler(repo, snapshot) if proposal.simplify else snapshot
 
 
-def _snapshot(repo: Repository, place: ExperimentFiles, ledger: Ledger, proposal: Proposal) -> Candidate:
+def _snapshot(repo: Repository, place: ExperimentFiles, ledger: Ledger, proposal: Proposal) -> Snapshot:
     contract = ledger.contract
     description, body = messages.describe(proposal.message)
     check_contract(repo, contract)  # again: the proposer may have changed what it must not
-    candidate = snapshot(
+    snapshot = take_snapshot(
         repo,
         place,
         ledger.next_id,
@@ -142,46 +141,47 @@ def _snapshot(repo: Repository, place: ExperimentFiles, ledger: Ledger, proposal
         notes=proposal.notes,
         params=proposal.params,
     )
-    if not candidate.files:
+    if not snapshot.files:
         raise NotNewError(
             f"Nothing changed in {', '.join(contract.edit)} since {ledger.incumbent.id}.",
             f"gitexp step -m '...'   # after an edit of {contract.edit[0]}",
         )
-    return candidate
+    return snapshot
 
 
-def _check_one_variable(contract: Contract, candidate: Candidate, observer: Observer) -> None:
+def _check_one_variable(contract: Contract, snapshot: Snapshot, observer: Observer) -> None:
     """With more than one change nobody knows which of them it was."""
-    if len(candidate.changes) < 2 or len(candidate.params) > 1:  # a grid says itself what it sets
+    changes = snapshot.candidate.changes
+    if len(changes) < 2 or len(snapshot.candidate.params) > 1:  # a grid says itself what it sets
         return
-    sentence = f"This edit changes {len(candidate.changes)} things ({', '.join(candidate.changes)})"
+    sentence = f"This edit changes {len(changes)} things ({', '.join(changes)})"
     if contract.one_variable == "strict":
         raise GitexpError(
-            f"{sentence}, and this experiment allows one.", f"git diff -- {' '.join(map(pathspec, candidate.files))}"
+            f"{sentence}, and this experiment allows one.", f"git diff -- {' '.join(map(pathspec, snapshot.files))}"
         )
     observer.say(f"{sentence}, and one variable at a time tells which of them it was.")
 
 
-def _simpler(repo: Repository, candidate: Candidate) -> Candidate:
-    fewer = shorter(repo, candidate)
-    if fewer <= 0 or not candidate.changes:
+def _simpler(repo: Repository, snapshot: Snapshot) -> Snapshot:
+    fewer = shorter(repo, snapshot)
+    if fewer <= 0 or not snapshot.candidate.changes:
         raise GitexpError(
             "--simplify is for an edit that leaves fewer lines of code (blank lines and comments are none); this one "
             f"leaves {-fewer} more.",
             "gitexp step -m '...'   # to judge it by its score alone",
         )
-    return replace(candidate, simpler=fewer)
+    return snapshot.with_words(simpler=fewer)
 
 
-def _check_new(ledger: Ledger, candidate: Candidate) -> None:
+def _check_new(ledger: Ledger, snapshot: Snapshot) -> None:
     """What is known need not be run again, unless it crashed for a reason that was not its own."""
-    for tried in ledger.tried_as(candidate.patch):
+    for tried in ledger.tried_as(snapshot.candidate.patch):
         if tried.status is Status.CRASH and diagnose(tried).environment:
             return
         raise NotNewError(
             f"This edit was already tried as {tried.id}, {tried.status.value}: {tried.reason}.",
             "gitexp step --again -m '...'   # tries it again; or take it back: git restore "
-            + " ".join(map(pathspec, candidate.files)),
+            + " ".join(map(pathspec, snapshot.files)),
         )
 
 
@@ -189,17 +189,17 @@ def _run_and_seal(
     repo: Repository,
     place: ExperimentFiles,
     ledger: Ledger,
-    candidate: Candidate,
+    snapshot: Snapshot,
     observer: Observer,
     pruner: Pruner | None,
 ) -> StepResult:
     try:
-        measurement, verdict = gather(repo, place, ledger, candidate, observer, pruner)
+        measurement, verdict = gather(repo, place, ledger, snapshot, observer, pruner)
     except BaseException:
-        if left := hand_back(repo, place, candidate):
-            observer.say(f"{candidate.id}: {whereabouts(candidate, left)}.")
+        if left := hand_back(repo, place, snapshot):
+            observer.say(f"{snapshot.candidate.id}: {whereabouts(snapshot.candidate, left)}.")
         raise
     with signals_wait():
-        keep_result(place, candidate, measurement, observer)
-        check_unmoved(repo, place, candidate, measurement)
-        return conclude(repo, place, ledger, candidate, measurement, verdict, observer)
+        keep_result(place, snapshot.candidate, measurement, observer)
+        check_unmoved(repo, place, snapshot, measurement)
+        return conclude(repo, place, ledger, snapshot, measurement, verdict, observer)

@@ -17,11 +17,11 @@ from gitexp.errors import GitexpError
 from gitexp.files import remove_folder, write_file
 from gitexp.git.repository import Repository
 from gitexp.ledger.columns import NAMES, Buffer, Columns
-from gitexp.ledger.experiment_files import ExperimentFiles, to_notes
+from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.lazy import LazyIterations
 from gitexp.ledger.ledger import Ledger
 from gitexp.ledger.noise import Noise, PooledNoise
-from gitexp.model import Remark
+from gitexp.model import Notes, Remark
 
 FORMAT = 2  # raised when what is kept, or what is made of a commit, changes
 COMMITS = "commits"
@@ -92,7 +92,7 @@ def _ledger(repo: Repository, place: ExperimentFiles, page: dict[str, Any], data
         page["tip"],
         contract,
         iterations,
-        to_notes(page["notes"]),
+        Notes.from_json(page["notes"]),
         page["sealed"],
         tuple(page["strangers"]),
         tuple(page["displaced"]),

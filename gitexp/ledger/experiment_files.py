@@ -1,9 +1,7 @@
-"""What a step keeps on disk while it runs: the lock, the journal, the result, the logs.
+"""One experiment's private files: its locks, its logs, and the notes that a step leaves for whoever comes after it.
 
-All of it lives in ``<git directory>/gitexp/<experiment>/``, shared by the work trees of a repository. The journal says
-what to do if the step dies: from the moment it stands the edit is safe, from the moment the result stands the
-measurement is. The ref ``refs/gitexp/pending/<branch>`` is its twin in git: it keeps the candidate's tree alive.
-Beside them stand, while they are true, the run's leading process and who is moving git's refs and index.
+All of it lives in ``<git directory>/gitexp/<experiment>/``, shared by the work trees of a repository. What a note says
+is up to the module that writes and reads it: the journal is :mod:`gitexp.iteration.journal`'s, for example.
 """
 
 from __future__ import annotations
@@ -11,56 +9,22 @@ from __future__ import annotations
 import json
 import os
 import re
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
+from gitexp.errors import GitexpError
 from gitexp.files import holder_of, lock, remove_folder, write_file
 from gitexp.git import refs
-from gitexp.git.objects import Entry
 from gitexp.git.repository import Repository
-from gitexp.model import BRANCH_PREFIX, Contract, Direction, Frozen, Measurement, Notes, Sample
+from gitexp.model import BRANCH_PREFIX
 from gitexp.text import from_bytes
 
 Value = TypeVar("Value")
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """The tree under test, and everything its commit will say apart from what is measured."""
-
-    id: str
-    run: str
-    base: str  # commit id
-    base_tree: str
-    tree: str
-    files: dict[str, Entry | None]  # by path: what the candidate has there, None when it is gone
-    description: str
-    body: str
-    notes: Notes
-    notebook: str  # EXPERIMENT.md as it was when its edits went into notes
-    work_tree: str  # the top of the one it is tried in
-    changes: tuple[str, ...] = ()  # what the edit changes, by syntax
-    patch: str = ""  # git's patch id of the edit
-    simpler: int = 0  # by how many lines the code became shorter, where that is the point of the edit
-    params: tuple[tuple[str, str], ...] = ()  # the constants that a sweep sets, with their values as source
-    contract: Contract | None = None  # the baseline's only
-
-    def label(self, run: int) -> str:
-        """What the log of its first, second, … run is called, the incumbent's among them."""
-        return self.id if run == 1 else f"{self.id}.{run}"
-
-
-@dataclass(frozen=True, slots=True)
-class Process:
-    """A process, named so that a later one of the same pid is not taken for it. Times are seconds since the epoch."""
-
-    pid: int
-    since: float
+VERSION = 1  # of the notes' format: an upgrade between a death and its recovery must be noticed
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,144 +98,54 @@ class ExperimentFiles:
         self.run_dir.mkdir(parents=True, exist_ok=True)
         return self.run_dir
 
-    # -- the journal and the result ----------------------------------------------------------------------------------
+    # -- notes -------------------------------------------------------------------------------------------------------
 
-    def write_journal(self, candidate: Candidate) -> None:
-        write_file(self.directory / "pending.json", json.dumps(asdict(candidate)).encode())
+    def write_note(self, name: str, value: object) -> None:
+        """Write ``value``, whatever JSON can hold, as ``NAME.json``: whole or not at all."""
+        write_file(self._note(name), json.dumps({"version": VERSION, name: value}).encode())
 
-    def read_journal(self) -> Candidate | None:
-        return _read(self.directory / "pending.json", _candidate)
+    def read_note(self, name: str, decode: Callable[[Any], Value | None]) -> Value | None:
+        """What ``decode`` makes of a note; ``None`` where there is none, or where a power cut emptied it.
 
-    def write_result(self, measurement: Measurement) -> None:
-        write_file(self.directory / "result.json", json.dumps(asdict(measurement)).encode())
-
-    def read_result(self) -> Measurement | None:
-        return _read(self.directory / "result.json", _measurement)
-
-    def write_evidence(self, candidate: Candidate, evidence: Measurement) -> None:
-        """The finished replicates of a step that goes on. They outlive it: the same edit need not be run again."""
-        data = {"tree": candidate.tree, "base": candidate.base, "evidence": asdict(evidence)}
-        write_file(self.directory / "evidence.json", json.dumps(data).encode())
-
-    def read_evidence(self, candidate: Candidate) -> Measurement | None:
-        """What an interrupted step of the same edit had measured."""
-
-        def own(data: dict[str, Any]) -> Measurement | None:
-            same = (data["tree"], data["base"]) == (candidate.tree, candidate.base)
-            return _measurement(data["evidence"]) if same else None
-
-        return _read(self.directory / "evidence.json", own)
-
-    def forget_evidence(self) -> None:
-        (self.directory / "evidence.json").unlink(missing_ok=True)
-
-    def write_borrowed(self, held: Mapping[str, Entry | None], wanted: Mapping[str, Entry | None]) -> None:
-        """What the work tree held and what it is to hold for a while."""
-        sides = [{path: asdict(e) if e else None for path, e in side.items()} for side in (held, wanted)]
-        write_file(self.directory / "borrowed.json", json.dumps({"held": sides[0], "wanted": sides[1]}).encode())
-
-    def read_borrowed(self) -> tuple[dict[str, Entry | None], dict[str, Entry | None]] | None:
-        return _read(self.directory / "borrowed.json", lambda data: (_files(data["held"]), _files(data["wanted"])))
-
-    def forget_borrowed(self) -> None:
-        (self.directory / "borrowed.json").unlink(missing_ok=True)
-
-    def write_rendering(self, before: str, computed: str) -> None:
-        """While EXPERIMENT.md is being replaced: what it was before, and what was computed."""
-        write_file(self.directory / "rendering.json", json.dumps([before, computed]).encode())
-
-    def read_rendering(self) -> tuple[str, str] | None:
-        return _read(self.directory / "rendering.json", lambda data: (str(data[0]), str(data[1])))
-
-    def forget_rendering(self) -> None:
-        (self.directory / "rendering.json").unlink(missing_ok=True)
-
-    def write_leader(self, leader: Process) -> None:
-        """The process that leads the run."""
-        write_file(self.directory / "running.json", json.dumps(asdict(leader)).encode())
-
-    def read_leader(self) -> Process | None:
-        return _read(self.directory / "running.json", _process)
-
-    def write_proposing(self, can_be_made_again: bool) -> None:
-        """While a loop's proposer edits, and until its edit is a candidate: what then lies in the work tree is its."""
-        write_file(self.directory / "proposing.json", json.dumps(can_be_made_again).encode())
-
-    def proposing(self) -> bool | None:
-        """Whether what lies in the work tree can be made again; ``None`` when it is no proposer's."""
-        return _read(self.directory / "proposing.json", bool)
-
-    def forget_proposing(self) -> None:
-        (self.directory / "proposing.json").unlink(missing_ok=True)
-
-    @contextmanager
-    def moving(self) -> Iterator[None]:
-        """Note that this process moves refs or the index, while it does.
-
-        If it dies meanwhile, :mod:`gitexp.iteration.stale_locks` knows the locks it left for gitexp's own.
+        Raises :class:`UnreadableNoteError` for any other note that is there and cannot be read; the file stays.
         """
-        note = Process(os.getpid(), time.time())
-        write_file(self.directory / "moving.json", json.dumps(asdict(note)).encode())
+        path = self._note(name)
         try:
-            yield
-        finally:
-            self.forget_mover()
+            text = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        if not text.strip(b"\0"):
+            return None
+        try:
+            data = json.loads(text)
+            version = data["version"]
+            if version == VERSION:
+                return decode(data[name])
+        except (ValueError, TypeError, LookupError, AttributeError):
+            version = None
+        raise UnreadableNoteError(path, version)
 
-    def mover(self) -> Process | None:
-        return _read(self.directory / "moving.json", _process)
+    def forget_note(self, name: str) -> None:
+        self._note(name).unlink(missing_ok=True)
 
-    def forget_mover(self) -> None:
-        (self.directory / "moving.json").unlink(missing_ok=True)
-
-    def clear(self) -> None:
-        """Forget the step: its journal last, so that it is there as long as there is something to tell."""
-        for name in ("running.json", "result.json", "pending.json"):
-            (self.directory / name).unlink(missing_ok=True)
-
-
-def _read(path: Path, make: Callable[[Any], Value | None]) -> Value | None:
-    """What a file of ours holds. A power cut may leave an empty one: then there is nothing to go by."""
-    try:
-        return make(json.loads(path.read_bytes()))
-    except (FileNotFoundError, ValueError, TypeError, LookupError, AttributeError):
-        return None
+    def _note(self, name: str) -> Path:
+        return self.directory / f"{name}.json"
 
 
-def _process(data: dict[str, Any]) -> Process:
-    return Process(**data)
+class UnreadableNoteError(GitexpError):
+    """A note that is there and cannot be read: nothing may be done as if it were absent."""
 
+    def __init__(self, path: Path, version: object) -> None:
+        newer = isinstance(version, int) and version > VERSION
+        why = f"a newer gitexp wrote it (version {version})" if newer else "it is damaged, or an older gitexp wrote it"
+        hint = (
+            "pip install --upgrade gitexp" if newer else "gitexp abort   # gives that step up; edit and file are kept"
+        )
+        self.path = path
+        super().__init__(f"{path} cannot be read: {why}. It is left as it is.", hint)
 
-def _candidate(data: dict[str, Any]) -> Candidate:
-    contract = data.pop("contract")
-    return Candidate(
-        files=_files(data.pop("files")),
-        notes=to_notes(data.pop("notes")),
-        changes=tuple(data.pop("changes")),
-        params=tuple((name, value) for name, value in data.pop("params", ())),
-        contract=_contract(contract) if contract else None,
-        **data,
-    )
-
-
-def _files(data: dict[str, Any]) -> dict[str, Entry | None]:
-    return {path: Entry(**entry) if entry else None for path, entry in data.items()}
-
-
-def _measurement(data: dict[str, Any]) -> Measurement:
-    samples = tuple(Sample(**sample) for sample in data.pop("samples"))
-    metrics = tuple((name, value) for name, value in data.pop("metrics"))
-    curve = tuple((tenth, loss) for tenth, loss in data.pop("curve"))
-    return Measurement(samples=samples, metrics=metrics, spoiled=tuple(data.pop("spoiled")), curve=curve, **data)
-
-
-def to_notes(data: dict[str, Any]) -> Notes:
-    """Notes that were kept as JSON."""
-    for key in ("constraints", "next"):
-        data[key] = None if data[key] is None else tuple(data[key])
-    return Notes(**data)
-
-
-def _contract(data: dict[str, Any]) -> Contract:
-    freeze = tuple(Frozen(**frozen) for frozen in data.pop("freeze"))
-    edit, guards = tuple(data.pop("edit")), tuple(data.pop("guards"))
-    return Contract(freeze=freeze, edit=edit, guards=guards, direction=Direction(data.pop("direction")), **data)
+    def set_aside(self) -> Path:
+        """Rename the file, so that it is in nobody's way; its new path."""
+        aside = self.path.with_name(self.path.name + ".unreadable")
+        os.replace(self.path, aside)
+        return aside

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from gitexp.ledger.columns import KEEP, Row
 from gitexp.ledger.ledger import row
 from gitexp.ledger.row import line, told
-from gitexp.model import Contract, Iteration, Measurement, Notes, Sample, Status
+from gitexp.model import Candidate, Contract, Iteration, Measurement, Notes, Sample, Status, Verdict
 from gitexp.text import from_bytes
 
 _NUMBER = r"-?[0-9]{1,17}(?:\.[0-9]{1,25})?(?:e[+-]?[0-9]{1,2})?"  # always finite
@@ -147,19 +147,15 @@ def read(message: bytes, commit: str) -> Iteration | None:
         data=field("data") or "",
         curve=tuple([(int(tenth), float(loss)) for tenth, loss in _TENTH.findall(curve)]) if curve else (),
     )
-    return Iteration(
+    candidate = Candidate(
         id=field("id"),
         run=field("run"),
         base=field("base"),
         tree=field("tree"),
-        status=Status(field("status")),
         description=field("description"),
-        reason=field("reason"),
-        measurement=measurement,
         notes=_NO_NOTES,
         changes=tuple(_CHANGE.findall(changes)) if changes else (),
         patch=field("patch") or "",
         params=tuple(_PARAM.findall(params)) if params else (),
-        delta=delta,
-        commit=commit,
     )
+    return Iteration(candidate, Verdict(Status(field("status")), field("reason"), delta), measurement, commit)

@@ -66,7 +66,7 @@ class Ledger:
     def tried_as(self, patch: str) -> Iterator[Iteration]:
         """The iterations of an edit, newest first."""
         found = (self.iterations[at] for at in self.columns.with_patch(patch)) if patch else ()
-        return (iteration for iteration in found if iteration.patch == patch)
+        return (iteration for iteration in found if iteration.candidate.patch == patch)
 
     def tests(self) -> dict[str, list[float]]:
         """By iteration, the scores on the held-out split, in the order of the looks."""
@@ -112,5 +112,5 @@ def row(iteration: Iteration) -> Row:
         iteration.score,
         iteration.delta,
         iteration.measurement.test,
-        iteration.patch,
+        iteration.candidate.patch,
     )

@@ -10,6 +10,7 @@ from gitexp.errors import GitexpError
 from gitexp.ledger import trailers
 from gitexp.ledger.trailers import Message
 from gitexp.model import (
+    Candidate,
     Contract,
     Direction,
     Frozen,
@@ -19,6 +20,7 @@ from gitexp.model import (
     Remark,
     Sample,
     Status,
+    Verdict,
     headline,
     number,
     score_text,
@@ -38,7 +40,7 @@ def describe(text: str) -> tuple[str, str]:
 
 
 def to_message(iteration: Iteration) -> bytes:
-    return trailers.write(headline(iteration), iteration.body, _pairs(iteration))
+    return trailers.write(headline(iteration), iteration.candidate.body, _pairs(iteration))
 
 
 def revert_message(iteration: Iteration, commit: str) -> bytes:
@@ -74,21 +76,21 @@ def _pairs(iteration: Iteration) -> Iterator[tuple[str, str]]:
     if iteration.contract:
         yield "Exp-Format", trailers.FORMAT
     yield "Exp-Id", iteration.id
-    yield "Exp-Run", iteration.run
+    yield "Exp-Run", iteration.candidate.run
     yield "Exp-Base", iteration.base
     yield "Exp-Tree", iteration.tree
     yield "Exp-Status", iteration.status.value
     yield from _measurement_pairs(iteration.measurement)
     if iteration.delta is not None:
         yield "Exp-Delta", f"{iteration.delta:.12g}"
-    for thing in iteration.changes:
+    for thing in iteration.candidate.changes:
         yield "Exp-Change", thing
-    for name, value in iteration.params:
+    for name, value in iteration.candidate.params:
         yield "Exp-Param", f"{name}={value}"
-    if iteration.simpler:
-        yield "Exp-Simpler", str(iteration.simpler)
-    if iteration.patch:
-        yield "Exp-Patch", iteration.patch
+    if iteration.candidate.simpler:
+        yield "Exp-Simpler", str(iteration.candidate.simpler)
+    if iteration.candidate.patch:
+        yield "Exp-Patch", iteration.candidate.patch
     yield "Exp-Reason", one_line(iteration.reason)
     yield from _notes_pairs(iteration.notes)
     if iteration.contract:
@@ -193,25 +195,22 @@ def _iteration(message: Message, commit: str) -> Iteration | None:
     if not _ID.fullmatch(identity):
         return None
     described = _SUBJECT.fullmatch(message.subject)
-    return Iteration(
+    candidate = Candidate(
         id=identity,
         run=_required(message, "Exp-Run"),
         base=_required(message, "Exp-Base"),
         tree=_required(message, "Exp-Tree"),
-        status=Status(_required(message, "Exp-Status")),
         description=described[1] if described else message.subject,
-        reason=message.first("Exp-Reason") or "",
-        measurement=_measurement(message),
-        notes=_notes(message),
-        contract=_contract(message) if is_baseline else None,
         body=message.text,
+        notes=_notes(message),
         changes=message.all("Exp-Change"),
         patch=message.first("Exp-Patch") or "",
         simpler=int(message.first("Exp-Simpler") or 0),
         params=tuple(map(_param, message.all("Exp-Param"))),
-        delta=_number(message, "Exp-Delta"),
-        commit=commit,
+        contract=_contract(message) if is_baseline else None,
     )
+    status, reason = Status(_required(message, "Exp-Status")), message.first("Exp-Reason") or ""
+    return Iteration(candidate, Verdict(status, reason, _number(message, "Exp-Delta")), _measurement(message), commit)
 
 
 def _param(text: str) -> tuple[str, str]:

@@ -16,6 +16,7 @@ from gitexp.git.fsmonitor import watching
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import edits
 from gitexp.iteration.finalize import StepResult
+from gitexp.iteration.journal import read_journal
 from gitexp.iteration.proposal import MakeEdit, Proposal, retold
 from gitexp.iteration.recovery import recover
 from gitexp.iteration.step import step
@@ -23,6 +24,7 @@ from gitexp.ledger import history
 from gitexp.ledger.columns import KEEP
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
+from gitexp.loop.proposing import forget_proposing, proposing, write_proposing
 from gitexp.loop.set_aside import set_aside
 from gitexp.model import Iteration, Status, score_text, signed
 from gitexp.observer import Observer
@@ -121,18 +123,18 @@ def loop(
 def _take_up(repo: Repository, place: ExperimentFiles, observer: Observer) -> Proposal | None:
     """Clear up after a loop that died; the proposal that it was running, if its edit still has to be tried."""
     with place.locked(repo, "loop"):
-        candidate = place.read_journal()
+        snapshot = read_journal(place)
         finished = recover(repo, place, observer)
-        left = place.proposing()
+        left = proposing(place)
         if left is None:
             return None
         contract = history.load(repo, place.name).contract
-        if candidate and not finished and edits(repo, contract.edit) == candidate.files:
-            observer.say(f"{candidate.id}: the loop died while it ran; it is run again.")
-            return retold(candidate)
+        if snapshot and not finished and edits(repo, contract.edit) == snapshot.files:
+            observer.say(f"{snapshot.candidate.id}: the loop died while it ran; it is run again.")
+            return retold(snapshot.candidate)
         if ref := set_aside(repo, place, contract.edit, "" if left else "loop"):
             observer.say(f"The loop died while its proposer was at work; what that left is kept as {ref}.")
-        place.forget_proposing()
+        forget_proposing(place)
         return None
 
 
@@ -171,11 +173,11 @@ def _round(
     try:
         outcome = step(repo, place.name, proposed, observer)
     except GitexpError as refusal:
-        again = place.proposing()
-        if again is None or place.read_journal():  # it is measured, and can be sealed when that is mended
+        again = proposing(place)
+        if again is None or read_journal(place):  # it is measured, and can be sealed when that is mended
             raise
         ref = set_aside(repo, place, ledger.contract.edit, "" if again else ledger.next_id)
-        place.forget_proposing()
+        forget_proposing(place)
         kept = f" Its edit is kept as {ref}." if ref else ""
         what = f"{ledger.next_id} ({rounds.said})" if rounds.said else ledger.next_id
         observer.say(f"{what} was not tried: {refusal.sentence}{kept}")
@@ -185,11 +187,11 @@ def _round(
         rounds.failures, rounds.refusal = rounds.failures + (not known), refusal
         return None
     except KeyboardInterrupt:
-        if place.proposing():
+        if proposing(place):
             set_aside(repo, place, ledger.contract.edit, "")
-        place.forget_proposing()  # a person is here, and what else lies there is theirs now
+        forget_proposing(place)  # a person is here, and what else lies there is theirs now
         raise
-    place.forget_proposing()
+    forget_proposing(place)
     rounds.failures, rounds.refusal = 0, None
     rounds.steps.append(outcome.iteration)
     return outcome
@@ -202,7 +204,7 @@ def _next(source: Proposer, ledger: Ledger, rounds: _Rounds) -> MakeEdit | None:
         return None
 
     def noted(place: ExperimentFiles, ledger: Ledger) -> Proposal:
-        place.write_proposing(source.can_be_made_again)
+        write_proposing(place, source.can_be_made_again)
         proposal = propose(place, ledger)
         rounds.said = one_line(proposal.message, SAID)
         return proposal

@@ -8,6 +8,7 @@ from gitexp.git import refs
 from gitexp.git.objects import entries, file_entry, in_index, stage, write_tree
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import edited, swap
+from gitexp.iteration.moving import moving
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.signals import signals_wait
 
@@ -26,7 +27,7 @@ def set_aside(repo: Repository, place: ExperimentFiles, editable: Iterable[str],
     ref = ""
     index = in_index(repo, paths)
     staged = {path: entry for path, entry in wanted.items() if index[path] != entry}
-    with signals_wait(), place.moving():
+    with signals_wait(), moving(place):
         if label:
             tree = write_tree(repo, repo.tree_of("HEAD"), held)
             ref = refs.saved(f"{label}-{tree[:8]}")

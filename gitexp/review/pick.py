@@ -229,7 +229,7 @@ def _present(repo: Repository, ledger: Ledger, start: str) -> dict[str, str]:
 
 def _patch(repo: Repository, iteration: Iteration) -> str:
     if not iteration.contract:
-        return iteration.patch
+        return iteration.candidate.patch
     return patch_ids(repo, f"{iteration.commit}\n".encode()).get(iteration.commit, "")
 
 

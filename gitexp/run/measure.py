@@ -14,13 +14,14 @@ from gitexp.files import write_file
 from gitexp.git.objects import Entry, file_entry
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import changed_frozen
-from gitexp.ledger.experiment_files import ExperimentFiles, Process
+from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.model import RESULTS, Contract, Measurement, Sample
 from gitexp.observer import Observer
 from gitexp.run import hooks
 from gitexp.run.curve import Pruner, Recorder, Tenths, read, to_json_lines
 from gitexp.run.interference import InterferenceMonitor, is_loaded, keep_awake, speed
 from gitexp.run.interpret import check_usable, measurement, stretched
+from gitexp.run.leader import Process, write_leader
 from gitexp.run.processes import MARK, Strays, start_time
 from gitexp.run.runner import NotStarted, run
 from gitexp.run.score import SummaryParser
@@ -186,7 +187,7 @@ class RunMonitor:
 
     def start(self, pid: int, leavings: Strays) -> None:
         self._pid, self._leavings = pid, leavings
-        self._place.write_leader(Process(pid, start_time(pid)))
+        write_leader(self._place, Process(pid, start_time(pid)))
         self._watch.start(pid)
         keep_awake(pid)
 

@@ -124,7 +124,7 @@ class SweepProposer:
         if count and [one.commit for one in ledger.iterations[count - 1 : count]] != [next(reversed(self._tried))]:
             self._tried.clear()  # another history than the last time
         unread = ledger.iterations[len(self._tried) :]
-        self._tried |= {iteration.commit: dict(iteration.params) for iteration in unread}
+        self._tried |= {iteration.commit: dict(iteration.candidate.params) for iteration in unread}
         return [*filter(None, self._tried.values()), *map(dict, self._refused)]
 
 

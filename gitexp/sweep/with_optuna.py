@@ -101,8 +101,8 @@ def _settings(space: Space, ledger: Ledger) -> Iterator[tuple[Iteration, Setting
     incumbent: Setting = {}
     for iteration in ledger.iterations:
         incumbent = space.held.get(iteration.id, incumbent)
-        if iteration.params or iteration.id in space.held:
-            yield iteration, {**incumbent, **dict(iteration.params)}
+        if iteration.candidate.params or iteration.id in space.held:
+            yield iteration, {**incumbent, **dict(iteration.candidate.params)}
 
 
 def check_prunable(ledger: Ledger) -> None:

@@ -108,7 +108,7 @@ def decide_again(ledger: Ledger, iteration: Iteration) -> Verdict:
     is_newest = ledger.columns.statuses.rfind(KEEP) < at  # then no later step added runs to what the noise is of
     noise = ledger.pooled_noise if is_newest else PooledNoise()
     before = replace(ledger, iterations=ledger.iterations[:at], pooled_noise=noise)
-    decided = decide(before, iteration.measurement, iteration.simpler)
+    decided = decide(before, iteration.measurement, iteration.candidate.simpler)
     return decided if isinstance(decided, Verdict) else sealed
 
 

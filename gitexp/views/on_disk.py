@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import suppress
+from typing import Any
 
 from gitexp.errors import GitexpError
 from gitexp.files import write_file
@@ -16,6 +17,8 @@ from gitexp.model import NOTEBOOK, RESULTS, Notes
 from gitexp.views import results_tsv
 from gitexp.views.experiment_md import experiment_md
 from gitexp.views.notebook import absorb, current, owner, read
+
+NOTE = "rendering"  # stands while EXPERIMENT.md is being replaced
 
 
 def unsealed(repo: Repository, place: ExperimentFiles, name: str) -> Notes:
@@ -39,7 +42,7 @@ def sealed(repo: Repository, place: ExperimentFiles, computed: str, notebook: st
     if _computed(repo, place) != computed:  # else its views are written already, and say more
         if read(place.rendered) != notebook:
             write_file(place.rendered, notebook.encode())
-        place.forget_rendering()
+        place.forget_note(NOTE)
 
 
 def write_views(repo: Repository, place: ExperimentFiles, ledger: Ledger, computed: str = "") -> None:
@@ -50,16 +53,18 @@ def write_views(repo: Repository, place: ExperimentFiles, ledger: Ledger, comput
     edits = unsealed(repo, place, ledger.name)
     exclude(repo, (RESULTS, NOTEBOOK), "computed by gitexp")
     computed = computed or experiment_md(ledger)
-    place.write_rendering(current(repo), computed)
+    place.write_note(NOTE, [current(repo), computed])  # before it is replaced, and after
     results_tsv.write(repo, place, ledger)
     write_file(repo.top / NOTEBOOK, (experiment_md(ledger, edits) if edits != Notes() else computed).encode())
     write_file(place.rendered, computed.encode())
-    place.forget_rendering()
+    place.forget_note(NOTE)
 
 
 def _computed(repo: Repository, place: ExperimentFiles) -> str:
     """What EXPERIMENT.md is an edit of; empty when that is not known."""
-    if written := place.read_rendering():  # somebody died while writing it: before it was replaced, or after?
+    if written := place.read_note(
+        NOTE, _two_texts
+    ):  # somebody died while writing it: before it was replaced, or after?
         before, after = (_shared(current(repo), text) for text in written)
         if after > before:
             return written[1]
@@ -68,6 +73,11 @@ def _computed(repo: Repository, place: ExperimentFiles) -> str:
         with suppress(GitexpError):
             return experiment_md(history.load(repo, place.name))
     return text
+
+
+def _two_texts(data: Any) -> tuple[str, str]:
+    before, computed = data
+    return str(before), str(computed)
 
 
 def _shared(text: str, other: str) -> int:

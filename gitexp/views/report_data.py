@@ -118,13 +118,13 @@ def _details(iteration: Iteration, evidence: Evidence) -> dict[str, Any]:
         "commit": iteration.commit[:HASH],
         "reason": one_line(iteration.reason, LINE),
         "hypothesis": _text(notes.hypothesis, room),
-        "changed": one_line(", ".join(iteration.changes), LINE),
-        "params": one_line(", ".join(f"{name} = {value}" for name, value in iteration.params), LINE),
+        "changed": one_line(", ".join(iteration.candidate.changes), LINE),
+        "params": one_line(", ".join(f"{name} = {value}" for name, value in iteration.candidate.params), LINE),
     }
     if not here:
         return brief
     return brief | {
-        "body": _text(iteration.body, room),
+        "body": _text(iteration.candidate.body, room),
         "note": _text(notes.note, room),
         "error": one_line(m.error, SHORT),
         "spoiled": [one_line(trouble, LINE) for trouble in m.spoiled],

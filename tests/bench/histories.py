@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gitexp.ledger.messages import revert_message, to_message
-from gitexp.model import Contract, Direction, Iteration, Measurement, Notes, Sample, Status
+from gitexp.model import Candidate, Contract, Direction, Iteration, Measurement, Notes, Sample, Status, Verdict
 from gitexp.verdict.rules import parse
 
 WHO = "Ada Lovelace <ada@example.org>"
@@ -83,22 +83,20 @@ class _Stream:
 
     def _iteration(self, number: int, kept: bool, score: float, delta: float, code: bytes) -> Iteration:
         identity = f"exp{number:03d}"
-        iteration = Iteration(
+        candidate = Candidate(
             identity,
             f"{number:032x}",
             self.tip,
             self._tree(code),
-            Status.KEEP if kept else Status.DISCARD,
             f"LR {number} -> {number + 1}",
-            f"{'better' if kept else 'worse'} by {abs(delta):.6f}",
-            self._measurement(identity, score),
             changes=("constant LR",),
             patch=hashlib.sha1(code, usedforsecurity=False).hexdigest(),
-            delta=delta if number else None,
         )
-        if number:
-            return iteration
-        return replace(iteration, contract=self._contract(), notes=Notes(goal="lowest val_bpb"))
+        if not number:
+            candidate = replace(candidate, contract=self._contract(), notes=Notes(goal="lowest val_bpb"))
+        reason = f"{'better' if kept else 'worse'} by {abs(delta):.6f}"
+        verdict = Verdict(Status.KEEP if kept else Status.DISCARD, reason, delta if number else None)
+        return Iteration(candidate, verdict, self._measurement(identity, score))
 
     def _measurement(self, identity: str, score: float) -> Measurement:
         return Measurement(

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from gitexp.cli.watch import page
 from gitexp.git.repository import Repository
-from gitexp.iteration import live
+from gitexp.iteration import status
 from gitexp.run.curve import Point, point, points
 from gitexp.views.terminal_plot import loss, running_best
 from tests.helpers.command_line import Gitexp
@@ -77,7 +77,7 @@ def test_a_page_when_nothing_runs(lived: Path, gitexp: Gitexp) -> None:
 @pytest.mark.parametrize("size", [(20, 3), (40, 10), (80, 24), (200, 60)])
 def test_a_page_fits_its_terminal(size: tuple[int, int], lived: Path) -> None:
     width, height = size
-    lines = page(live.look(Repository.discover(lived), "train"), width, height)
+    lines = page(status.look(Repository.discover(lived), "train"), width, height)
     assert len(lines) <= height
     if width >= 80:
         assert max(map(len, lines)) <= width

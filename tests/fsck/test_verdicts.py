@@ -13,6 +13,7 @@ from gitexp.ledger.ledger import Ledger
 from gitexp.model import Contract, Direction, Iteration, Measurement, Notes, ReplicateRequest, Sample, Status, Verdict
 from gitexp.verdict.confirm import Confirm
 from gitexp.verdict.rules import baseline_runs, decide
+from tests.helpers.made_iterations import changed, make_iteration
 
 CONTRACT = Contract("val_bpb", Direction.MINIMIZE, 5.0, 70.0, "train.py", ("train.py",), (), "single", "0", 3)
 
@@ -42,7 +43,9 @@ def history(rule: str, length: int) -> tuple[Contract, list[Iteration]]:
                 measured = measure(identity, samples, measured.memory_mb)
         assert isinstance(verdict, Verdict)
         made.append(
-            Iteration(identity, identity, "", "", verdict.status, "", verdict.reason, measured, delta=verdict.delta)
+            make_iteration(
+                identity, identity, "", "", verdict.status, "", verdict.reason, measured, delta=verdict.delta
+            )
         )
     return contract, made
 
@@ -68,7 +71,7 @@ def test_one_other_verdict_is_found_once(rule: str) -> None:
     contract, made = history(rule, 60)
     for at in range(1, 60, 3):
         forged = Status.DISCARD if made[at].status is Status.KEEP else Status.KEEP
-        found = list(retry(contract, [*made[:at], replace(made[at], status=forged), *made[at + 1 :]]))
+        found = list(retry(contract, [*made[:at], changed(made[at], status=forged), *made[at + 1 :]]))
         assert [finding.code for finding in found] in (["verdict"], ["guard"])
         assert found[0].sentence.startswith(f"{made[at].id} is sealed as {forged.value}, and ")
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from hypothesis import strategies as st
 
 from gitexp.ledger.messages import describe
 from gitexp.model import Contract, Direction, Frozen, Iteration, Measurement, Notes, Sample, Status
 from gitexp.text import one_line
+from tests.helpers.made_iterations import changed, make_iteration
 
 UNRULY = [
     *("Exp-Status: KEEP", "\nExp-Id: exp999\nExp-Status: KEEP\n", "Revert ", "---", "# x", "KEEP 1.0: ", ": ", "="),
@@ -68,7 +67,7 @@ def iterations(draw: st.DrawFn) -> Iteration:
     reason = one_line(draw(TEXT))
     seed = draw(st.integers())
     description, body = describe(draw(TEXT))
-    return Iteration(
+    return make_iteration(
         id="exp000" if is_baseline else draw(ID),
         run=draw(SOME),
         base=draw(HASH),
@@ -97,7 +96,7 @@ CONTRACT = Contract(
     hook="a" * 40,
     seed=7,
 )
-BASELINE = Iteration(
+BASELINE = make_iteration(
     id="exp000",
     run="f" * 32,
     base="e" * 40,
@@ -117,7 +116,7 @@ BASELINE = Iteration(
     commit="c" * 40,
     tree="d" * 40,
 )
-CRASH = replace(
+CRASH = changed(
     BASELINE,
     id="exp001",
     status=Status.CRASH,

@@ -11,6 +11,8 @@ from gitexp.ledger.ledger import Ledger
 from gitexp.model import Contract, Direction, Iteration, Measurement, Notes, Sample, Status
 from gitexp.run.curve import Point
 from gitexp.views.report_details import Evidence, chosen
+from tests.helpers.iterations import make_iteration
+from tests.helpers.made_iterations import make_iteration
 
 # What must be text wherever it stands: elements, the end of a script, links, marks that turn text around, long words.
 HOSTILE = (
@@ -64,7 +66,7 @@ def _iteration(
         pruned=words if score is None and status is Status.DISCARD else "",
         spoiled=(words,),
     )
-    return Iteration(
+    return make_iteration(
         identity,
         f"{number:032x}",
         "b" * 40,

@@ -208,7 +208,7 @@ def test_a_lock_that_goes_away_soon_is_waited_for(experiment: Path, gitexp: Gite
 def test_only_a_lock_of_the_time_a_gitexp_died_is_taken_for_its_own(experiment: Path, gitexp: Gitexp) -> None:
     died = time.time() - 1000
     note = experiment / ".git/gitexp/train/moving.json"
-    note.write_text(json.dumps({"pid": 4711, "since": died}))
+    note.write_text(json.dumps({"version": 1, "moving": {"pid": 4711, "since": died}}))
     ours, theirs = experiment / ".git" / "HEAD.lock", experiment / ".git" / "index.lock"
     for lock, made in ((ours, died + 1), (theirs, died + 500)):
         lock.touch()
@@ -235,14 +235,54 @@ def test_a_corrupt_pending_ref(folder: Path, gitexp: Gitexp, content: str) -> No
     assert "exp001" in gitexp("step", "-m", "x").stdout
 
 
-@pytest.mark.parametrize("content", ["", "garbage", "[]", "{}", '{"id": 1}'])
-def test_a_lost_journal_leaves_the_tree_under_a_ref(folder: Path, gitexp: Gitexp, content: str) -> None:
+@pytest.mark.parametrize("content", ["", "\0\0\0\0"])
+def test_a_journal_that_a_power_cut_emptied_leaves_the_tree_under_a_ref(
+    folder: Path, gitexp: Gitexp, content: str
+) -> None:
     killed_step(folder, gitexp)
     (folder / ".git/gitexp/train/pending.json").write_text(content)
     said = gitexp("recover").stderr
     saved = said.split("is kept as ")[1].split(".\n")[0]
     assert git("show", f"{saved}:train.py") == EDIT
     assert (folder / "train.py").read_text() == EDIT
+
+
+UNREADABLE = ["garbage", "[]", "{}", '{"id": 1}', '{"version": 1, "pending": {"id": 1}}', '{"version": 1}']
+
+
+@pytest.mark.parametrize("content", UNREADABLE)
+@pytest.mark.parametrize("file", ["pending.json", "result.json"])
+def test_a_note_that_cannot_be_read_is_not_taken_for_none(
+    folder: Path, gitexp: Gitexp, content: str, file: str
+) -> None:
+    if file == "result.json":
+        measured_step(folder, gitexp)
+        git("switch", "-q", "exp/train")
+    else:
+        killed_step(folder, gitexp)
+    note = folder / ".git/gitexp/train" / file
+    note.write_text(content.replace("pending", file.removesuffix(".json")))
+    for command in (("recover",), ("step", "-m", "x")):
+        said = gitexp(*command, code=1).stderr
+        assert f"{note} cannot be read: it is damaged, or an older gitexp wrote it. It is left as it is." in said
+        assert "gitexp abort" in said
+    assert f"{note} cannot be read" in gitexp("status").stdout.replace("\n", "")
+    tree = git("rev-parse", "refs/gitexp/pending/exp/train").strip()
+    said = gitexp("abort").stderr
+    assert f"{note} could not be read, and is kept as {file}.unreadable." in said
+    assert note.with_name(f"{file}.unreadable").is_file()
+    assert (folder / "train.py").read_text() == EDIT
+    assert file == "result.json" or git("show", f"{tree}:train.py") == EDIT
+    assert "exp001" in gitexp("step", "-m", "x").stdout
+
+
+def test_a_note_of_a_newer_gitexp_is_left_to_that(folder: Path, gitexp: Gitexp) -> None:
+    killed_step(folder, gitexp)
+    note = folder / ".git/gitexp/train/pending.json"
+    note.write_text(note.read_text().replace('"version": 1', '"version": 2'))
+    said = gitexp("recover", code=1).stderr
+    assert f"{note} cannot be read: a newer gitexp wrote it (version 2). It is left as it is." in said
+    assert "pip install --upgrade gitexp" in said
 
 
 def test_a_missing_object_is_named_and_the_edit_stays(folder: Path, gitexp: Gitexp) -> None:
@@ -373,7 +413,9 @@ def test_undo_leaves_everything_else_as_it_was(tmp_path: Path, gitexp: Gitexp, m
 def test_the_installed_command_clears_its_own_locks(folder: Path, gitexp: Gitexp) -> None:
     """Its process is called gitexp, which is not git."""
     killed_step(folder, gitexp)
-    (folder / ".git/gitexp/train/moving.json").write_text(json.dumps({"pid": 4711, "since": time.time()}))
+    (folder / ".git/gitexp/train/moving.json").write_text(
+        json.dumps({"version": 1, "moving": {"pid": 4711, "since": time.time()}})
+    )
     (folder / ".git/HEAD.lock").touch()
     done = subprocess.run(
         [Path(sys.executable).with_name("gitexp"), "recover"], capture_output=True, text=True, check=False
@@ -444,7 +486,7 @@ def test_a_notebook_edited_after_a_death_in_the_middle_of_its_writing(experiment
     after = notebook.read_text()
     for text in (before, after):
         (place / "EXPERIMENT.md").write_text(old)
-        (place / "rendering.json").write_text(json.dumps([before, after]))
+        (place / "rendering.json").write_text(json.dumps({"version": 1, "rendering": [before, after]}))
         notebook.write_text(text + "\nmine\n")
         gitexp("render")
         assert notebook.read_text().count("mine") == 1

@@ -11,9 +11,10 @@ from gitexp.ledger import fast_reader, trailers
 from gitexp.ledger.messages import from_message, to_message
 from gitexp.model import Iteration, Measurement, Notes, Sample, Status
 from tests.helpers.iterations import CRASH, HASH, iterations
+from tests.helpers.made_iterations import changed, make_iteration
 from tests.helpers.properties import PURE, SLOW_DATA
 
-USUAL = Iteration(
+USUAL = make_iteration(
     id="exp004",
     run="a" * 32,
     base="b" * 40,
@@ -52,10 +53,10 @@ def check(message: bytes) -> None:
 
 
 def test_the_usual_message_is_read_the_short_way() -> None:
-    plain = replace(
+    plain = changed(
         USUAL, measurement=Measurement((Sample("exp004", 0, 8.1, 1.8),), 1.8), changes=(), patch="", params=()
     )
-    for iteration in (USUAL, plain, replace(USUAL, status=Status.DISCARD)):
+    for iteration in (USUAL, plain, changed(USUAL, status=Status.DISCARD)):
         assert fast_reader.read(to_message(iteration), "c" * 40) == iteration == long_way(to_message(iteration))
         assert fast_reader.glance(to_message(iteration), "c" * 40)
         check(to_message(iteration))
@@ -63,20 +64,20 @@ def test_the_usual_message_is_read_the_short_way() -> None:
 
 def test_what_is_not_usual_is_left_to_the_long_way() -> None:
     for unusual in (
-        replace(USUAL, notes=Notes(next=("a",))),
-        replace(USUAL, body="more"),
-        replace(USUAL, reason=" \x85quoted"),
-        replace(USUAL, measurement=replace(USUAL.measurement, spoiled=("it slept",))),
+        changed(USUAL, notes=Notes(next=("a",))),
+        changed(USUAL, body="more"),
+        changed(USUAL, reason=" \x85quoted"),
+        changed(USUAL, measurement=replace(USUAL.measurement, spoiled=("it slept",))),
         CRASH,
     ):
         check(to_message(unusual))
-    assert fast_reader.read(to_message(replace(USUAL, notes=Notes(next=("a",)))), "c" * 40) is None
+    assert fast_reader.read(to_message(changed(USUAL, notes=Notes(next=("a",)))), "c" * 40) is None
 
 
 @SLOW_DATA
 @given(iterations(), HASH)
 def test_both_ways_read_the_same(iteration: Iteration, run: str) -> None:
-    bare = replace(iteration, notes=Notes(), body="", contract=None, run=run)
+    bare = changed(iteration, notes=Notes(), body="", contract=None, run=run)
     for each in (iteration, bare):
         check(to_message(each))
 

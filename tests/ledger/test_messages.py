@@ -17,6 +17,7 @@ from gitexp.ledger.messages import SUBJECT_LIMIT, describe, from_message, revert
 from gitexp.model import Iteration, Notes, Sample, Status, headline
 from gitexp.text import UNSAFE, one_line
 from tests.helpers.iterations import BASELINE, CRASH, TEXT, iterations
+from tests.helpers.made_iterations import changed
 from tests.helpers.properties import PURE, SLOW_DATA
 from tests.helpers.repositories import git
 
@@ -35,8 +36,8 @@ def again(iteration: Iteration) -> Iteration | None:
 def test_an_iteration_is_read_back_as_it_was(iteration: Iteration) -> None:
     read = again(iteration)
     assert read is not None
-    assert replace(read, body="") == replace(iteration, body="")
-    assert read.body.split() == trailers.printable(iteration.body).split()
+    assert changed(read, body="") == changed(iteration, body="")
+    assert read.candidate.body.split() == trailers.printable(iteration.candidate.body).split()
     assert again(read) == read
 
 
@@ -88,7 +89,7 @@ def test_a_crash_is_written_without_a_score() -> None:
 def test_scores_keep_every_digit_seconds_and_memory_are_rounded() -> None:
     m = BASELINE.measurement
     precise = replace(m, score=0.1 + 0.2, memory_mb=1.26, samples=(Sample("exp000", 7, 1.23456, 0.1 + 0.2),))
-    read = again(replace(BASELINE, measurement=precise))
+    read = again(changed(BASELINE, measurement=precise))
     assert read
     assert read.score == 0.1 + 0.2
     assert read.measurement.memory_mb == 1.3
@@ -97,7 +98,7 @@ def test_scores_keep_every_digit_seconds_and_memory_are_rounded() -> None:
 
 @pytest.mark.parametrize("notes", [Notes(goal=""), Notes(hypothesis=""), Notes(constraints=()), Notes(next=())])
 def test_cleared_is_not_unchanged(notes: Notes) -> None:
-    read = again(replace(CRASH, notes=notes))
+    read = again(changed(CRASH, notes=notes))
     assert read
     assert read.notes == notes != Notes()
 
@@ -118,7 +119,7 @@ def test_cleared_is_not_unchanged(notes: Notes) -> None:
 )
 def test_the_forms_of_a_subject(score: float | None, status: Status, text: str) -> None:
     measured = replace(BASELINE.measurement, score=score)
-    iteration = replace(CRASH, id="exp004", status=status, description="x", measurement=measured)
+    iteration = changed(CRASH, id="exp004", status=status, description="x", measurement=measured)
     assert headline(iteration) == text
     read = again(iteration)
     assert read
@@ -127,7 +128,7 @@ def test_the_forms_of_a_subject(score: float | None, status: Status, text: str) 
 
 @pytest.mark.parametrize("description", ["KEEP 1.0: y", "a: b: c", "exp001 KEEP 1.0: y", "", ":", '"q"', "…"])
 def test_a_description_may_look_like_a_subject(description: str) -> None:
-    read = again(replace(BASELINE, description=description))
+    read = again(changed(BASELINE, description=description))
     assert read
     assert read.description == description
 
@@ -146,7 +147,7 @@ def test_a_revert_is_worded_as_git_does(repo: Repository) -> None:
     git("add", "-A", cwd=repo.top)
     tree = git("write-tree", cwd=repo.top).strip()
     for description in ("GeLU", 'say "no"', "é 😀", "x" * SUBJECT_LIMIT):
-        iteration = replace(CRASH, description=description)
+        iteration = changed(CRASH, description=description)
         commit = commit_tree(repo, tree, head, to_message(iteration))
         git("reset", "-q", "--hard", commit, cwd=repo.top)
         git("revert", "--no-edit", "HEAD", cwd=repo.top)

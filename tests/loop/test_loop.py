@@ -107,7 +107,7 @@ def test_the_description_is_the_proposers_or_the_diffs(
     gitexp("loop", "--steps", "1", *proposes(proposer, f"write(0.2); {said}"))
     last = ledger_of(single).iterations[-1]
     assert last.description == description
-    assert last.body == ("body" if "body" in said else "")
+    assert last.candidate.body == ("body" if "body" in said else "")
 
 
 def test_the_brief_is_its_standard_input_and_a_file(

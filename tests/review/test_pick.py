@@ -178,7 +178,7 @@ def test_the_same_edit_made_twice_is_two(folder: Path, gitexp: Gitexp) -> None:
         set_constant(folder, "E", e)
         assert "KEEP" in gitexp("step", *again, "-m", f"A = {a}").stdout
     first, _, last = ledger_of(folder).iterations[1:]
-    assert first.patch == last.patch
+    assert first.candidate.patch == last.candidate.patch
     gitexp("pick", "exp001", "--onto", "results")
     assert skipped(gitexp("pick", "--onto", "results").stdout) == ["exp001"]
     assert ids("results") == ["exp001", "exp002", "exp003"]

@@ -30,6 +30,7 @@ from gitexp.review.review_branch import Review
 from tests.helpers.command_line import Gitexp, check_refusal
 from tests.helpers.hooks import hook_that
 from tests.helpers.ledgers import ledger_of
+from tests.helpers.made_iterations import changed
 from tests.helpers.repositories import (
     KEEPS,
     TRAINER,
@@ -387,7 +388,7 @@ def test_nothing_in_peoples_text_is_followed(text: str) -> None:
 def test_hostile_text_in_a_whole_body(kept: Path) -> None:
     ledger = ledger_of(kept)
     iterations = tuple(
-        replace(i, description=text, reason=text) for i, text in zip(ledger.iterations, [*HOSTILE, "x"], strict=True)
+        changed(i, description=text, reason=text) for i, text in zip(ledger.iterations, [*HOSTILE, "x"], strict=True)
     )
     contract = replace(ledger.contract, metric='bpb"]\n```\n|@ada', script=HOSTILE[0], edit=HOSTILE[1:3], rule="`|`")
     hostile = replace(
@@ -432,7 +433,7 @@ def check_chart(chart: str) -> list[float]:
 def test_a_chart_of_any_scores_can_be_drawn(kept: Path, scale: float) -> None:
     ledger = ledger_of(kept)
     scaled = tuple(
-        i if i.score is None else replace(i, measurement=replace(i.measurement, score=i.score * scale))
+        i if i.score is None else changed(i, measurement=replace(i.measurement, score=i.score * scale))
         for i in ledger.iterations
     )
     text = told(replace(ledger, iterations=scaled))
@@ -443,7 +444,7 @@ def test_a_chart_of_any_scores_can_be_drawn(kept: Path, scale: float) -> None:
 def test_the_body_of_a_long_experiment_is_bounded(kept: Path) -> None:
     ledger = ledger_of(kept)
     first, *later = ledger.iterations
-    many = (first, *(replace(i, id=f"exp{n:05d}", description="x" * 200) for n in range(1, 900) for i in later))
+    many = (first, *(changed(i, id=f"exp{n:05d}", description="x" * 200) for n in range(1, 900) for i in later))
     text = told(replace(ledger, iterations=many), lambda commit: f"[x](https://example.org/{'y' * 100}/{commit})")
     assert len(text) < 65_536
     assert len(re.findall(r"(?m)^\| exp", text)) == KEPT

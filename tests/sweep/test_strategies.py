@@ -17,6 +17,7 @@ from gitexp.sweep import strategies
 from gitexp.sweep.space import Choices, Range, Setting, Space, parse
 from gitexp.sweep.strategies import GRID, ONE_AT_A_TIME, RANDOM, TPE
 from tests.helpers.iterations import BASELINE, CONTRACT, CRASH
+from tests.helpers.made_iterations import changed
 
 PURE = settings(max_examples=100, deadline=None, derandomize=True, database=None)
 
@@ -29,13 +30,13 @@ def ledger(*tried: tuple[Mapping[str, str], float | None], name: str = "train") 
         measured = Measurement((Sample(identity, 7, 1.0, score),), score=score)
         status = Status.CRASH if score is None else Status.DISCARD
         iterations.append(
-            replace(CRASH, id=identity, status=status, measurement=measured, params=tuple(setting.items()))
+            changed(CRASH, id=identity, status=status, measurement=measured, params=tuple(setting.items()))
         )
     return Ledger(name, "c" * 40, CONTRACT, tuple(iterations), Notes())
 
 
 def tried(known: Ledger) -> list[Setting]:
-    return [dict(iteration.params) for iteration in known.iterations if iteration.params]
+    return [dict(iteration.candidate.params) for iteration in known.iterations if iteration.candidate.params]
 
 
 def next_setting(space: Space, kind: str, known: Ledger) -> Setting | None:
@@ -217,7 +218,7 @@ def test_tpe_suggests_within_the_space_and_the_same_for_the_same_history(count: 
     assert suggested is not None
     assert suggested == next_setting(TOY, TPE, toy(count))
     assert all(dimension.chosen(suggested[dimension.name]) is not None for dimension in TOY.dimensions)
-    assert suggested not in [dict(iteration.params) for iteration in toy(count).iterations]
+    assert suggested not in [dict(iteration.candidate.params) for iteration in toy(count).iterations]
 
 
 def test_tpe_learns_from_scores_in_the_direction_of_the_contract() -> None:

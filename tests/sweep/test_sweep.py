@@ -35,7 +35,7 @@ def both(folder: Path, once: Once, gitexp: Gitexp) -> Path:
 
 
 def params(folder: Path) -> list[dict[str, str]]:
-    return [dict(iteration.params) for iteration in ledger_of(folder).iterations[1:]]
+    return [dict(iteration.candidate.params) for iteration in ledger_of(folder).iterations[1:]]
 
 
 # -- the searches ------------------------------------------------------------------------------------------------------

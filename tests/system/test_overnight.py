@@ -82,7 +82,9 @@ def test_a_sweep_of_three_constants_is_killed_twice_and_tries_each_value_once(ni
     out, err = process.communicate()
     assert process.returncode == 0, err
     assert "The sweep ended because there is nothing left to try" in out
-    assert [i.params for i in in_order(night)[1:]] == [((name, v),) for name, tried in values.items() for v in tried]
+    assert [i.candidate.params for i in in_order(night)[1:]] == [
+        ((name, v),) for name, tried in values.items() for v in tried
+    ]
     assert git("for-each-ref", "refs/gitexp", cwd=night) == ""
 
 
@@ -90,7 +92,7 @@ def in_order(folder: Path) -> tuple[Iteration, ...]:
     """The iterations, when nothing is lost, doubled, forged or left lying."""
     iterations = ledger_of(folder, "night").iterations
     assert [i.number for i in iterations] == list(range(len(iterations)))
-    assert len({i.run for i in iterations}) == len(iterations)
+    assert len({i.candidate.run for i in iterations}) == len(iterations)
     fsck = [sys.executable, "-m", "gitexp", "fsck"]
     done = subprocess.run(fsck, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout

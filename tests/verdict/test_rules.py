@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 from gitexp.errors import GitexpError
 from gitexp.ledger.ledger import Ledger
 from gitexp.ledger.noise import Noise
-from gitexp.model import Contract, Direction, Iteration, Measurement, Notes, ReplicateRequest, Sample, Status, Verdict
+from gitexp.model import Contract, Direction, Measurement, Notes, ReplicateRequest, Sample, Status, Verdict
 from gitexp.verdict.confirm import Confirm
 from gitexp.verdict.lead import compare
 from gitexp.verdict.margin import Margin
 from gitexp.verdict.rules import RULES, check_rule, decide, parse
 from tests.bench import decide as bench
+from tests.helpers.made_iterations import changed, make_iteration
 
 MIN, MAX = Direction.MINIMIZE, Direction.MAXIMIZE
 KEEP, DISCARD, CRASH = Status.KEEP, Status.DISCARD, Status.CRASH
@@ -33,7 +34,7 @@ def measured(score: float | None, reason: str = "") -> Measurement:
 def ledger(direction: Direction, *scored: tuple[Status, float | None], rule: str = "single", seed: int = 0) -> Ledger:
     contract = Contract("metric", direction, 1.0, 2.0, "train.py", ("train.py",), (), rule, "h", seed)
     iterations = tuple(
-        Iteration(f"exp{number:03d}", "run", "base", "tree", status, "", "", measured(score))
+        make_iteration(f"exp{number:03d}", "run", "base", "tree", status, "", "", measured(score))
         for number, (status, score) in enumerate(scored)
     )
     return Ledger("name", "tip", contract, iterations, Notes())
@@ -48,7 +49,7 @@ def begun(trainer: Trainer, rule: str = "confirm", direction: Direction = MIN, r
     """An experiment after its baseline, which is run so many times."""
     empty = ledger(direction, (KEEP, 0.0), rule=rule, seed=seed)
     samples = [Sample("exp000", s, 1.0, trainer("exp000", s)) for s in range(seed, seed + runs)]
-    return replace(empty, iterations=(replace(empty.baseline, measurement=of(samples, "exp000")),))
+    return replace(empty, iterations=(changed(empty.baseline, measurement=of(samples, "exp000")),))
 
 
 def step(before: Ledger, trainer: Trainer) -> tuple[Ledger, list[ReplicateRequest]]:
@@ -58,7 +59,7 @@ def step(before: Ledger, trainer: Trainer) -> tuple[Ledger, list[ReplicateReques
     while isinstance(said := decide(before, of(samples, name)), ReplicateRequest):
         asked.append(said)
         samples.append(Sample(said.of, said.seed, 1.0, trainer(said.of, said.seed)))
-    done = Iteration(name, "run", "base", "tree", said.status, "", said.reason, of(samples, name))
+    done = make_iteration(name, "run", "base", "tree", said.status, "", said.reason, of(samples, name))
     return replace(before, iterations=(*before.iterations, done)), asked
 
 
@@ -337,10 +338,10 @@ def test_a_better_run_of_the_candidate_never_costs_it_the_keep(trees: list[list[
     state, _ = steps(trainer_of(trees), len(trees) - 1)
     for at, iteration in enumerate(state.iterations[1:], 1):
         before = replace(state, iterations=state.iterations[:at])
-        for changed, sample in enumerate(iteration.measurement.samples):
+        for place, sample in enumerate(iteration.measurement.samples):
             if iteration.status is KEEP and sample.iteration == iteration.id and sample.score is not None:
                 samples = list(iteration.measurement.samples)
-                samples[changed] = replace(sample, score=sample.score - better / 64)
+                samples[place] = replace(sample, score=sample.score - better / 64)
                 verdict = decide(before, of(samples, iteration.id))
                 assert isinstance(verdict, Verdict)
                 assert verdict.status is KEEP

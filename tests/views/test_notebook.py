@@ -20,6 +20,7 @@ from gitexp.text import UNSAFE, printable
 from gitexp.views.experiment_md import SHOWN, experiment_md
 from gitexp.views.notebook import absorb
 from gitexp.views.on_disk import unsealed, write_views
+from tests.helpers.made_iterations import changed, make_iteration
 from tests.helpers.repositories import git
 
 PURE = settings(max_examples=60, deadline=None, derandomize=True, database=None)
@@ -45,7 +46,7 @@ def iteration(number: int, status: Status, score: float | None, description: str
         device="Apple M4" if number == 0 else "",
     )
     values = {"reason": "", "measurement": measurement, "commit": f"{number:040x}"[::-1]} | more
-    return Iteration(id=identity, run="f", base="e", tree="d", status=status, description=description, **values)  # type: ignore[arg-type]
+    return make_iteration(id=identity, run="f", base="e", tree="d", status=status, description=description, **values)  # type: ignore[arg-type]
 
 
 CONTRACT = Contract(
@@ -228,12 +229,12 @@ def test_unsealed_text_stands_in_place_of_the_sealed() -> None:
 def test_nobody_s_text_breaks_a_view_or_drives_a_terminal(notes: Notes, texts: list[str]) -> None:
     device, metric, path, description = texts
     measurement = replace(LEDGER.baseline.measurement, device=device)
-    baseline = replace(
+    baseline = changed(
         LEDGER.baseline, measurement=measurement, description=description, notes=replace(notes, note=path)
     )
     frozen = (Frozen(path, "b" * 40),)
     contract = replace(CONTRACT, metric=metric, script=path, edit=(path,), freeze=frozen, rule=device)
-    crash = replace(LEDGER.iterations[-1], reason=metric)
+    crash = changed(LEDGER.iterations[-1], reason=metric)
     ledger = replace(LEDGER, iterations=(baseline, crash), contract=contract, notes=notes)
     table, document = results_tsv(ledger), experiment_md(ledger)
     assert [len(line.split("\t")) for line in table.split("\n")] == [len(COLUMNS)] * 3 + [1]
@@ -247,7 +248,7 @@ def test_nobody_s_text_breaks_a_view_or_drives_a_terminal(notes: Notes, texts: l
 @PURE
 @given(PEOPLE, TEXT)
 def test_a_document_as_it_was_computed_says_nothing(notes: Notes, note: str) -> None:
-    noted = replace(LEDGER.baseline, notes=Notes(note=note))
+    noted = changed(LEDGER.baseline, notes=Notes(note=note))
     document = experiment_md(replace(LEDGER, iterations=(noted,), notes=notes))
     assert absorb(document, document) == Notes()
     assert absorb(document.replace("\n", "\r\n"), document) == Notes()
@@ -341,7 +342,7 @@ def test_a_section_taken_out_is_not_a_section_emptied() -> None:
 
 def test_a_repeated_line_in_a_new_note_is_kept() -> None:
     """A second block of code has the same fences as the first."""
-    sealed = replace(LEDGER.baseline, notes=Notes(note="why:\n```\nx = 1\n```"))
+    sealed = changed(LEDGER.baseline, notes=Notes(note="why:\n```\nx = 1\n```"))
     computed = experiment_md(replace(LEDGER, iterations=(sealed,)))
     assert absorb(computed + "\nand:\n```\nx = 2\n```\n", computed) == Notes(note="and:\n```\nx = 2\n```")
 
@@ -393,7 +394,7 @@ def test_an_edit_survives_further_renders_until_it_is_sealed(repo: Repository, p
     for _ in range(3):
         assert unsealed(repo, place, "depth") == notes
         write_views(repo, place, LEDGER)
-    last = replace(LEDGER.iterations[-1], notes=notes)
+    last = changed(LEDGER.iterations[-1], notes=notes)
     sealed = replace(LEDGER, iterations=(*LEDGER.iterations[:-1], last), notes=replace(LEDGER.notes, goal=notes.goal))
     assert experiment_md(sealed).endswith("\n\nexp003: \\#todo: the data\n\nNot quite.\n")
 

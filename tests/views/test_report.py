@@ -27,6 +27,7 @@ from gitexp.views.report_details import chosen, gather, thinned
 from gitexp.views.report_text import report
 from tests.helpers.command_line import Gitexp
 from tests.helpers.ledgers import HOSTILE, evidence, ledger
+from tests.helpers.made_iterations import make_iteration
 from tests.helpers.properties import PURE
 from tests.helpers.repositories import Once, git, set_lr
 
@@ -274,7 +275,7 @@ def test_the_pareto_front_is_what_nothing_beats(costs: list[tuple[int, int]], di
     for number, (cost, score) in enumerate(contract_and_score):
         first = made.baseline
         measurement = type(first.measurement)(first.measurement.samples, float(score))
-        iteration = type(first)(f"exp{number:03d}", "r", "b", "t", Status.DISCARD, "", "", measurement)
+        iteration = make_iteration(f"exp{number:03d}", "r", "b", "t", Status.DISCARD, "", "", measurement)
         points.append(Shown(iteration, (), float(cost), None))
     front = fronts(made, points)["memory"]
     best = {(c, s) for c, s in costs if not any((a <= c and b <= s) and (a, b) != (c, s) for a, b in costs)}
