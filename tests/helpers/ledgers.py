@@ -11,7 +11,6 @@ from gitexp.ledger.ledger import Ledger
 from gitexp.model import Contract, Direction, Iteration, Measurement, Notes, Sample, Status
 from gitexp.run.curve import Point
 from gitexp.views.report_details import Evidence, chosen
-from tests.helpers.iterations import make_iteration
 from tests.helpers.made_iterations import make_iteration
 
 # What must be text wherever it stands: elements, the end of a script, links, marks that turn text around, long words.
