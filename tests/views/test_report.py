@@ -166,7 +166,9 @@ def test_without_the_extra_it_says_what_to_install(
 
 def test_it_opens_in_the_browser(lived: Path, gitexp: Gitexp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for opener in ("xdg-open", "open"):  # Linux's, macOS's
-        (tmp_path / opener).write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/opened\n')
+        (tmp_path / opener).write_text(
+            f'#!/bin/sh\necho "$@" > {tmp_path}/part && mv {tmp_path}/part {tmp_path}/opened\n'
+        )
         (tmp_path / opener).chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     file = gitexp("report", "--open").stdout.strip()
