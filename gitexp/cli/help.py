@@ -25,7 +25,9 @@ def help(ctx: click.Context, topic: str | None) -> None:  # noqa: A001  what the
       gitexp help step
     """
     if topic is None:
-        click.echo(_list())
+        click.echo(
+            "\n".join(["The manual:", *listed(), "", "A command's own help: gitexp help step, or gitexp step -h"])
+        )
     elif topic in chapters():
         click.echo_via_pager(_text(topic))
     elif command := cli.get_command(ctx, topic):
@@ -45,9 +47,8 @@ def _text(chapter: str) -> str:
     return from_bytes((data_dir("manual") / f"{chapter}.md").read_bytes())
 
 
-def _list() -> str:
-    """A chapter a line, with what its first line says of it: ``# Verdicts: why a change is kept``."""
+def listed() -> list[str]:
+    """A line for each chapter, with what its first line says of it: ``# Verdicts: when a change is kept``."""
     about = {chapter: _text(chapter).partition("\n")[0].partition(": ")[2] for chapter in chapters()}
     widest = max(map(len, about))
-    lines = [f"  gitexp help {chapter:{widest}}  {said}" for chapter, said in about.items()]
-    return "\n".join(["The manual:", *lines, "", "A command's own help: gitexp help step, or gitexp step -h"])
+    return [f"  gitexp help {chapter:{widest}}  {said}" for chapter, said in about.items()]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
 import subprocess
 import sys
-import sysconfig
 import tarfile
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from gitexp.cli import COMMANDS, man
 from gitexp.setup.agent import SKILL_FILES
 from gitexp.views.report import SCRIPTS
 from tests.helpers.project import ROOT
@@ -41,7 +44,8 @@ def test_the_wheel_ships_templates_and_hooks_and_no_tests(dist: Path) -> None:
         assert f"gitexp/templates/{wanted}" in names
     for wanted in ("AGENTS.md", *(f"skill/{name}" for name in SKILL_FILES)):
         assert f"gitexp/templates/agent/{wanted}" in names
-    assert not [name for name in names if "test" in name or "__pycache__" in name or name.startswith("hooks")]
+    odd = [name for name in names if "test" in name or "__pycache__" in name or name.startswith("hooks")]
+    assert odd == ["gitexp/cli/test.py"]  # the command
 
 
 def test_the_sdist_holds_what_the_wheel_is_made_of(dist: Path) -> None:
@@ -52,6 +56,7 @@ def test_the_sdist_holds_what_the_wheel_is_made_of(dist: Path) -> None:
         "templates/report/report.js",
         "templates/mlx/evaluate.py",
         "gitexp/cli/step.py",
+        "gitexp/manual/verdicts.md",
         "setup.cfg",
         "LICENSE",
     ):
@@ -65,7 +70,7 @@ def test_the_wheel_installs_and_runs_from_anywhere(dist: Path, tmp_path: Path) -
     subprocess.run([venv / "bin" / "pip", "install", "-q", "--no-deps", wheel], check=True)
     # The dependencies are those of the environment that runs this test.
     site = next(venv.glob("lib/python*/site-packages"))
-    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    (site / "dependencies.pth").write_text("".join(f"{path}\n" for path in sys.path if path.endswith("site-packages")))
     folder = make_repository(tmp_path / "anywhere", {"train.py": TOY})
 
     def run(*command: str) -> str:
@@ -76,4 +81,40 @@ def test_the_wheel_installs_and_runs_from_anywhere(dist: Path, tmp_path: Path) -
     assert run(str(venv / "bin" / "gitexp"), "--version").startswith("gitexp, version 0.")
     run(str(venv / "bin" / "gitexp"), "init", "--agent")
     assert "exp000" in run(str(venv / "bin" / "git-exp"), "log")
+    assert run(str(venv / "bin" / "gitexp"), "help", "verdicts").startswith("# Verdicts: ")
     assert (folder / ".git" / "hooks" / "post-run").stat().st_mode & 0o111
+
+
+def test_the_wheel_ships_the_manual_and_the_manual_page(dist: Path) -> None:
+    wheel = zipfile.ZipFile(next(dist.glob("*.whl")))
+    names = wheel.namelist()
+    for chapter in (ROOT / "gitexp" / "manual").glob("*.md"):
+        assert f"gitexp/manual/{chapter.name}" in names
+    pages = {name.rpartition("/")[2]: wheel.read(name).decode() for name in names if "/share/man/man1/" in name}
+    assert pages == {"gitexp.1": man.page(), "git-exp.1": ".so man1/gitexp.1\n"}
+
+
+@pytest.mark.skipif(not shutil.which("man"), reason="man is not on PATH")
+@pytest.mark.parametrize("name", ["gitexp", "git-exp"])
+def test_man_shows_each_command_with_its_options(name: str, tmp_path: Path) -> None:
+    """With the pages where pip puts them, beside the executables."""
+    folder = tmp_path / "share" / "man" / "man1"
+    folder.mkdir(parents=True)
+    for file, text in {"gitexp.1": man.page(), "git-exp.1": ".so man1/gitexp.1\n"}.items():
+        (folder / file).write_text(text)
+    env = os.environ | {"MANPATH": str(folder.parent), "MANWIDTH": "100", "MAN_KEEP_FORMATTING": "", "PAGER": "cat"}
+    shown = subprocess.run(["man", name], env=env, capture_output=True, text=True, check=True).stdout
+    text = " ".join(re.sub(".\b", "", shown).split())
+    for command in COMMANDS:
+        assert f"gitexp {command} [OPTIONS]" in text or f"gitexp {command} " in text
+    assert "--one-variable [warn|strict]" in text
+    assert "gitexp breaker reset --why 'the disk was full; it has room again'" in text
+    assert "needs: pip install 'gitexp[plot]'" in text
+
+
+@pytest.mark.skipif(not shutil.which("groff"), reason="groff is not on PATH")
+def test_the_manual_page_is_sound(tmp_path: Path) -> None:
+    page = tmp_path / "gitexp.1"
+    page.write_text(man.page())
+    done = subprocess.run(["groff", "-man", "-ww", "-z", str(page)], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
