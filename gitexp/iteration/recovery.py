@@ -29,8 +29,8 @@ from gitexp.ledger.experiment_files import ExperimentFiles, UnreadableNoteError
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Candidate, Iteration, Measurement, Verdict, score_text
 from gitexp.observer import Observer
+from gitexp.run.hooks import notify
 from gitexp.run.leader import read_leader
-from gitexp.run.notify import notify
 from gitexp.run.processes import end_run
 from gitexp.verdict.rules import decide
 from gitexp.views.export import dumps

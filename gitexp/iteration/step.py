@@ -21,8 +21,7 @@ from gitexp.model import Contract, Status
 from gitexp.observer import Observer
 from gitexp.run import hooks
 from gitexp.run.curve import Pruner
-from gitexp.run.gate import check_gate
-from gitexp.run.notify import notify
+from gitexp.run.hooks import check_gate, notify
 from gitexp.run.runner import TAIL_LINES
 from gitexp.signals import signals_wait
 from gitexp.verdict import breaker

@@ -1,23 +1,40 @@
-"""The hooks, which live where git keeps its own: post-run trains and measures; pre-run and post-step are optional."""
+"""The hooks. They live where git keeps its own hooks.
+
+- ``post-run`` trains and measures; :mod:`gitexp.run.measure` runs it.
+- ``pre-run`` is optional: a gate before any training. An edit that it refuses is not run, and costs no iteration.
+- ``post-step`` is optional: it is told each verdict, as one JSON object. Whatever it does, the iteration stands.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import shutil
+import subprocess
 import sys
+import uuid
 from pathlib import Path
 from shlex import quote
+from typing import IO
 
 from gitexp.errors import GitexpError
+from gitexp.files import write_file
 from gitexp.git.repository import LOCAL_VARIABLES, Repository
+from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.model import Contract
+from gitexp.observer import Observer
 from gitexp.resources import data_dir
+from gitexp.run.processes import MARK
+from gitexp.run.runner import Execution, NotStarted, run
+from gitexp.text import one_line
 
 NAME = "post-run"
 PRE_RUN = "pre-run"  # a gate: what it refuses is not run
 POST_STEP = "post-step"  # is told each verdict
 NAMES = (NAME, PRE_RUN, POST_STEP)
+GATE_LINES = 20  # of what the pre-run hook printed, in its refusal
+NOTIFY_TIMEOUT = 60.0  # seconds after which the post-step hook is ended
+VERDICT = "verdict.json"
 
 
 def install(repo: Repository, name: str = NAME) -> Path | None:
@@ -73,3 +90,68 @@ def environment(contract: Contract, name: str, iteration: str) -> dict[str, str]
         "GITEXP_SCRIPT": os.path.relpath(contract.script, contract.directory),
         "GITEXP_OWN_PYTHON": sys.executable,
     }
+
+
+def check_gate(repo: Repository, place: ExperimentFiles, contract: Contract, identity: str) -> bool:
+    """Whether there is a gate, and it was passed. Raises with what the hook printed when it refuses the edit."""
+    path = optional(repo, PRE_RUN)
+    if path is None:
+        return False
+    try:
+        execution = _run_optional(repo, place, contract, path, identity, contract.timeout)
+    except NotStarted as error:
+        raise GitexpError(f"The pre-run hook {path} cannot be run: {error}.", f"head -1 {path}") from None
+    if execution.timed_out or execution.exit_code:
+        log = place.log(f"{identity}.{path.name}")
+        raise GitexpError(_refusal(execution), f"less {log}   # and mend the edit; it stays in the work tree")
+    return True
+
+
+def _refusal(execution: Execution) -> str:
+    what = "hung" if execution.timed_out else f"refused this edit (exit {execution.exit_code})"
+    said = [one_line(line, 200) for line in execution.tail if line.strip()][-GATE_LINES:]
+    return "\n    ".join(
+        [f"The pre-run hook {what}; nothing was run." if not said else f"The pre-run hook {what}:", *said]
+    )
+
+
+def notify(
+    repo: Repository, place: ExperimentFiles, contract: Contract, iteration: str, payload: str, observer: Observer
+) -> None:
+    """Run the post-step hook, if there is one, with ``payload``, the iteration's verdict, on its standard input."""
+    try:
+        path = optional(repo, POST_STEP)
+        if path is None:
+            return
+        write_file(place.directory / VERDICT, f"{payload}\n".encode())
+        with (place.directory / VERDICT).open("rb") as verdict:
+            execution = _run_optional(repo, place, contract, path, iteration, NOTIFY_TIMEOUT, verdict)
+        if execution.timed_out or execution.exit_code:
+            what = f"hung for {NOTIFY_TIMEOUT:.0f} s" if execution.timed_out else f"failed (exit {execution.exit_code})"
+            observer.say(f"The post-step hook {what}; {iteration} is sealed all the same.")
+    except (GitexpError, NotStarted, OSError) as error:
+        observer.say(f"The post-step hook cannot be run: {error}; {iteration} is sealed all the same.")
+
+
+def _run_optional(
+    repo: Repository,
+    place: ExperimentFiles,
+    contract: Contract,
+    path: Path,
+    iteration: str,
+    timeout: float,
+    stdin: IO[bytes] | int = subprocess.DEVNULL,
+) -> Execution:
+    """Run the hook at ``path`` where the post-run hook runs; its log is named after the iteration and the hook.
+
+    Raises :class:`gitexp.run.runner.NotStarted` when it cannot be started.
+    """
+    return run(
+        [str(path)],
+        cwd=repo.top / contract.directory,
+        env=environment(contract, place.name, iteration) | {MARK: uuid.uuid4().hex},
+        timeout=timeout,
+        log=place.log(f"{iteration}.{path.name}"),
+        on_line=lambda line: None,
+        stdin=stdin,
+    )

@@ -1,4 +1,7 @@
-"""What a run brought: how it ended and what it reported, as a measurement, or as a crash and its reason."""
+"""What a run brought: how it ended and what it reported, as a measurement, or as a crash with its reason.
+
+Whether a run is a crash is decided here and nowhere else; the signature of its error is :mod:`gitexp.run.crash`'s.
+"""
 
 from __future__ import annotations
 
@@ -31,10 +34,18 @@ def check_usable(execution: Execution, log: Path) -> None:
 
 
 def measurement(
-    execution: Execution, metrics: Metrics, parser: SummaryParser, contract: Contract, iteration: str, seed: int
+    execution: Execution,
+    metrics: Metrics,
+    parser: SummaryParser,
+    contract: Contract,
+    iteration: str,
+    seed: int,
+    violation: str = "",
 ) -> Measurement:
+    """The measurement of one replicate; ``violation`` is what the run did to the measurement, if anything."""
     score = metrics.get(contract.metric)
-    reason = _crash_reason(execution, score, parser, contract)
+    violation = violation or _stretched(metrics, execution.seconds)
+    reason = violation or _crash_reason(execution, score, parser, contract)
     if reason:
         score = None
     others = tuple((name, value) for name, value in metrics.items() if name != contract.metric and math.isfinite(value))
@@ -48,7 +59,7 @@ def measurement(
         device=one_line(parser.device or f"{platform.system()} {platform.machine()}", 100),
         data=one_line(parser.data, 200),
         reason=reason,
-        error=_error(execution, reason, contract) if reason else "",
+        error=violation or (_error(execution, reason, contract) if reason else ""),
     )
 
 
@@ -83,7 +94,7 @@ def _error(execution: Execution, reason: str, contract: Contract) -> str:
     return crash.signature(execution.tail, (contract.script, *contract.edit)) or f"exit {execution.exit_code}"
 
 
-def stretched(metrics: Metrics, seconds: float) -> str:
+def _stretched(metrics: Metrics, seconds: float) -> str:
     """A run that says how long it took must be believed by the clock on the wall."""
     said = metrics.get("total_seconds")
     if said is None or seconds <= CLOCK_SHARE * said + CLOCK_SECONDS:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gitexp.resources import data_dir
-from gitexp.run import notify
+from gitexp.run import hooks
 from tests.helpers.command_line import Gitexp
 from tests.helpers.ledgers import ledger_of
 from tests.helpers.repositories import git, set_lr
@@ -74,7 +74,7 @@ def test_the_verdict_is_one_json_object(experiment: Path, gitexp: Gitexp, tmp_pa
 def test_whatever_the_post_step_hook_does_the_iteration_stands(
     script: str, said: str, experiment: Path, gitexp: Gitexp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(notify, "PATIENCE", 0.2)
+    monkeypatch.setattr(hooks, "NOTIFY_TIMEOUT", 0.2)
     put(experiment, "post-step", script)
     set_lr(experiment, 0.2)
     done = gitexp("step", "-m", "x")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import ast
 
+import pytest
+from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
+
 from tests.helpers.project import ROOT
 
 PACKAGE = ROOT / "gitexp"
@@ -15,6 +18,12 @@ def sources() -> dict[str, ast.AST]:
 
 # Extras, and libraries that take 50 ms or more to import and that one branch of a command needs.
 IMPORTED_WHERE_USED = {"bokeh", "matplotlib", "optuna", "plotille", "tomlkit", "yaml"}
+
+
+def test_packages_import_only_from_the_floors_below(capsys: pytest.CaptureFixture[str]) -> None:
+    """The floors, and what is inner to a package, stand in pyproject.toml."""
+    code = lint_imports(str(ROOT / "pyproject.toml"), no_cache=True)
+    assert code == EXIT_STATUS_SUCCESS, capsys.readouterr().out
 
 
 def test_imports_stand_at_the_top_of_the_module() -> None:
