@@ -11,10 +11,11 @@ from gitexp.cli.progress import Terminal
 from gitexp.errors import GitexpError
 from gitexp.git import refs
 from gitexp.git.repository import Repository
-from gitexp.iteration.baseline import TEMPLATES, Plan, begin
+from gitexp.iteration.baseline import Plan, begin
 from gitexp.ledger import history
 from gitexp.model import BRANCH_PREFIX, Direction, Notes, score_text
 from gitexp.setup import agent, ci
+from gitexp.setup.templates import MLX, TEMPLATES
 from gitexp.text import printable
 
 
@@ -141,7 +142,8 @@ def init(
         return
     came_from = refs.current_branch(repo) or "a detached HEAD"
     if not template and not (Path.cwd() / train).exists() and repo.top and _wants_template(train):
-        template = "mlx"
+        template = MLX.name
+    files = _template_files(template, os.path.dirname(train)) if template else {}
     notes = Notes(goal, hypothesis, constraints or None, ideas or None)
     direction = Direction.MINIMIZE if minimize else Direction.MAXIMIZE
     plan = Plan(
@@ -153,14 +155,14 @@ def init(
         budget=budget,
         timeout=timeout,
         edit=edit,
-        freeze=freeze,
+        freeze=(*freeze, *list(files)[1:]),
         rule=rule,
         guards=guards,
         one_variable=one_variable,
         retries=retries,
         seed=seed,
         notes=notes,
-        template=template or "",
+        files=files,
     )
     ledger = begin(repo, plan, Terminal())
     better = "lower" if minimize else "higher"
@@ -169,6 +171,11 @@ def init(
     click.echo(f"Next: edit {', '.join(ledger.contract.edit)}, then: gitexp step -m 'what you changed'")
     if with_ci:
         _write_ci(repo)
+
+
+def _template_files(template: str, folder: str) -> dict[str, bytes]:
+    """The files of a template by their paths below ``folder``: its script, and what is frozen."""
+    return {os.path.join(folder, path): data for path, data in TEMPLATES[template].contents().items()}
 
 
 def _asks_for_ci_only(ctx: click.Context) -> bool:

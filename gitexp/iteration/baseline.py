@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from shlex import quote
 
 from gitexp.errors import GitexpError
+from gitexp.files import write_file
 from gitexp.git import refs
 from gitexp.git.objects import GITLINK, SYMLINK, entries
 from gitexp.git.repository import Repository
@@ -24,14 +26,12 @@ from gitexp.ledger.ledger import Ledger
 from gitexp.ledger.row import COLUMNS
 from gitexp.model import NOTEBOOK, RESULTS, Contract, Direction, Measurement, Notes
 from gitexp.observer import Observer
-from gitexp.resources import data_dir
 from gitexp.run import hooks
 from gitexp.signals import signals_wait
 from gitexp.verdict.guards import broken, parse
 from gitexp.verdict.rules import baseline_runs
 from gitexp.verdict.rules import parse as parse_rule
 
-TEMPLATES = {"mlx": ("train.py", "prepare.py", "kernels.py", "evaluate.py")}
 BASELINE = "exp000"
 
 
@@ -54,7 +54,7 @@ class Plan:
     one_variable: str = "warn"
     retries: int = 2
     notes: Notes = Notes()
-    template: str = ""
+    files: Mapping[str, bytes] = field(default_factory=dict)  # contents to write first, by path
 
     @property
     def experiment(self) -> str:
@@ -78,8 +78,7 @@ def begin(repo: Repository, plan: Plan, observer: Observer) -> Ledger:
         _check_views(repo)
         made: dict[Path, bytes] = {}
         try:
-            if plan.template:
-                made |= write_template((plan.directory / plan.script).parent, plan.template)
+            _write_files(plan, made)
             if hooked := hooks.install(repo):
                 made[hooked] = hooked.read_bytes()
             snapshot, measurement = _measure(repo, place, plan, observer)
@@ -129,20 +128,19 @@ def _check_views(repo: Repository) -> None:
         raise GitexpError(f"{RESULTS} is kept by hand here; move it away first.", f"mv {RESULTS} old-{RESULTS}")
 
 
-def write_template(folder: Path, template: str) -> dict[Path, bytes]:
-    """Write the template's files, and return what was written. Nothing is overwritten."""
-    source = data_dir("templates") / template
-    files = {folder / name: (source / name).read_bytes() for name in TEMPLATES[template]}
-    for file, data in files.items():
-        if os.path.lexists(file) and not (file.is_file() and file.read_bytes() == data):  # an init that died left it
+def _write_files(plan: Plan, made: dict[Path, bytes]) -> None:
+    """Write the plan's files, and note each in ``made``. Raises GitexpError rather than overwrite another file."""
+    files = {plan.directory / path: data for path, data in plan.files.items()}
+    missing = {file: data for file, data in files.items() if not (file.is_file() and file.read_bytes() == data)}
+    for file in missing:
+        if os.path.lexists(file):
             raise GitexpError(
                 f"{file} exists, and the template would overwrite it.",
                 f"mv {quote(file.name)} {quote('old-' + file.name)}   # or use it: gitexp init SCRIPT",
             )
-    folder.mkdir(parents=True, exist_ok=True)
-    for file, data in files.items():
-        file.write_bytes(data)
-    return files
+    for file, data in missing.items():
+        made[file] = data
+        write_file(file, data)
 
 
 def _measure(repo: Repository, place: ExperimentFiles, plan: Plan, observer: Observer) -> tuple[Snapshot, Measurement]:
@@ -177,8 +175,6 @@ def _contract(repo: Repository, plan: Plan) -> Contract:
     if not (repo.top / script).is_file():
         raise GitexpError(f"There is no {plan.script} here.", "gitexp init --template mlx   # or: gitexp init YOUR.py")
     frozen = [file for path in plan.freeze for file in _files(repo, _existing(repo, plan, path))]
-    if plan.template:
-        frozen += [os.path.join(os.path.dirname(script), name) for name in TEMPLATES[plan.template][1:]]
     edit = tuple(dict.fromkeys(_existing(repo, plan, path) for path in plan.edit or (plan.script,)))
     if both := sorted(set(edit) & set(frozen)):
         raise GitexpError(f"{both[0]} cannot be both editable and frozen.", "gitexp init -h")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
-from gitexp.iteration.baseline import TEMPLATES, Plan, begin, write_template
+from gitexp.iteration.baseline import Plan, begin
 from gitexp.iteration.finalize import StepResult
 from gitexp.iteration.proposal import Proposal
 from gitexp.iteration.step import step
@@ -16,6 +16,7 @@ from gitexp.ledger import history
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Notes, score_text
 from gitexp.observer import Observer
+from gitexp.setup.templates import MLX
 
 BUDGET = 8.0  # seconds a run
 NAME = "demo"
@@ -52,9 +53,10 @@ def make(directory: Path) -> Repository:
     if repo.lookup("var", "GIT_COMMITTER_IDENT", none=128) is None:
         repo.run("config", "user.name", "gitexp demo")
         repo.run("config", "user.email", "demo@example.org")
-    write_template(directory, "mlx")
+    for path, data in MLX.contents().items():
+        (directory / path).write_bytes(data)
     change(directory, HANDICAP)
-    repo.run("add", "--", *TEMPLATES["mlx"])
+    repo.run("add", "--", *MLX.paths)
     repo.run("commit", "--quiet", "-m", "Start from gitexp's MLX template")
     return repo
 
@@ -79,8 +81,8 @@ def play(repo: Repository, observer: Observer, told: Callable[[StepResult], None
         constraints=("One constant at a time.",),
         next=tuple(edit.message for edit in EDITS),
     )
-    frozen = TEMPLATES["mlx"][1:]
-    baseline = begin(repo, Plan(repo.top, name=NAME, budget=BUDGET, freeze=frozen, notes=notes), observer).baseline
+    plan = Plan(repo.top, script=MLX.script, name=NAME, budget=BUDGET, freeze=MLX.frozen, notes=notes)
+    baseline = begin(repo, plan, observer).baseline
     observer.say(f"{baseline.id} {score_text(baseline.score)}: baseline")
     for at, edit in enumerate(EDITS):
         change(repo.top, edit)

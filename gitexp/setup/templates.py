@@ -1,0 +1,30 @@
+"""The trainers that come with gitexp, for an experiment to start from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gitexp.resources import data_dir
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A folder of ``templates``: a script to improve, and the files that score it and so may not change."""
+
+    name: str
+    script: str
+    frozen: tuple[str, ...]
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The script, then the frozen files, relative to the folder that they go into."""
+        return (self.script, *self.frozen)
+
+    def contents(self) -> dict[str, bytes]:
+        """What each of the paths holds."""
+        source = data_dir("templates") / self.name
+        return {path: (source / path).read_bytes() for path in self.paths}
+
+
+MLX = Template("mlx", "train.py", ("prepare.py", "kernels.py", "evaluate.py"))
+TEMPLATES = {template.name: template for template in (MLX,)}
