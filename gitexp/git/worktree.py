@@ -87,7 +87,7 @@ def _check_outside(repo: Repository, changed: list[Change], editable: tuple[str,
                 f"{change.path} differs from HEAD, and only {', '.join(editable)} may change in this experiment.",
                 f"git diff HEAD -- {pathspec(change.path)}   # then commit, stash or restore it",
             )
-        if _is_submodule(repo, change.path):
+        if is_repository(repo.top / change.path):
             raise GitexpError(f"{change.path} is a submodule: gitexp commits files.", "git submodule update")
     if staged := [change.path for change in changed if change.staged]:
         raise GitexpError(
@@ -96,8 +96,9 @@ def _check_outside(repo: Repository, changed: list[Change], editable: tuple[str,
         )
 
 
-def _is_submodule(repo: Repository, path: str) -> bool:
-    return (repo.top / path / ".git").exists()
+def is_repository(folder: Path) -> bool:
+    """Whether a folder is the top of a repository of its own: a submodule, or somebody's clone."""
+    return os.path.lexists(folder / ".git")
 
 
 def covers(paths: Iterable[str], path: str) -> bool:

@@ -13,7 +13,7 @@ from gitexp.files import write_file
 from gitexp.git import refs
 from gitexp.git.objects import GITLINK, SYMLINK, entries
 from gitexp.git.repository import Repository
-from gitexp.git.worktree import check_ready, freeze
+from gitexp.git.worktree import check_ready, freeze, is_repository
 from gitexp.iteration import stale_locks
 from gitexp.iteration.finalize import conclude_baseline, keep_result
 from gitexp.iteration.journal import Snapshot
@@ -239,7 +239,7 @@ def _check_held(repo: Repository, contract: Contract, tree: str) -> None:
 def _is_elsewhere(repo: Repository, path: str) -> bool:
     """Below a link to a folder, or in a repository of its own."""
     above = [folder for folder in (repo.top / path).parents if repo.top in folder.parents]
-    return any(folder.is_symlink() or os.path.lexists(folder / ".git") for folder in above)
+    return any(folder.is_symlink() or is_repository(folder) for folder in above)
 
 
 def _check_measured(measurement: Measurement, log: Path) -> None:

@@ -14,7 +14,7 @@ from gitexp.files import write_file
 from gitexp.git.objects import entries, stage
 from gitexp.git.repository import Repository
 from gitexp.git.status import tracked_changes, untracked_files
-from gitexp.git.worktree import check_ready, covers, pathspec, write_entry
+from gitexp.git.worktree import check_ready, covers, is_repository, pathspec, write_entry
 from gitexp.ledger.ledger import Ledger
 from gitexp.resources import data_dir
 from gitexp.signals import signals_wait
@@ -83,7 +83,7 @@ def _place(repo: Repository, path: str) -> str:
     """Where ``path`` really is, below the top: AGENTS.md is often a link to another agent's file."""
     real = Path(os.path.realpath(repo.top / path))
     inside = [folder for folder in real.parents if repo.top in folder.parents]
-    if repo.top not in real.parents or real.is_dir() or any(os.path.lexists(folder / ".git") for folder in inside):
+    if repo.top not in real.parents or real.is_dir() or any(map(is_repository, inside)):
         raise GitexpError(
             f"{path} cannot be written: {real} is a folder, or outside this work tree.",
             f"ls -ld {quote(str(repo.top / path))}",

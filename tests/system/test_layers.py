@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 
 import pytest
 from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
@@ -12,6 +13,7 @@ from tests.helpers.project import ROOT
 PACKAGE = ROOT / "gitexp"
 
 
+@cache
 def sources() -> dict[str, ast.AST]:
     return {str(file.relative_to(PACKAGE)): ast.parse(file.read_text()) for file in sorted(PACKAGE.rglob("*.py"))}
 
@@ -61,3 +63,27 @@ def test_no_command_that_throws_work_away_appears_in_the_code() -> None:
         text = file.read_text()
         for word in ('"reset"', '"clean"', '"checkout"', '"stash"', '"gc"'):
             assert word not in text, f"{file.name} uses git {word}"
+
+
+# What other packages may take from the driver: its error, and options that they pass on.
+DRIVER_FOR_ALL = {"GitCommandError", "NO_HOOKS", "PLAIN_DIFF", "PLAIN_LOG", "UNFILTERED"}
+
+
+def test_only_the_git_package_starts_git_or_reads_its_files() -> None:
+    others = {file: tree for file, tree in sources().items() if not file.startswith("git/")}
+    for file, node in ((file, node) for file, tree in others.items() for node in ast.walk(tree)):
+        where = f"{file}:{getattr(node, 'lineno', 0)}"
+        if isinstance(node, ast.ImportFrom):
+            assert (node.module or "").partition(".")[0] != "git", where
+            names = {alias.name for alias in node.names}
+            assert node.module != "gitexp.git" or "driver" not in names, where
+            assert node.module != "gitexp.git.driver" or names <= DRIVER_FOR_ALL, where
+        elif isinstance(node, ast.Import):
+            assert not {alias.name.partition(".")[0] for alias in node.names} & {"git"}, where
+        elif isinstance(node, ast.Attribute):
+            assert node.attr not in {"driver", "git_dir", "common_dir"}, where
+        elif isinstance(node, ast.Constant):
+            assert node.value != "git", where
+            assert not str(node.value).startswith(".git/"), where
+        elif isinstance(node, ast.BinOp) and isinstance(node.right, ast.Constant):
+            assert node.right.value != ".git", where
