@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from gitexp.fsck.finding import Finding
 from gitexp.fsck.lineages import Kind, Lineage, Sealed
+from gitexp.git.provenance import revert_subject
 
 ANEW = "gitexp init --name NAME   # starts anew from here"
 
@@ -109,7 +110,7 @@ def _check_undone(sealed: Sealed, after: Sealed | None, tree: str) -> Iterator[F
         yield Finding("revert-tree", f"{after.name} does not leave the tree that was there before.", diff)
     elif not names_it:
         yield Finding("revert-of", f"{after.name} undoes {sealed.name}, and does not say so.", _show(after))
-    elif after.message.subject != f'Revert "{sealed.message.subject}"':
+    elif after.message.subject != revert_subject(sealed.message.subject):
         yield Finding("subject", f"{after.name} reverts {sealed.name}, and calls it something else.", _show(after))
 
 

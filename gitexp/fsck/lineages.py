@@ -13,14 +13,13 @@ from enum import Enum
 from itertools import pairwise
 
 from gitexp.git.commits import Commit, first_parents, rev_list
+from gitexp.git.provenance import picked_commits, reverted_commits
 from gitexp.git.repository import Repository
 from gitexp.ledger import messages, trailers
 from gitexp.ledger.trailers import Message
 from gitexp.model import Contract, Iteration, Remark, Status
 from gitexp.text import one_line
 
-_PICKED = re.compile(rb"^\(cherry picked from commit ([0-9a-f]{40,64})\)$", re.MULTILINE)
-_REVERTS = re.compile(rb"^This reverts commit ([0-9a-f]{40,64})\b", re.MULTILINE)
 _CLAIM = re.compile(r"exp([0-9]{3,9}) (KEEP|DISCARD|CRASH)(?: [^:\s]+)?: ")
 
 
@@ -78,14 +77,12 @@ class Sealed:
     @property
     def picked(self) -> str:
         """The commit that ``git cherry-pick -x`` says it was picked from; empty when it says none."""
-        found = _PICKED.search(self.commit.message.rstrip().rpartition(b"\n\n")[2])
-        return found[1].decode() if found else ""
+        return next(iter(picked_commits(self.commit.message.rstrip().rpartition(b"\n\n")[2])), "")
 
     @property
     def reverts(self) -> str:
         """The commit that it says it reverts, in ``git revert``'s words; empty when it says none."""
-        found = None if self.iteration else _REVERTS.search(self.commit.message)
-        return found[1].decode() if found else ""
+        return "" if self.iteration else next(iter(reverted_commits(self.commit.message)), "")
 
     @property
     def claim(self) -> tuple[int, str] | None:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from gitexp.errors import GitexpError
+from gitexp.git import provenance
 from gitexp.ledger import trailers
 from gitexp.ledger.trailers import Message
 from gitexp.model import (
@@ -45,7 +46,7 @@ def to_message(iteration: Iteration) -> bytes:
 
 def revert_message(iteration: Iteration, commit: str) -> bytes:
     """What ``git revert`` would write."""
-    return f'Revert "{headline(iteration)}"\n\nThis reverts commit {commit}.\n'.encode()
+    return provenance.revert_message(headline(iteration), commit)
 
 
 def remark_message(remark: Remark) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gitexp.git.commits import Commit
+from gitexp.git.provenance import is_revert
 from gitexp.git.repository import Repository
 from gitexp.ledger import fast_reader, messages, trailers
 from gitexp.ledger.columns import KEEP, Columns, Row
@@ -41,7 +42,7 @@ class BranchScan:
             self.remarks.append(said)
         elif said:
             self.hidden_trailers += [said.id] if hidden_trailers else []
-        elif _is_revert(commit):
+        elif is_revert(commit.message, b"exp"):
             self.revert = commit
         else:
             self.foreign_commits.append(_short(commit))
@@ -123,11 +124,6 @@ def _said(commit: Commit, many: bool) -> tuple[QuickRead | Remark | None, bool]:
         found = fast_reader.of(iteration)
     own = commit.parents[:1] == (found.base,) and commit.tree == found.tree
     return (found, hidden_trailers) if own else (None, False)
-
-
-def _is_revert(commit: Commit) -> bool:
-    """By git's own wording."""
-    return commit.message.startswith(b'Revert "exp') and b"\n\nThis reverts commit " in commit.message
 
 
 def _short(commit: Commit) -> str:

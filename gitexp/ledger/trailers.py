@@ -69,6 +69,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from gitexp.git.provenance import PICKED_FROM
 from gitexp.text import UNSAFE, from_bytes, printable
 
 FORMAT = "1"
@@ -144,6 +145,6 @@ def _block(paragraph: str) -> list[tuple[str, str]]:
         found = _TRAILER.fullmatch(line.rstrip("\r"))
         if found and found[1].startswith("Exp-"):
             pairs.append((found[1], decode(found[2])))
-        elif not found and not line.startswith(("(cherry picked from commit ", "#", " ", "\t")):
+        elif not found and not line.startswith((PICKED_FROM, "#", " ", "\t")):
             return []
     return pairs

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from shlex import quote
@@ -12,6 +11,7 @@ from gitexp.git import refs
 from gitexp.git.diff import patch_ids
 from gitexp.git.driver import NO_HOOKS, PLAIN_LOG, GitCommandError
 from gitexp.git.linked_worktrees import user_of
+from gitexp.git.provenance import picked_commits, reverted_commits
 from gitexp.git.repository import Repository
 from gitexp.git.status import operation, tracked_changes
 from gitexp.ledger import history
@@ -20,10 +20,7 @@ from gitexp.model import BRANCH_PREFIX, Iteration, Status
 from gitexp.review.conflict import explain, unmerged
 from gitexp.review.temporary_worktree import scratch
 from gitexp.signals import signals_wait
-from gitexp.text import from_bytes
 
-_PICKED_FROM = re.compile(r"^\(cherry picked from commit ([0-9a-f]{40,64})\)$", re.MULTILINE)
-_REVERTS = re.compile(r"^This reverts commit ([0-9a-f]{40,64})", re.MULTILINE)
 # A user's ways with messages (what is a comment, what a trailer, what is cleaned up) must not cost one its trailers.
 _AS_IT_IS = ("-c", "core.commentChar=#", "-c", "trailer.separators=:", "-c", "rerere.enabled=false")
 
@@ -212,10 +209,11 @@ def _present(repo: Repository, ledger: Ledger, start: str) -> dict[str, str]:
     """By iteration that the history of ``start`` has already: the commit, a copy by its own word, or the same edit."""
     since = f"{ledger.baseline.base}..{start}"
     log = repo.run("log", "-z", *PLAIN_LOG, "--format=%H%n%B", since, "--")
-    messages = dict(from_bytes(record).partition("\n")[::2] for record in log.split(b"\0") if record)
-    undone = {oid for message in messages.values() for oid in _REVERTS.findall(message)}
+    records = (record.partition(b"\n") for record in log.split(b"\0") if record)
+    messages = {oid.decode("ascii"): message for oid, _, message in records}
+    undone = {oid for message in messages.values() for oid in reverted_commits(message)}
     holds_against = {oid: message for oid, message in messages.items() if oid not in undone}
-    copies = {original: oid for oid, message in holds_against.items() for original in _PICKED_FROM.findall(message)}
+    copies = {original: oid for oid, message in holds_against.items() for original in picked_commits(message)}
     edits = _edits(repo, since, ledger) if holds_against else {}
     edits = {patch: oid for patch, oid in edits.items() if oid in holds_against.keys() - copies.values()}
     found: dict[str, str] = {}
