@@ -6,7 +6,7 @@ from gitexp.cli.experiment import experiment_option, open_ledger
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Iteration, headline, score_text, signed
 from gitexp.text import one_line, plural
-from gitexp.views.export import dumps, iteration_json
+from gitexp.views.json_schema import dumps, iteration_json
 
 
 @click.command()

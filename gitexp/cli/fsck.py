@@ -1,18 +1,18 @@
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from gitexp.cli.experiment import experiment_option
 from gitexp.errors import GitexpError
+from gitexp.fsck.finding import Finding
 from gitexp.fsck.fsck import check, check_range
 from gitexp.git import refs
 from gitexp.git.repository import Repository
 from gitexp.model import BRANCH_PREFIX
 from gitexp.text import one_line, printable
-from gitexp.views.export import dumps
+from gitexp.views.json_schema import SCHEMA, FindingJson, dumps
 
 
 @click.command()
@@ -44,7 +44,7 @@ def fsck(ctx: click.Context, commits: str | None, name: str | None, json_: bool)
         branch = BRANCH_PREFIX + name.removeprefix(BRANCH_PREFIX) if name else _checked_out(repo)
         report, what = check(repo, branch.removeprefix(BRANCH_PREFIX)), branch
     if json_:
-        click.echo(dumps([asdict(finding) for finding in report.findings]))
+        click.echo(dumps(list(map(_json, report.findings))))
     else:
         for finding in report.findings:
             click.echo(f"{finding.code}: {one_line(finding.sentence)}\n  try: {printable(finding.repair)}")
@@ -53,6 +53,10 @@ def fsck(ctx: click.Context, commits: str | None, name: str | None, json_: bool)
     for said in report.unchecked:
         click.echo(f"not checked: {said}", err=True)
     ctx.exit(1 if report.findings else 0)
+
+
+def _json(finding: Finding) -> FindingJson:
+    return {"schema": SCHEMA, "code": finding.code, "sentence": finding.sentence, "repair": finding.repair}
 
 
 def _checked_out(repo: Repository) -> str:

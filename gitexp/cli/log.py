@@ -13,7 +13,7 @@ from gitexp.git.repository import Repository
 from gitexp.ledger import history
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Iteration, Status, score_text, signed
-from gitexp.views.export import dumps, iteration_json
+from gitexp.views.json_schema import SCHEMA, ExperimentJson, counts_json, dumps, iteration_json
 from gitexp.views.terminal_plot import running_best, sparkline
 
 HEIGHT = 14  # lines of the plot
@@ -94,7 +94,7 @@ def _changed(iteration: Iteration, name: str | None) -> bool:
 def _experiments(repo: Repository, form: str | None) -> str:
     """All experiments, the best of each and the way there; one that cannot be read is named with the reason."""
     lines: list[list[str]] = []
-    data: list[dict[str, object]] = []
+    data: list[ExperimentJson] = []
     for name in history.names(repo):
         try:
             ledger = history.load(repo, name)
@@ -102,7 +102,8 @@ def _experiments(repo: Repository, form: str | None) -> str:
             lines.append([name, *[""] * 6, error.sentence])
             continue
         lines.append(_experiment(ledger))
-        data.append({"experiment": name, "best": iteration_json(ledger.incumbent), **_counts(ledger)})
+        best = iteration_json(ledger.incumbent)
+        data.append({"schema": SCHEMA, "experiment": name, "best": best, **counts_json(ledger)})
     headers = ["experiment", "metric", "baseline", "best", "delta", "KEEP", "DISCARD, CRASH", "running best"]
     if form == "json":
         return dumps(data)
@@ -111,14 +112,10 @@ def _experiments(repo: Repository, form: str | None) -> str:
     return columns([headers, *lines], left=2) if lines else "There is no experiment here yet: gitexp init"
 
 
-def _counts(ledger: Ledger) -> dict[str, int]:
-    return {status.value: ledger.count(status) for status in Status}
-
-
 def _experiment(ledger: Ledger) -> list[str]:
     first, best = ledger.baseline.score, ledger.incumbent.score
     delta = None if first is None or best is None else best - first
-    counts = _counts(ledger)
+    counts = counts_json(ledger)
     return [
         ledger.name,
         ledger.contract.metric,

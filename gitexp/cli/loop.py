@@ -23,7 +23,7 @@ from gitexp.ledger import history
 from gitexp.loop.loop import Limits, Proposer, paragraph
 from gitexp.loop.loop import loop as run_loop
 from gitexp.text import duration, printable
-from gitexp.views.export import dumps
+from gitexp.views.json_schema import SCHEMA, LoopEndJson, dumps
 
 BAR = 24  # characters
 STDERR = 2
@@ -84,7 +84,8 @@ class Session:
         with self.patient():
             ended = run_loop(repo, name, source, self._limits, self.terminal, self.told, lambda: self.interrupted)
         if self._json:
-            click.echo(dumps({"ended": ended.why, "steps": len(ended.steps), "summary": paragraph(ended, self._what)}))
+            summary = paragraph(ended, self._what)
+            click.echo(dumps(LoopEndJson(schema=SCHEMA, ended=ended.why, steps=len(ended.steps), summary=summary)))
         else:
             click.echo("\n" * bool(ended.steps) + printable(paragraph(ended, self._what)))
         if ended.error:

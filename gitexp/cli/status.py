@@ -12,10 +12,10 @@ from gitexp.git.status import tracked_changes
 from gitexp.iteration.status import Pending, pending
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
-from gitexp.model import BRANCH_PREFIX, NOTEBOOK, RESULTS, Status, score_text
+from gitexp.model import BRANCH_PREFIX, NOTEBOOK, RESULTS, score_text
 from gitexp.text import one_line
 from gitexp.verdict.breaker import tripped
-from gitexp.views.export import dumps, iteration_json
+from gitexp.views.json_schema import PendingJson, dumps, status_json
 from gitexp.views.notebook import current, owner
 
 
@@ -36,7 +36,7 @@ def status(name: str | None, json_: bool) -> None:
         raise
     step = pending(repo, ExperimentFiles.of(repo, ledger.name))
     if json_:
-        click.echo(dumps(_status_json(ledger, step, _edited(repo, ledger))))
+        click.echo(dumps(status_json(ledger, _pending_json(step), _edited(repo, ledger))))
     else:
         click.echo(_status_text(ledger, step, _edited(repo, ledger), _stale(repo, ledger)))
 
@@ -61,30 +61,8 @@ def _stale(repo: Repository, ledger: Ledger) -> str:
     return f"{RESULTS} and {NOTEBOOK} are of {other}: gitexp render" if other and other != ledger.name else ""
 
 
-def _status_json(ledger: Ledger, step: Pending | None, edited: list[str]) -> dict[str, object]:
-    contract = ledger.contract
-    return {
-        "experiment": ledger.name,
-        "goal": ledger.notes.goal,
-        "metric": contract.metric,
-        "direction": contract.direction.value,
-        "budget": contract.budget,
-        "timeout": contract.timeout,
-        "script": contract.script,
-        "edit": list(contract.edit),
-        "frozen": [frozen.path for frozen in contract.freeze],
-        "baseline": ledger.baseline.score,
-        "incumbent": iteration_json(ledger.incumbent),
-        "counts": {status.value: ledger.count(status) for status in Status},
-        "pending": {"id": step.id, "state": step.state, "holder": step.holder or None} if step else None,
-        "breaker_open": bool(tripped(ledger)),
-        "edited": edited,
-        "hypothesis": ledger.notes.hypothesis,
-        "constraints": list(ledger.notes.constraints or ()),
-        "next": list(ledger.notes.next or ()),
-        "commits_by_no_step": list(ledger.foreign_commits),
-        "displaced_trailers": list(ledger.hidden_trailers),
-    }
+def _pending_json(step: Pending | None) -> PendingJson | None:
+    return {"id": step.id, "state": step.state, "holder": step.holder or None} if step else None
 
 
 def _status_text(ledger: Ledger, step: Pending | None, edited: list[str], stale: str) -> str:

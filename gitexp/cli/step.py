@@ -15,7 +15,7 @@ from gitexp.iteration.step import step as take_step
 from gitexp.ledger import history
 from gitexp.model import Notes, Status, score_text, signed
 from gitexp.text import one_line, printable
-from gitexp.views.export import dumps
+from gitexp.views.json_schema import dumps
 
 EXIT_CODES = {Status.KEEP: 0, Status.DISCARD: 10, Status.CRASH: 11}
 

@@ -13,7 +13,7 @@ from gitexp.loop.loop import Limits
 from gitexp.sweep.strategies import KINDS, LISTED, ONE_AT_A_TIME
 from gitexp.sweep.sweep import Sweep, SweepProposer, open_sweep, seconds_per_step
 from gitexp.text import duration, printable
-from gitexp.views.export import dumps
+from gitexp.views.json_schema import SCHEMA, PlanJson, SettingJson, dumps
 
 
 @click.command()
@@ -73,8 +73,8 @@ def _print_plan(repo: Repository, ledger: Ledger, opened: Sweep, steps: int | No
     each = seconds_per_step(ledger)
     if json_:
         for message, setting in plan:
-            click.echo(dumps({"message": message, "params": dict(setting)}))
-        click.echo(dumps({"steps": count, "seconds": round(count * each, 1)}))
+            click.echo(dumps(SettingJson(schema=SCHEMA, message=message, params=dict(setting))))
+        click.echo(dumps(PlanJson(schema=SCHEMA, steps=count, seconds=round(count * each, 1))))
         return
     for message, _ in plan:
         click.echo(f"  {printable(message)}")

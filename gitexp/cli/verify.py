@@ -8,7 +8,7 @@ from gitexp.model import score_text
 from gitexp.review.verify import Verified, chosen
 from gitexp.review.verify import verify as run_again
 from gitexp.text import one_line, plural
-from gitexp.views.export import dumps
+from gitexp.views.json_schema import SCHEMA, VerifiedJson, dumps, sample_json
 
 
 @click.command()
@@ -48,11 +48,14 @@ def _line(verified: Verified) -> str:
     return f"{iteration.id} {word}: {score_text(iteration.score)} sealed, {now} now; {one_line(verified.why)}"
 
 
-def _json(verified: Verified) -> dict[str, object]:
+def _json(verified: Verified) -> VerifiedJson:
+    sealed = verified.iteration.score
+    assert sealed is not None  # a KEEP was measured
     return {
+        "schema": SCHEMA,
         "id": verified.iteration.id,
         "holds": verified.holds,
-        "sealed": verified.iteration.score,
-        "samples": [{"seed": s.seed, "seconds": s.seconds, "score": s.score} for s in verified.samples],
+        "sealed": sealed,
+        "samples": list(map(sample_json, verified.samples)),
         "why": verified.why,
     }

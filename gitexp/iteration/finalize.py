@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from gitexp.errors import GitexpError
 from gitexp.git import refs
@@ -25,7 +24,7 @@ from gitexp.verdict import breaker
 from gitexp.verdict.diagnosis import Diagnosis, diagnose
 from gitexp.views import on_disk
 from gitexp.views.experiment_md import experiment_md
-from gitexp.views.export import iteration_json
+from gitexp.views.json_schema import DiagnosisJson, StepJson, iteration_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +41,30 @@ class StepResult:
     opened: str = ""  # the circuit breaker's report, if this opened it
 
 
-def outcome_json(outcome: StepResult) -> dict[str, Any]:
-    """A step as JSON: its iteration, the numbers behind the verdict (``null`` where there are none), and more."""
-    return iteration_json(outcome.iteration) | {
-        "lead": outcome.verdict.lead,
-        "noise": outcome.verdict.noise,
-        "evidence": outcome.verdict.evidence,
+def outcome_json(outcome: StepResult) -> StepJson:
+    """A step's result, as ``--json`` and the post-step hook have it."""
+    incumbent, verdict = outcome.incumbent, outcome.verdict
+    assert incumbent.score is not None  # a KEEP was measured
+    return {
+        **iteration_json(outcome.iteration),
         "experiment": outcome.experiment,
-        "incumbent": {"id": outcome.incumbent.id, "score": outcome.incumbent.score},
+        "incumbent": {"id": incumbent.id, "score": incumbent.score},
+        "lead": verdict.lead,
+        "noise": verdict.noise,
+        "evidence": verdict.evidence,
         "log": str(outcome.log),
         "left_alone": list(outcome.left),
-        "diagnosis": asdict(outcome.diagnosis) if outcome.diagnosis else None,
+        "diagnosis": _diagnosis_json(outcome.diagnosis) if outcome.diagnosis else None,
         "breaker_open": bool(outcome.opened),
+    }
+
+
+def _diagnosis_json(diagnosis: Diagnosis) -> DiagnosisJson:
+    return {
+        "name": diagnosis.name,
+        "cause": diagnosis.cause,
+        "fix": diagnosis.fix,
+        "environment": diagnosis.environment,
     }
 
 

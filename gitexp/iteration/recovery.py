@@ -33,7 +33,7 @@ from gitexp.run.hooks import notify
 from gitexp.run.leader import read_leader
 from gitexp.run.processes import end_run
 from gitexp.verdict.rules import decide
-from gitexp.views.export import dumps
+from gitexp.views.json_schema import dumps
 
 
 def recover(repo: Repository, place: ExperimentFiles, observer: Observer) -> Iteration | None:

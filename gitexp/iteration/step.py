@@ -27,7 +27,7 @@ from gitexp.signals import signals_wait
 from gitexp.verdict import breaker
 from gitexp.verdict.diagnosis import diagnose
 from gitexp.verdict.rules import check_rule
-from gitexp.views.export import dumps
+from gitexp.views.json_schema import dumps
 
 
 def step(repo: Repository, name: str, proposed: Proposal | MakeEdit, observer: Observer) -> StepResult:

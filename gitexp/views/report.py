@@ -25,7 +25,7 @@ from gitexp.ledger.ledger import Ledger
 from gitexp.resources import data_dir
 from gitexp.text import printable
 from gitexp.version import VERSION
-from gitexp.views.export import dumps
+from gitexp.views.json_schema import dumps
 from gitexp.views.report_data import data, shown
 from gitexp.views.report_details import Evidence, gather
 from gitexp.views.report_text import report
