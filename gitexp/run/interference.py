@@ -74,7 +74,10 @@ class InterferenceMonitor:
 
 
 def speed(metrics: Mapping[str, float], seconds: float) -> float | None:
-    """Steps (or tokens) a second, from what the run reported; ``None`` of a run too short to tell."""
+    """Steps a second, or tokens a second where the run reported only those; ``None`` for a run too short to tell.
+
+    So it may be compared with other runs of the same script, which report the same, and is never shown or sealed.
+    """
     if seconds < LONG:
         return None
     for name in ("steps_per_second", "tokens_per_second"):

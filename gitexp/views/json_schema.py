@@ -17,7 +17,7 @@ from gitexp.verdict.breaker import tripped
 
 SCHEMA: Final = 1
 
-Schema = Annotated[Literal[1], "The version of these shapes. Keys may be added to a version; none is dropped."]
+Schema = Annotated[Literal[1], "The version of these shapes."]
 Params = Annotated[dict[str, str], "The constants that a sweep set, by name, with their values as source code."]
 
 

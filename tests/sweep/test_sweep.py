@@ -144,7 +144,7 @@ def test_a_dry_run_names_the_settings_and_the_time(both: Path, gitexp: Gitexp) -
     assert lines[-1].startswith("7 steps: about ")
     assert len(gitexp("sweep", *VALUES, "--dry-run", "--steps", "2").stdout.splitlines()) == 3
     *settings, total = map(json.loads, gitexp("sweep", *VALUES, "--dry-run", "--json").stdout.splitlines())
-    assert settings[0] == {"message": "LR 0.1 -> 0.2", "params": {"LR": "0.2"}}
+    assert settings[0] == {"schema": 1, "message": "LR 0.1 -> 0.2", "params": {"LR": "0.2"}}
     assert (len(settings), total["steps"]) == (7, 7)
     assert total["seconds"] == round(7 * ledger_of(both).baseline.measurement.seconds, 1)
     assert gitexp("sweep", *VALUES, "--search", "grid", "--dry-run").stdout.splitlines()[-1].startswith("19 steps: ")
