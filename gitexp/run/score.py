@@ -120,8 +120,9 @@ def _number(value: str | float) -> float | None:
 
 
 def memory_mb(metrics: Mapping[str, float]) -> float | None:
-    """Peak memory by the first of ``MEMORY_KEYS`` that the run printed, as it printed it: gitexp's own trainers print MiB
-    (2**20 bytes), others may print MB. ``None`` if it printed none.
+    """Peak memory, as the run printed it under the first of ``MEMORY_KEYS``; ``None`` if it printed none.
+
+    gitexp's own trainers print MiB (2**20 bytes); others may print MB (10**6 bytes).
     """
     return next((metrics[key] for key in MEMORY_KEYS if key in metrics), None)
 
