@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import copysign
 from pathlib import Path
 
 from gitexp.errors import GitexpError
@@ -44,13 +43,13 @@ class StepResult:
 
 def outcome_json(outcome: StepResult) -> StepJson:
     """A step's result as ``--json`` and the post-step hook print it."""
-    incumbent, verdict, delta = outcome.incumbent, outcome.verdict, outcome.iteration.delta
+    incumbent, verdict = outcome.incumbent, outcome.verdict
     assert incumbent.score is not None  # a KEEP was measured
     return {
         **iteration_json(outcome.iteration),
         "experiment": outcome.experiment,
         "incumbent": {"id": incumbent.id, "score": incumbent.score},
-        "lead": None if delta is None or verdict.lead is None else copysign(delta, verdict.lead),
+        "lead": verdict.lead,
         "noise": verdict.noise,
         "evidence": verdict.evidence,
         "log": str(outcome.log),

@@ -100,7 +100,10 @@ class StepJson(IterationJson):
 
     experiment: Annotated[str, "The experiment's name: its branch is `exp/` and this name."]
     incumbent: Annotated[MetJson, "The incumbent that it was compared with."]
-    lead: Annotated[float | None, "As `delta`, with the sign by which higher is better."]
+    lead: Annotated[
+        float | None,
+        "As `delta`, with the sign by which higher is better, and not yet rounded to the 12 digits that are sealed.",
+    ]
     noise: Annotated[
         float | None,
         "The standard deviation of the lead, in the metric's unit. Null where `delta` is, and under a rule that weighs "

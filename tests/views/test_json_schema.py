@@ -176,7 +176,8 @@ def test_the_hook_is_told_what_the_steps_print(printed: Printed, folder: Path) -
 
 def test_numbers_of_a_verdict_are_those_of_its_sentence(printed: Printed) -> None:
     keep, crash = printed["gitexp step --json"]
-    assert keep["lead"] == -keep["delta"] > 0
+    assert keep["lead"] == pytest.approx(-keep["delta"], rel=1e-11)
+    assert keep["lead"] > 0
     assert f"noise {score_text(keep['noise'])}, evidence {keep['evidence']:.2f}" in keep["reason"]
     (guarded, _) = printed["gitexp loop --json"]
     for step in (crash, guarded):
