@@ -9,7 +9,6 @@ from gitexp.errors import GitexpError
 from gitexp.files import write_file
 from gitexp.ledger import cache, history
 from gitexp.ledger.experiment_files import ExperimentFiles
-from gitexp.ledger.row import results_tsv
 from gitexp.model import NOTEBOOK, RESULTS
 from gitexp.views import results_tsv as table
 from gitexp.views.experiment_md import experiment_md
@@ -39,7 +38,7 @@ def render(name: str | None, output: Path | None, full: bool) -> None:
         cache.forget(place)
     ledger = history.load(repo, wanted)
     if output:
-        write_file(output / RESULTS, results_tsv(ledger).encode())
+        write_file(output / RESULTS, table.results_tsv(ledger).encode())
         write_file(output / NOTEBOOK, experiment_md(ledger).encode())
     elif repo.root is None:
         raise GitexpError("This repository has no work tree.", f"gitexp render -e {ledger.name} -o DIRECTORY")

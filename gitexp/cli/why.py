@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import click
 
 from gitexp.cli.experiment import experiment_option, open_ledger
@@ -38,8 +36,7 @@ def _known(ledger: Ledger, found: Iteration) -> list[tuple[int, float | None]]:
     met = ledger.met_by(found)
     if met is None:
         return []
-    earlier = replace(ledger, iterations=ledger.iterations[: ledger.iterations.index(found)])
-    return list(earlier.replicates()[met.id].items())
+    return list(ledger.before(found).replicates()[met.id].items())
 
 
 def _facts(ledger: Ledger, found: Iteration) -> list[tuple[str, str]]:

@@ -32,11 +32,11 @@ from gitexp.iteration.status import pending
 from gitexp.ledger import cache, history
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
-from gitexp.ledger.row import results_tsv
 from gitexp.model import NOTEBOOK, RESULTS, Iteration, Notes
 from gitexp.run import hooks
 from gitexp.views import notebook, on_disk
 from gitexp.views.experiment_md import experiment_md
+from gitexp.views.results_tsv import results_tsv
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from statistics import fmean
 
 from gitexp.errors import GitexpError
 from gitexp.fsck.finding import Finding
+from gitexp.ledger.iterations import IterationTuple
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Contract, Iteration, Measurement, Notes, ReplicateRequest, Sample, Status, Verdict
 from gitexp.verdict import guards
@@ -64,7 +65,7 @@ def _try(
     contract: Contract, before: Sequence[Iteration], iteration: Iteration
 ) -> tuple[list[Finding], Iteration | None]:
     """What is wrong with an iteration, and the iteration as its rule makes it of its samples."""
-    ledger = Ledger("", "", contract, tuple(before), Notes()) if before else None
+    ledger = Ledger("", "", contract, IterationTuple(tuple(before)), Notes()) if before else None
     why = f"gitexp why {iteration.id}"
     if wrong := _unsound(iteration, ledger) or (_unasked(ledger, iteration) if ledger else _unrun(contract, iteration)):
         said = f"{iteration.id}'s samples are not what its rule asks for: {wrong}."

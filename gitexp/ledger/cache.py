@@ -18,7 +18,7 @@ from gitexp.files import remove_folder, write_file
 from gitexp.git.repository import Repository
 from gitexp.ledger.columns import NAMES, Buffer, Columns
 from gitexp.ledger.experiment_files import ExperimentFiles
-from gitexp.ledger.lazy import LazyIterations
+from gitexp.ledger.lazy import LazyIterations, stored
 from gitexp.ledger.ledger import Ledger
 from gitexp.ledger.noise import Noise, PooledNoise
 from gitexp.model import Notes, Remark
@@ -44,9 +44,7 @@ def load(repo: Repository, place: ExperimentFiles) -> Ledger | None:
 
 def agrees(known: Ledger, read: Ledger) -> bool:
     """Whether what is kept is what was ``read`` from git; of another history it is not used."""
-    kept, fresh = known.iterations, read.iterations
-    assert isinstance(kept, LazyIterations)
-    assert isinstance(fresh, LazyIterations)
+    kept, fresh = stored(known.iterations), stored(read.iterations)
     if fresh.commits[: len(kept.commits)] != kept.commits:
         return True
     columns = ((known.columns.column(name), read.columns.column(name)) for name in NAMES)
@@ -107,8 +105,7 @@ def save(place: ExperimentFiles, ledger: Ledger) -> None:
 
     Only what is new is written. Where it cannot be, commands are only slower.
     """
-    iterations = ledger.iterations
-    assert isinstance(iterations, LazyIterations)
+    iterations = stored(ledger.iterations)
     if len(iterations) < iterations.kept + OFTEN and iterations.kept:
         return
     with suppress(OSError):

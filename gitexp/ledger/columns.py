@@ -8,11 +8,15 @@ from array import array
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from gitexp.model import Iteration
+
 KEEP = b"K"  # a status is kept as its first letter
 KEY = 8  # bytes of a patch's key
 
 
 class Row(NamedTuple):
+    """What of an iteration goes into the columns."""
+
     status: bytes  # one letter
     number: int
     noted: bool  # whether it carries a note
@@ -20,6 +24,18 @@ class Row(NamedTuple):
     delta: float | None  # as it was sealed
     test: float | None
     patch: str
+
+    @classmethod
+    def of(cls, iteration: Iteration) -> Row:
+        return cls(
+            iteration.status.letter,
+            iteration.number,
+            bool(iteration.notes.note),
+            iteration.score,
+            iteration.delta,
+            iteration.measurement.test,
+            iteration.candidate.patch,
+        )
 
 
 Buffer = Any  # a bytearray, or an array: both grow in place
@@ -85,6 +101,12 @@ class Columns:
             buffers["tests"].append(math.nan if row.test is None else row.test)
         longer._count = len(buffers["statuses"])
         return longer
+
+    def before(self, place: int) -> Columns:
+        """The entries that come before a place (from 0)."""
+        shorter = Columns()
+        shorter._buffers, shorter._count = self._buffers, min(place, self._count)
+        return shorter
 
     def last(self, status: bytes, limit: int, before: int | None = None) -> list[int]:
         """The places of the last so many with a status, oldest first."""

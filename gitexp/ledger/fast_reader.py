@@ -11,7 +11,6 @@ from functools import cache
 from typing import NamedTuple
 
 from gitexp.ledger.columns import KEEP, Row
-from gitexp.ledger.ledger import row
 from gitexp.ledger.row import line, told
 from gitexp.model import Candidate, Contract, Iteration, Measurement, Notes, Sample, Status, Verdict
 from gitexp.text import from_bytes
@@ -74,7 +73,7 @@ def of(iteration: Iteration) -> QuickRead:
         iteration.id,
         iteration.base,
         iteration.tree,
-        row(iteration),
+        Row.of(iteration),
         told(iteration),
         samples if iteration.status is Status.KEEP or len(samples) > 1 else (),
         iteration.notes,

@@ -10,8 +10,8 @@ from gitexp.git.commits import first_parents, to_commit
 from gitexp.git.repository import Repository
 from gitexp.ledger import cache
 from gitexp.ledger.experiment_files import ExperimentFiles
-from gitexp.ledger.lazy import FEW, LazyIterations
-from gitexp.ledger.ledger import Ledger, row
+from gitexp.ledger.lazy import FEW, stored
+from gitexp.ledger.ledger import Ledger
 from gitexp.ledger.noise import settled
 from gitexp.ledger.scan import BranchScan, LedgerBuilder
 from gitexp.model import BRANCH_PREFIX, Iteration, Status
@@ -56,8 +56,7 @@ def load(repo: Repository, name: str, at: str = "") -> Ledger:
 
 def _from(repo: Repository | None, ledger: Ledger) -> Ledger:
     """The same ledger, its iterations read from ``repo``."""
-    assert isinstance(ledger.iterations, LazyIterations)
-    return replace(ledger, iterations=ledger.iterations.of(repo))
+    return replace(ledger, iterations=stored(ledger.iterations).of(repo))
 
 
 def tip(repo: Repository, name: str) -> str:
@@ -106,17 +105,15 @@ def _gone_on(repo: Repository, known: Ledger, tip: str) -> Ledger | None:
 
 def _with(known: Ledger, tip: str, scan: BranchScan, iterations: list[Iteration]) -> Ledger:
     """The ``known`` ledger and the iterations after it, oldest first."""
-    assert isinstance(known.iterations, LazyIterations)
     scan.before(known.tree)
     notes = known.notes
     for iteration in iterations:
         notes = iteration.notes.over(notes)
-    columns = known.columns.plus(map(row, iterations))
     ledger = replace(
         known,
         tip=tip,
         tree=scan.tree,
-        iterations=known.iterations.plus(columns, iterations),
+        iterations=known.iterations.plus(iterations),
         notes=notes,
         sealed=scan.sealed or known.sealed,
         foreign_commits=(*scan.foreign_commits, *known.foreign_commits),

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import overload
 
 from gitexp.errors import GitexpError
 from gitexp.git.commits import Commit, read_commits, stream_commits
 from gitexp.git.repository import Repository
 from gitexp.ledger import fast_reader, messages, trailers
-from gitexp.ledger.columns import Columns
+from gitexp.ledger.columns import Columns, Row
+from gitexp.ledger.iterations import IterationSequence
+from gitexp.ledger.row import told
 from gitexp.model import Iteration
 
 FEW = 256  # iterations that are asked of a process that is kept open; for more a stream of their own is faster
 REMEMBERED = 4096  # iterations; what a loop looks at again and again is fewer
 
 
-class LazyIterations(Sequence[Iteration]):
+class LazyIterations(IterationSequence):
     """Oldest first. ``commits`` are their object ids, as bytes, ``width`` each; a longer one may share them."""
 
     def __init__(
@@ -29,20 +31,31 @@ class LazyIterations(Sequence[Iteration]):
         told: Sequence[str] = (),
         kept: int = 0,
     ) -> None:
-        self.columns = columns
+        self._columns = columns
         self.commits = commits
         self.width = width
         self._repo = repo
         self._known = known  # by commit: what was read already
         self.kept = kept  # how many of them are kept on disk
-        self.told = told  # what results.tsv says of each, where all were just read
+        self._told = told  # what results.tsv says of each, where all were just read
+
+    @property
+    def columns(self) -> Columns:
+        return self._columns
 
     def of(self, repo: Repository | None) -> LazyIterations:
         """The same, read from ``repo``. Without one they can be kept beside it, and do not keep it open."""
         return LazyIterations(repo, self.columns, self.commits, self.width, self._known, kept=self.kept)
 
-    def plus(self, columns: Columns, iterations: Sequence[Iteration]) -> LazyIterations:
-        """These, and the iterations after them; ``columns`` are those of all."""
+    def before(self, place: int) -> LazyIterations:
+        return LazyIterations(
+            self._repo, self.columns.before(place), self.commits, self.width, self._known, self._told[:place], self.kept
+        )
+
+    def told(self) -> Iterable[str]:
+        return self._told or map(told, self)
+
+    def plus(self, iterations: Sequence[Iteration]) -> LazyIterations:
         if len(self._known) > REMEMBERED:
             self._known.clear()
         self._known.update({iteration.commit: iteration for iteration in iterations})
@@ -50,6 +63,7 @@ class LazyIterations(Sequence[Iteration]):
         commits = self.commits if len(self.commits) == own else self.commits[:own]
         for iteration in iterations:
             commits += bytes.fromhex(iteration.commit)
+        columns = self.columns.plus(map(Row.of, iterations))
         return LazyIterations(self._repo, columns, commits, self.width, self._known, kept=self.kept)
 
     @property
@@ -111,3 +125,9 @@ def _iteration(commit: Commit) -> Iteration:
     if iteration is None:
         raise GitexpError(f"{commit.oid} is no iteration any more.", "gitexp render --full")
     return iteration
+
+
+def stored(iterations: IterationSequence) -> LazyIterations:
+    """The iterations of a ledger that was read from git: no other can be kept on disk, or read on."""
+    assert isinstance(iterations, LazyIterations)
+    return iterations

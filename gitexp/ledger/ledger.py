@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from math import isnan
 
-from gitexp.ledger.columns import KEEP, Columns, Row
+from gitexp.ledger.columns import KEEP, Columns
+from gitexp.ledger.iterations import IterationSequence
 from gitexp.ledger.noise import PooledNoise
 from gitexp.model import Contract, Iteration, Measurement, Notes, Remark, Status, identity
 
@@ -18,7 +20,7 @@ class Ledger:
     name: str
     tip: str
     contract: Contract
-    iterations: Sequence[Iteration]
+    iterations: IterationSequence
     notes: Notes  # what people's sections say now
     sealed: str = ""  # the newest commit that a step made
     foreign_commits: tuple[str, ...] = ()  # commits on the branch since the baseline that no step made, newest first
@@ -29,9 +31,8 @@ class Ledger:
 
     @property
     def columns(self) -> Columns:
-        """What can be asked of all iterations at once; those that lie in git bring theirs along."""
-        known = getattr(self.iterations, "columns", None)
-        return known if isinstance(known, Columns) else Columns().plus(map(row, self.iterations))
+        """The status, number, score, … of all iterations."""
+        return self.iterations.columns
 
     @property
     def baseline(self) -> Iteration:
@@ -52,16 +53,18 @@ class Ledger:
 
     def last(self, status: Status, limit: int) -> Sequence[Iteration]:
         """The last so many with a verdict, oldest first."""
-        return self.at(self.columns.last(status.letter, limit))
+        return self.iterations.at(self.columns.last(status.letter, limit))
 
-    def at(self, places: Sequence[int]) -> Sequence[Iteration]:
-        """The iterations at these places: those that lie in git are read together."""
-        together: Callable[[Sequence[int]], Sequence[Iteration]] | None = getattr(self.iterations, "at", None)
-        return together(places) if together else [self.iterations[at] for at in places]
+    def before(self, iteration: Iteration) -> Ledger:
+        """The iterations that came before one, and their noise. Everything else is as it is now."""
+        place = self.iterations.index(iteration)
+        is_settled = self.columns.statuses.rindex(KEEP) < place  # a later step may have added runs to what came before
+        noise = self.pooled_noise if is_settled else PooledNoise()
+        return replace(self, iterations=self.iterations.before(place), pooled_noise=noise)
 
     def noted(self, limit: int) -> Sequence[Iteration]:
         """The last so many that carry a note, oldest first."""
-        return self.at(self.columns.last_noted(limit))
+        return self.iterations.at(self.columns.last_noted(limit))
 
     def tried_as(self, patch: str) -> Iterator[Iteration]:
         """The iterations of an edit, newest first."""
@@ -84,12 +87,12 @@ class Ledger:
 
         Those of the iterations that come before the place ``since`` are left out.
         """
-        found: dict[str, dict[int, float | None]] = {}
-        sealed = (iteration.measurement for iteration in self.iterations[max(since, 0) :])
-        for measurement in (*sealed, *steps):
+        runs: dict[str, dict[int, float | None]] = {}
+        iterations = self.iterations[since:] if since > 0 else self.iterations
+        for measurement in chain((iteration.measurement for iteration in iterations), steps):
             for sample in measurement.samples:
-                found.setdefault(sample.iteration, {}).setdefault(sample.seed, sample.score)
-        return found
+                runs.setdefault(sample.iteration, {}).setdefault(sample.seed, sample.score)
+        return runs
 
     def running_best(self) -> list[float]:
         """The incumbent's score after each iteration."""
@@ -101,16 +104,3 @@ class Ledger:
     def tally(self) -> str:
         """``3 KEEP, 8 DISCARD, 1 CRASH``."""
         return ", ".join(f"{self.count(status)} {status.value}" for status in Status)
-
-
-def row(iteration: Iteration) -> Row:
-    """What of an iteration goes into the columns."""
-    return Row(
-        iteration.status.letter,
-        iteration.number,
-        bool(iteration.notes.note),
-        iteration.score,
-        iteration.delta,
-        iteration.measurement.test,
-        iteration.candidate.patch,
-    )

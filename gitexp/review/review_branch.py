@@ -16,11 +16,11 @@ from gitexp.git.repository import Repository
 from gitexp.git.worktree import pathspec
 from gitexp.ledger import summary
 from gitexp.ledger.ledger import Ledger
-from gitexp.ledger.row import results_tsv
 from gitexp.model import BRANCH_PREFIX, NOTEBOOK, RECORDS, RESULTS
 from gitexp.review.pick import ConflictError, Picked, check_unused, choose, move, replay
 from gitexp.review.temporary_worktree import scratch
 from gitexp.views.experiment_md import experiment_md
+from gitexp.views.results_tsv import results_tsv
 
 PREFIX = "review/"
 OTHER_BASE = "gitexp pr --base BRANCH"

@@ -7,13 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Protocol
 
 from gitexp.errors import GitexpError
-from gitexp.ledger.columns import KEEP
 from gitexp.ledger.ledger import Ledger
-from gitexp.ledger.noise import PooledNoise
 from gitexp.model import Contract, Iteration, Measurement, ReplicateRequest, Status, Verdict
 from gitexp.verdict import guards
 from gitexp.verdict.confirm import Confirm
@@ -101,15 +98,10 @@ def decide_again(ledger: Ledger, iteration: Iteration) -> Verdict:
 
     The sealed verdict as it is, without numbers, for the baseline, and where the rule would not have decided yet.
     """
-    at = ledger.iterations.index(iteration)
-    sealed = Verdict(iteration.status, iteration.reason, iteration.delta)
-    if at == 0:
-        return sealed
-    is_newest = ledger.columns.statuses.rfind(KEEP) < at  # then no later step added runs to what the noise is of
-    noise = ledger.pooled_noise if is_newest else PooledNoise()
-    before = replace(ledger, iterations=ledger.iterations[:at], pooled_noise=noise)
-    decided = decide(before, iteration.measurement, iteration.candidate.simpler)
-    return decided if isinstance(decided, Verdict) else sealed
+    if iteration.contract:
+        return iteration.verdict
+    decided = decide(ledger.before(iteration), iteration.measurement, iteration.candidate.simpler)
+    return decided if isinstance(decided, Verdict) else iteration.verdict
 
 
 def holds_against(

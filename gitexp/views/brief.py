@@ -110,7 +110,7 @@ def _tried(ledger: Ledger, room: int) -> list[str]:
         return [*title, "Nothing yet.", ""]
     room -= 120  # the title, and the line about what is left out
     lines: list[str] = []
-    while left and room >= len(line := _line(ledger.at([left])[0])) + 1:
+    while left and room >= len(line := _line(ledger.iterations.at([left])[0])) + 1:
         lines.append(line)
         left, room = left - 1, room - len(line) - 1
     more = [f"({left} earlier ones are left out here: `gitexp log` has them)"] if left else []
@@ -126,7 +126,7 @@ def _near_misses(ledger: Ledger, noise: float) -> list[str]:
         for at, (status, delta) in enumerate(zip(columns.statuses, columns.deltas, strict=True))
         if status == letter and sign * delta > -noise  # NaN is not
     )
-    best = ledger.at([at for _, at in nsmallest(FEW, leads, key=lambda lead: -lead[0])])
+    best = ledger.iterations.at([at for _, at in nsmallest(FEW, leads, key=lambda lead: -lead[0])])
     if not best:
         return []
     return ["## Near misses", "", *map(_line, best), ""]

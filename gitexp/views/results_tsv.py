@@ -3,14 +3,34 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from gitexp.files import stat_signature, write_file
 from gitexp.git.repository import Repository
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
-from gitexp.ledger.row import results_tsv, rows, told
-from gitexp.model import RESULTS
+from gitexp.ledger.row import COLUMNS, told
+from gitexp.model import RESULTS, score_text
+from gitexp.text import one_line
+
+
+def results_tsv(ledger: Ledger) -> str:
+    """One row an iteration, the columns in the order people's scripts read them; no quoting; a CRASH has no score."""
+    return "\t".join(COLUMNS) + "\n" + rows(ledger, ledger.iterations.told())
+
+
+def rows(ledger: Ledger, said: Iterable[str]) -> str:
+    """The rows of iterations by what is told of each."""
+    metric = one_line(ledger.contract.metric)
+    looks = {remark.of: score_text(remark.score) for remark in reversed(ledger.remarks) if remark.score is not None}
+    return "".join(_row(each, metric, looks) for each in said)
+
+
+def _row(said: str, metric: str, looks: Mapping[str, str]) -> str:
+    """``looks`` are the first looks at the held-out split that were taken after the run."""
+    identity, score, test, rest = said.split("\t", 3)
+    return f"{identity}\t{metric}\t{score}\t{test or looks.get(identity, '')}\t{rest}\n"
 
 
 def forget(place: ExperimentFiles) -> None:

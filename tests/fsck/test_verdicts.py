@@ -9,6 +9,7 @@ from statistics import fmean
 import pytest
 
 from gitexp.fsck.verdicts import check_alone, retry
+from gitexp.ledger.iterations import IterationTuple
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Contract, Direction, Iteration, Measurement, Notes, ReplicateRequest, Sample, Status, Verdict
 from gitexp.verdict.confirm import Confirm
@@ -29,7 +30,7 @@ def history(rule: str, length: int) -> tuple[Contract, list[Iteration]]:
         return Sample(of, seed, 1.0, score)
 
     for number in range(length):
-        ledger = Ledger("", "", contract, tuple(made), Notes()) if made else None
+        ledger = Ledger("", "", contract, IterationTuple(tuple(made)), Notes()) if made else None
         identity = f"exp{number:03d}"
         truth[identity] = truth[ledger.incumbent.id] + dice.gauss(0.0, 0.01) if ledger else 1.0
         seeds = range(3, 3 + (1 if ledger else baseline_runs(rule)))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gitexp.git.repository import Repository
 from gitexp.ledger import history
+from gitexp.ledger.iterations import IterationTuple
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Contract, Direction, Iteration, Measurement, Notes, Sample, Status
 from gitexp.run.curve import Point
@@ -43,7 +44,7 @@ def ledger(count: int, words: str = "learning rate", direction: Direction = Dire
         f"val {words}", direction, 300.0, 660.0, "train.py", ("train.py",), (), "confirm", "h", 0, guards=(words,)
     )
     notes = Notes(words, words, (words,), (words, "another thing"))
-    return Ledger(words, "f" * 40, contract, tuple(iterations), notes)
+    return Ledger(words, "f" * 40, contract, IterationTuple(tuple(iterations)), notes)
 
 
 def _iteration(

@@ -16,8 +16,8 @@ from gitexp.ledger import cache, history
 from gitexp.ledger.columns import NAMES
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
-from gitexp.ledger.row import results_tsv
 from gitexp.views.experiment_md import experiment_md
+from gitexp.views.results_tsv import results_tsv
 from tests.bench.histories import make
 from tests.helpers.command_line import Gitexp
 from tests.helpers.repositories import Once, git, set_lr

@@ -21,6 +21,7 @@ from gitexp.git.repository import Repository
 from gitexp.iteration.step import Proposal, step
 from gitexp.ledger import messages as records
 from gitexp.ledger import trailers
+from gitexp.ledger.iterations import IterationTuple
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Status
 from gitexp.review import forge
@@ -392,7 +393,11 @@ def test_hostile_text_in_a_whole_body(kept: Path) -> None:
     )
     contract = replace(ledger.contract, metric='bpb"]\n```\n|@ada', script=HOSTILE[0], edit=HOSTILE[1:3], rule="`|`")
     hostile = replace(
-        ledger, iterations=iterations, contract=contract, notes=replace(ledger.notes, goal=HOSTILE[0]), name="`x`|$(y)"
+        ledger,
+        iterations=IterationTuple(iterations),
+        contract=contract,
+        notes=replace(ledger.notes, goal=HOSTILE[0]),
+        name="`x`|$(y)",
     )
     text = told(hostile)
     assert len(re.findall("(?m)^ *```mermaid", text)) == 1
@@ -436,7 +441,7 @@ def test_a_chart_of_any_scores_can_be_drawn(kept: Path, scale: float) -> None:
         i if i.score is None else changed(i, measurement=replace(i.measurement, score=i.score * scale))
         for i in ledger.iterations
     )
-    text = told(replace(ledger, iterations=scaled))
+    text = told(replace(ledger, iterations=IterationTuple(scaled)))
     points = check_chart(text.partition("```mermaid\n")[2].partition("\n```\n")[0])
     assert points == pytest.approx([p * scale for p in (80, 73, 66, 66, 61, 49, 42, 42, 37)])
 
@@ -445,7 +450,10 @@ def test_the_body_of_a_long_experiment_is_bounded(kept: Path) -> None:
     ledger = ledger_of(kept)
     first, *later = ledger.iterations
     many = (first, *(changed(i, id=f"exp{n:05d}", description="x" * 200) for n in range(1, 900) for i in later))
-    text = told(replace(ledger, iterations=many), lambda commit: f"[x](https://example.org/{'y' * 100}/{commit})")
+    text = told(
+        replace(ledger, iterations=IterationTuple(many)),
+        lambda commit: f"[x](https://example.org/{'y' * 100}/{commit})",
+    )
     assert len(text) < 65_536
     assert len(re.findall(r"(?m)^\| exp", text)) == KEPT
     assert f"The last {KEPT}; {6 * 899 + 1 - KEPT} before them are commits of this branch too." in text

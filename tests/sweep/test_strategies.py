@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gitexp.errors import GitexpError
+from gitexp.ledger.iterations import IterationTuple
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Direction, Measurement, Notes, Sample, Status
 from gitexp.sweep import strategies
@@ -32,7 +33,7 @@ def ledger(*tried: tuple[Mapping[str, str], float | None], name: str = "train") 
         iterations.append(
             changed(CRASH, id=identity, status=status, measurement=measured, params=tuple(setting.items()))
         )
-    return Ledger(name, "c" * 40, CONTRACT, tuple(iterations), Notes())
+    return Ledger(name, "c" * 40, CONTRACT, IterationTuple(tuple(iterations)), Notes())
 
 
 def tried(known: Ledger) -> list[Setting]:

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gitexp.errors import GitexpError
+from gitexp.ledger.iterations import IterationTuple
 from gitexp.ledger.ledger import Ledger
 from gitexp.ledger.noise import Noise
 from gitexp.model import Contract, Direction, Measurement, Notes, ReplicateRequest, Sample, Status, Verdict
@@ -37,7 +38,7 @@ def ledger(direction: Direction, *scored: tuple[Status, float | None], rule: str
         make_iteration(f"exp{number:03d}", "run", "base", "tree", status, "", "", measured(score))
         for number, (status, score) in enumerate(scored)
     )
-    return Ledger("name", "tip", contract, iterations, Notes())
+    return Ledger("name", "tip", contract, IterationTuple(iterations), Notes())
 
 
 def of(samples: list[Sample], name: str) -> Measurement:
@@ -49,7 +50,7 @@ def begun(trainer: Trainer, rule: str = "confirm", direction: Direction = MIN, r
     """An experiment after its baseline, which is run so many times."""
     empty = ledger(direction, (KEEP, 0.0), rule=rule, seed=seed)
     samples = [Sample("exp000", s, 1.0, trainer("exp000", s)) for s in range(seed, seed + runs)]
-    return replace(empty, iterations=(changed(empty.baseline, measurement=of(samples, "exp000")),))
+    return replace(empty, iterations=IterationTuple((changed(empty.baseline, measurement=of(samples, "exp000")),)))
 
 
 def step(before: Ledger, trainer: Trainer) -> tuple[Ledger, list[ReplicateRequest]]:
@@ -60,7 +61,7 @@ def step(before: Ledger, trainer: Trainer) -> tuple[Ledger, list[ReplicateReques
         asked.append(said)
         samples.append(Sample(said.of, said.seed, 1.0, trainer(said.of, said.seed)))
     done = make_iteration(name, "run", "base", "tree", said.status, "", said.reason, of(samples, name))
-    return replace(before, iterations=(*before.iterations, done)), asked
+    return replace(before, iterations=before.iterations.plus([done])), asked
 
 
 def steps(trainer: Trainer, number: int, **how: object) -> tuple[Ledger, list[list[ReplicateRequest]]]:
@@ -337,7 +338,7 @@ def test_equal_is_never_kept(trees: list[list[float]], runs: list[float]) -> Non
 def test_a_better_run_of_the_candidate_never_costs_it_the_keep(trees: list[list[float]], better: int) -> None:
     state, _ = steps(trainer_of(trees), len(trees) - 1)
     for at, iteration in enumerate(state.iterations[1:], 1):
-        before = replace(state, iterations=state.iterations[:at])
+        before = replace(state, iterations=state.iterations.before(at))
         for place, sample in enumerate(iteration.measurement.samples):
             if iteration.status is KEEP and sample.iteration == iteration.id and sample.score is not None:
                 samples = list(iteration.measurement.samples)

@@ -13,13 +13,15 @@ from hypothesis import strategies as st
 from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
 from gitexp.ledger.experiment_files import ExperimentFiles
+from gitexp.ledger.iterations import IterationTuple
 from gitexp.ledger.ledger import Ledger
-from gitexp.ledger.row import COLUMNS, results_tsv
+from gitexp.ledger.row import COLUMNS
 from gitexp.model import Contract, Direction, Frozen, Iteration, Measurement, Notes, Sample, Status
 from gitexp.text import UNSAFE, printable
 from gitexp.views.experiment_md import SHOWN, experiment_md
 from gitexp.views.notebook import absorb
 from gitexp.views.on_disk import unsealed, write_views
+from gitexp.views.results_tsv import results_tsv
 from tests.helpers.made_iterations import changed, make_iteration
 from tests.helpers.repositories import git
 
@@ -65,13 +67,15 @@ LEDGER = Ledger(
     name="depth",
     tip="t",
     contract=CONTRACT,
-    iterations=(
-        iteration(0, Status.KEEP, 2.667, "baseline", contract=CONTRACT),
-        iteration(
-            1, Status.KEEP, 2.5, "halve the batch", delta=-0.167, notes=Notes(note="It was too large.\n# really")
-        ),
-        iteration(2, Status.DISCARD, 2.75, "GeLU\tnot ReLU", delta=0.25),
-        iteration(3, Status.CRASH, None, "depth 80", reason="exit 1: MemoryError"),
+    iterations=IterationTuple(
+        (
+            iteration(0, Status.KEEP, 2.667, "baseline", contract=CONTRACT),
+            iteration(
+                1, Status.KEEP, 2.5, "halve the batch", delta=-0.167, notes=Notes(note="It was too large.\n# really")
+            ),
+            iteration(2, Status.DISCARD, 2.75, "GeLU\tnot ReLU", delta=0.25),
+            iteration(3, Status.CRASH, None, "depth 80", reason="exit 1: MemoryError"),
+        )
     ),
     notes=Notes(
         goal="lowest val_bpb\n\nin a week",
@@ -154,7 +158,7 @@ exp001: It was too large.
 
 def bare(iterations: int = 1, notes: Notes = Notes()) -> Ledger:
     more = tuple(iteration(n, Status.DISCARD, 3.0 + n, f"idea {n}") for n in range(1, iterations))
-    return replace(LEDGER, iterations=(LEDGER.baseline, *more), notes=notes)
+    return replace(LEDGER, iterations=IterationTuple((LEDGER.baseline, *more)), notes=notes)
 
 
 def tidy(text: str | None) -> str:
@@ -210,7 +214,7 @@ def test_a_delta_is_the_sealed_one() -> None:
         iteration(5, Status.KEEP, 2.25, "better", delta=-0.25),
         iteration(6, Status.DISCARD, 2.0, "more heads", reason="breaks the guard memory_mb<=8"),
     )
-    text = experiment_md(replace(LEDGER, iterations=later))
+    text = experiment_md(replace(LEDGER, iterations=IterationTuple(later)))
     assert "- exp006 more heads: breaks the guard memory_mb<=8\n" in text
     assert "- exp001 halve the batch: -0.167000\n- exp005 better: -0.250000\n" in text
     assert "- exp004 again: +0.000000\n" in text
@@ -235,7 +239,7 @@ def test_nobody_s_text_breaks_a_view_or_drives_a_terminal(notes: Notes, texts: l
     frozen = (Frozen(path, "b" * 40),)
     contract = replace(CONTRACT, metric=metric, script=path, edit=(path,), freeze=frozen, rule=device)
     crash = changed(LEDGER.iterations[-1], reason=metric)
-    ledger = replace(LEDGER, iterations=(baseline, crash), contract=contract, notes=notes)
+    ledger = replace(LEDGER, iterations=IterationTuple((baseline, crash)), contract=contract, notes=notes)
     table, document = results_tsv(ledger), experiment_md(ledger)
     assert [len(line.split("\t")) for line in table.split("\n")] == [len(COLUMNS)] * 3 + [1]
     assert not UNSAFE.search(re.sub(r"[\t\n]", "", table + document))
@@ -249,7 +253,7 @@ def test_nobody_s_text_breaks_a_view_or_drives_a_terminal(notes: Notes, texts: l
 @given(PEOPLE, TEXT)
 def test_a_document_as_it_was_computed_says_nothing(notes: Notes, note: str) -> None:
     noted = changed(LEDGER.baseline, notes=Notes(note=note))
-    document = experiment_md(replace(LEDGER, iterations=(noted,), notes=notes))
+    document = experiment_md(replace(LEDGER, iterations=IterationTuple((noted,)), notes=notes))
     assert absorb(document, document) == Notes()
     assert absorb(document.replace("\n", "\r\n"), document) == Notes()
     assert absorb(document.replace("\n", " \t\n").rstrip(), document) == Notes()
@@ -343,7 +347,7 @@ def test_a_section_taken_out_is_not_a_section_emptied() -> None:
 def test_a_repeated_line_in_a_new_note_is_kept() -> None:
     """A second block of code has the same fences as the first."""
     sealed = changed(LEDGER.baseline, notes=Notes(note="why:\n```\nx = 1\n```"))
-    computed = experiment_md(replace(LEDGER, iterations=(sealed,)))
+    computed = experiment_md(replace(LEDGER, iterations=IterationTuple((sealed,))))
     assert absorb(computed + "\nand:\n```\nx = 2\n```\n", computed) == Notes(note="and:\n```\nx = 2\n```")
 
 
@@ -395,7 +399,8 @@ def test_an_edit_survives_further_renders_until_it_is_sealed(repo: Repository, p
         assert unsealed(repo, place, "depth") == notes
         write_views(repo, place, LEDGER)
     last = changed(LEDGER.iterations[-1], notes=notes)
-    sealed = replace(LEDGER, iterations=(*LEDGER.iterations[:-1], last), notes=replace(LEDGER.notes, goal=notes.goal))
+    iterations = LEDGER.iterations.before(3).plus([last])
+    sealed = replace(LEDGER, iterations=iterations, notes=replace(LEDGER.notes, goal=notes.goal))
     assert experiment_md(sealed).endswith("\n\nexp003: \\#todo: the data\n\nNot quite.\n")
 
 

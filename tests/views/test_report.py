@@ -261,7 +261,7 @@ def test_a_long_history_is_thinned_and_says_so() -> None:
 def test_a_short_one_is_shown_whole() -> None:
     made = ledger(30)
     points = shown(made)
-    assert tuple(point.iteration for point in points) == made.iterations
+    assert tuple(point.iteration for point in points) == tuple(made.iterations)
     assert report(made, points, evidence(made)).left_out == ""
 
 

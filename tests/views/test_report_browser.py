@@ -13,6 +13,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from gitexp.ledger.iterations import IterationTuple
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Status
 from gitexp.views import report
@@ -59,7 +60,7 @@ def forgetful(made: Ledger) -> Ledger:
     forgot = (
         i if i is last else replace(i, measurement=replace(i.measurement, memory_mb=None)) for i in made.iterations
     )
-    return replace(made, iterations=tuple(forgot))
+    return replace(made, iterations=IterationTuple(tuple(forgot)))
 
 
 @pytest.fixture

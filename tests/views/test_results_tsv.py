@@ -11,8 +11,8 @@ import pytest
 from gitexp.git.repository import Repository
 from gitexp.iteration.remark import remark
 from gitexp.ledger import history
-from gitexp.ledger.row import results_tsv
 from gitexp.model import Remark
+from gitexp.views.results_tsv import results_tsv
 from tests.helpers.command_line import Gitexp
 from tests.helpers.repositories import git, set_lr
 
