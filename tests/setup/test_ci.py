@@ -14,18 +14,45 @@ import yaml
 
 from gitexp.setup import ci
 from gitexp.version import VERSION
+from tests.helpers import project
 from tests.helpers.command_line import Gitexp, refused
 from tests.helpers.forgery import KEEPS, Branch, commit, forge_keep
 from tests.helpers.repositories import git
 from tests.helpers.review_branches import pick, summarize
 
 FILE = Path(".github/workflows/gitexp.yml")
+OWN = project.ROOT / ".github" / "workflows" / "ci.yml"
 
 
-def workflow(gitexp: Gitexp) -> dict[str, object]:
-    loaded = yaml.safe_load(FILE.read_text())
+def workflow(file: Path) -> dict[str, object]:
+    loaded = yaml.safe_load(file.read_text())
     assert isinstance(loaded, dict)
     return {"on" if key is True else key: value for key, value in loaded.items()}  # YAML 1.1 reads on: as true
+
+
+def check_workflow(file: Path) -> list[str]:
+    """What https://json.schemastore.org/github-workflow.json asks of the keys used here, and what review would.
+
+    Returns the actions that it uses, with what stands beside them: which version a commit id is.
+    """
+    loaded, text = workflow(file), file.read_text()
+    assert loaded.keys() == {"name", "on", "permissions", "jobs"}
+    assert loaded["permissions"] == {"contents": "read"}
+    (job,) = loaded["jobs"].values()  # type: ignore[attr-defined]
+    assert job.keys() - {"strategy"} == {"runs-on", "timeout-minutes", "steps"}
+    for step in job["steps"]:
+        assert len(step.keys() & {"uses", "run"}) == 1
+        assert step.keys() <= {"uses", "with", "run", "env"}
+        if "uses" in step:
+            assert re.fullmatch(r"actions/(checkout|setup-python)@[0-9a-f]{40}", step["uses"])
+        else:
+            assert "${{" not in step["run"]
+    checkout = next(step["with"] for step in job["steps"] if "checkout" in step.get("uses", ""))
+    assert checkout["persist-credentials"] is False
+    assert "secrets" not in text
+    used = re.findall(r"uses: (.*)", text)
+    assert all(re.search(r" # v\d+\.\d+\.\d+$", action) for action in used)
+    return sorted(used)
 
 
 def test_alone_it_only_writes_the_file(experiment: Path, gitexp: Gitexp) -> None:
@@ -68,32 +95,34 @@ def test_it_installs_this_release(version: str, wanted: str) -> None:
 
 
 def test_it_is_a_workflow_that_can_do_no_harm(experiment: Path, gitexp: Gitexp) -> None:
-    """What https://json.schemastore.org/github-workflow.json asks of the keys used here, and what review would."""
     gitexp("init", "--ci")
-    loaded = workflow(gitexp)
-    assert loaded.keys() == {"name", "on", "permissions", "jobs"}
+    check_workflow(FILE)
+    loaded = workflow(FILE)
     assert loaded["on"] == {"pull_request": None}
-    assert loaded["permissions"] == {"contents": "read"}
     (job,) = loaded["jobs"].values()  # type: ignore[attr-defined]
-    assert job.keys() == {"runs-on", "timeout-minutes", "steps"}
-    for step in job["steps"]:
-        assert len(step.keys() & {"uses", "run"}) == 1
-        assert step.keys() <= {"uses", "with", "run", "env"}
-        if "uses" in step:
-            assert re.fullmatch(r"actions/(checkout|setup-python)@[0-9a-f]{40}", step["uses"])
-        else:
-            assert "${{" not in step["run"]
+    assert "strategy" not in job
     checkout = next(step["with"] for step in job["steps"] if "checkout" in step.get("uses", ""))
     assert checkout["fetch-depth"] == 0
-    assert checkout["persist-credentials"] is False
-    assert "secrets" not in FILE.read_text()
     assert "@GITEXP@" not in FILE.read_text()
+
+
+def test_gitexp_s_own_workflow_can_do_no_harm_and_runs_all_checks_on_both_systems() -> None:
+    loaded = workflow(OWN)
+    assert check_workflow(OWN) == check_workflow(project.TEMPLATES / "ci" / "gitexp.yml")
+    assert loaded["on"] == {"push": {"branches": ["main"]}, "pull_request": None}
+    (job,) = loaded["jobs"].values()  # type: ignore[attr-defined]
+    systems, pythons = job["strategy"]["matrix"]["system"], job["strategy"]["matrix"]["python"]
+    assert [system.partition("-")[0] for system in systems] == ["ubuntu", "macos"]
+    assert int(systems[1].partition("-")[2]) >= 14  # Apple silicon
+    assert f"python_requires = >={pythons[0]}\n" in (project.ROOT / "setup.cfg").read_text()
+    assert [step["run"] for step in job["steps"] if "run" in step] == [".ci/run"]
+    assert os.access(project.ROOT / ".ci" / "run", os.X_OK)
 
 
 @pytest.mark.skipif(not shutil.which("actionlint"), reason="actionlint is not on PATH")
 def test_actionlint_has_nothing_to_say(experiment: Path, gitexp: Gitexp) -> None:
     gitexp("init", "--ci")
-    done = subprocess.run(["actionlint", str(FILE)], capture_output=True, text=True, check=False)
+    done = subprocess.run(["actionlint", str(FILE), str(OWN)], capture_output=True, text=True, check=False)
     assert done.stdout == ""
     assert done.returncode == 0
 
