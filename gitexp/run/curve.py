@@ -17,8 +17,11 @@ from pathlib import Path
 
 MOST = 1000  # points of a curve that are kept: evenly thinned, the last one always among them
 LINE_LIMIT = 10_000  # characters
-_NUMBER = r"[-+]?(?:\d[\d,]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|nan|[-+]?inf"
-_PAIR = re.compile(rf"([A-Za-z][\w/]*)\s*[:=]?\s*({_NUMBER})(?![\w.])")
+WORD_LIMIT = 60  # characters of a name or a number; a longer word is neither
+# A line is cut at these, and each word is looked at by itself: so the time is linear in the line, whatever it holds.
+_WORDS = re.compile(r"[:=]|[^\s:=|(){}\[\];\"']+")
+_NUMBER = re.compile(r"(?:[-+]?(?:\d[\d,]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|nan|[-+]?inf)")
+_NAME = re.compile(r"[A-Za-z][\w/]*")
 PERCENT = re.compile(r"(?<![\d.])(\d{1,3}(?:\.\d{1,6})?)\s?%")
 _NAMES = {
     "loss": ("loss", "train_loss", "train/loss", "loss/train"),
@@ -51,20 +54,21 @@ class Tenths:
 
     def __init__(self, budget: float) -> None:
         self._budget = budget
-        self._tenth = 1
-        self._losses: list[float] = []  # of that tenth, so far
+        self._tenth = 1  # 11 when all ten are over
+        self._sum, self._count = 0.0, 0  # of the losses in that tenth, so far
         self.means: list[tuple[int, float]] = []
 
     def take(self, point: Point) -> tuple[int, float] | None:
-        """The tenth that ended with ``point``, if one did."""
+        """The tenth that ended with ``point``, if one did; each of the ten ends at most once."""
         share = point.share if point.share is not None else (point.seconds or 0.0) / self._budget
         ended = None
-        if share > self._tenth / 10 and self._losses:
-            ended = (self._tenth, float(f"{math.fsum(self._losses) / len(self._losses):.6g}"))
+        if share > self._tenth / 10 and self._count:
+            ended = (self._tenth, float(f"{self._sum / self._count:.6g}"))
             self.means.append(ended)
-            self._losses = []
-        self._tenth = min(10, max(self._tenth, math.ceil(share * 10)))
-        self._losses.append(point.loss)
+            self._sum, self._count = 0.0, 0
+        self._tenth = max(self._tenth, math.ceil(min(share, 1.05) * 10))
+        if self._tenth <= 10:
+            self._sum, self._count = self._sum + point.loss, self._count + 1
         return ended
 
 
@@ -122,17 +126,18 @@ def point(line: str) -> Point | None:
     """What a line says of the progress; ``None`` for one that names no finite loss."""
     values = _values(line)
     found = {kind: next((values[n] for n in names if n in values), None) for kind, names in _NAMES.items()}
-    loss, step = found["loss"], found["step"]
-    if loss is None or not math.isfinite(loss):
+    finite = {kind: value if value is not None and math.isfinite(value) else None for kind, value in found.items()}
+    loss, step = finite["loss"], finite["step"]
+    if loss is None:
         return None
     percent = PERCENT.search(line)
     return Point(
         loss,
-        int(step) if step is not None and math.isfinite(step) else None,
-        min(1.0, float(percent[1]) / 100) if percent else found["share"],
-        found["rate"],
-        found["speed"],
-        found["seconds"],
+        None if step is None else int(step),
+        min(1.0, float(percent[1]) / 100) if percent else finite["share"],
+        finite["rate"],
+        finite["speed"],
+        finite["seconds"],
     )
 
 
@@ -144,4 +149,18 @@ def _values(line: str) -> Mapping[str, float]:
             return {}
         pairs = data.items() if isinstance(data, dict) else ()
         return {k.lower(): float(v) for k, v in pairs if isinstance(v, (int, float)) and abs(v) < 1e300}
-    return {name.lower(): float(value.replace(",", "")) for name, value in _PAIR.findall(line)}
+    return dict(_pairs(line)) if "loss" in line.lower() else {}
+
+
+def _pairs(line: str) -> Iterator[tuple[str, float]]:
+    """Each name of a line with the number that comes next: ``loss 2.4``, ``loss: 2.4`` or ``loss = 2.4``."""
+    name = ""
+    for word in _WORDS.findall(line):
+        if word in (":", "="):
+            continue
+        bare = word.rstrip(",%") if len(word) <= WORD_LIMIT else ""
+        if name and _NUMBER.fullmatch(bare):
+            yield name, float(bare.replace(",", ""))
+            name = ""
+        else:
+            name = bare.lower() if _NAME.fullmatch(bare) else ""

@@ -74,6 +74,8 @@ def _crash_reason(execution: Execution, score: float | None, parser: SummaryPars
     if execution.exit_code > 0:
         last = one_line(crash.last_error(execution.tail), 300)
         return f"exit {execution.exit_code}" + (f": {last}" if last else "")
+    if score is None and parser.word:
+        return f"no score: {contract.metric} is {parser.word}"
     if score is None:
         printed = f"; it printed {', '.join(sorted(parser.seen)[:8])}" if parser.seen else ""
         return f"no score: {contract.metric} was not printed{printed}"

@@ -6,6 +6,8 @@ The first source that has the contract's metric is taken, whole:
 2. the last row written to the file ``$RESULTS_TSV``, or appended to ``results.tsv`` by a script that knows no better;
 3. the last block of ``key: value`` lines on standard output (``---`` starts a block);
 4. ``METRIC name=value`` lines.
+
+In each of them the last word counts: ``val_bpb: None`` after ``val_bpb: 0.9`` says that there is no score.
 """
 
 from __future__ import annotations
@@ -13,9 +15,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 
-from gitexp.text import from_bytes
+from gitexp.text import from_bytes, one_line
 
 MEMORY_KEYS = ("memory_mb", "peak_memory_mb", "peak_vram_mb")
 _KEY_VALUE = re.compile(r"\s*([A-Za-z_][\w.\-/]*)\s*:\s+(\S.*)")
@@ -25,6 +28,7 @@ _USUAL_COLUMNS = {
     5: ("commit", "val_score", "memory_gb", "status", "description"),
     7: ("id", "metric", "val_score", "test_score", "memory_mb", "status", "description"),
 }
+WORD_LIMIT = 60  # characters that are quoted of what stands in a number's place
 _MOST_METRICS = 64  # a run that prints more is printing something else
 
 Metrics = dict[str, float]
@@ -38,12 +42,14 @@ class SummaryParser:
         self.device = ""
         self.data = ""
         self.seen: set[str] = set()  # the names of numbers it printed, to suggest when the metric is missing
+        self.word = ""  # what the run gave last in place of the metric's number: None, diverged
         self._block: Metrics = {}
         self._best: Metrics = {}
         self._lines: Metrics = {}
 
     def feed(self, line: str) -> None:
         if found := _METRIC.fullmatch(line):
+            self._hear(found[1], found[2])
             _put(self._lines, found[1], found[2], self.metric)
         elif found := _KEY_VALUE.fullmatch(line):
             self._key_value(found[1], found[2].rstrip())
@@ -52,55 +58,72 @@ class SummaryParser:
 
     def forget(self) -> None:
         """What was printed so far is not the summary: another program starts."""
-        self._block, self._best, self._lines = {}, {}, {}
+        self._block, self._best, self._lines, self.word = {}, {}, {}, ""
+
+    def _hear(self, name: str, value: str) -> None:
+        """The last word counts, in whichever form it was printed: an earlier number is not the score."""
+        if name == self.metric:
+            self.word = one_line(value, WORD_LIMIT) if _number(value) is None else ""
 
     def _key_value(self, key: str, value: str) -> None:
         if key == "device":
             self.device = value
         elif key == "data":
             self.data = value
+        self._hear(key, value)
         _put(self._block, key, value, self.metric)
-        if key == self.metric and _number(value) is None:
-            self._best = {}  # "val_bpb: diverged": what came before is no longer its word
         if key in self._block and len(self.seen) < _MOST_METRICS:
             self.seen.add(key)
         if self.metric in self._block:
             self._best = self._block
 
     def result(self, json_file: Path, rows: bytes) -> Metrics:
-        """The metrics of the first source that has the contract's; empty when none has."""
-        for source in (read_json(json_file, self.metric), read_tsv(rows, self.metric), self._best, self._lines):
-            if self.metric in source:
-                return source
-        return {}
+        """The metrics of the first source that has the contract's; empty when none has.
+
+        A source whose last word on the metric is not a number has the word: then nobody has the number.
+        """
+        for source in (partial(read_json, json_file), partial(read_tsv, rows)):
+            metrics, word = source(self.metric)
+            if word or self.metric in metrics:
+                self.word = word
+                return {} if word else metrics
+        printed = self._best if self.metric in self._best else self._lines
+        return {} if self.word or self.metric not in printed else printed
 
 
-def read_json(file: Path, metric: str) -> Metrics:
+def read_json(file: Path, metric: str) -> tuple[Metrics, str]:
+    """The numbers of the JSON object in ``file``, and the word that stands for the metric where that is no number."""
     try:
         data = json.loads(from_bytes(file.read_bytes()))
     except (OSError, ValueError, RecursionError):
-        return {}
+        return {}, ""
     metrics: Metrics = {}
     for key, value in data.items() if isinstance(data, dict) else ():
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             _put(metrics, key, value, metric)
-    return metrics
+    word = isinstance(data, dict) and metric in data and metric not in metrics
+    return metrics, one_line(str(data[metric]), WORD_LIMIT) if word else ""
 
 
-def read_tsv(rows: bytes, metric: str) -> Metrics:
-    """The last row a trainer wrote, read by the header above it, or else by the usual columns of its width."""
+def read_tsv(rows: bytes, metric: str) -> tuple[Metrics, str]:
+    """The last row a trainer wrote, read by the header above it, or else by the usual columns of its width.
+
+    With it comes the word that stands in the metric's cell, where that is no number.
+    """
     lines = [line.rstrip("\r").split("\t") for line in from_bytes(rows).split("\n") if line.strip()]
     if not lines:
-        return {}
+        return {}, ""
     last = lines[-1]
     headers = [tuple(line) for line in lines[:-1] if len(line) == len(last) and all(map(_NAME.fullmatch, line))]
     columns = headers[-1] if headers else _USUAL_COLUMNS.get(len(last), ())
     if "crash" in map(str.lower, last):  # its score is a filler: 0.0 in one table, inf in another
-        return {}
+        return {}, ""
+    cells = [(metric if key == "val_score" else key, value) for key, value in zip(columns, last, strict=False)]
     metrics: Metrics = {}
-    for key, value in zip(columns, last, strict=False):
-        _put(metrics, metric if key == "val_score" else key, value, metric)
-    return metrics
+    for key, value in cells:
+        _put(metrics, key, value, metric)
+    word = next((value for key, value in cells if key == metric and value.strip() and _number(value) is None), "")
+    return metrics, one_line(word, WORD_LIMIT)
 
 
 def _put(metrics: Metrics, name: str, value: str | float, metric: str) -> None:
