@@ -8,7 +8,8 @@ from pathlib import PurePath
 
 from gitexp.text import one_line
 
-_ERROR = re.compile(r"(?:[a-zA-Z_][\w.]*\.)?([A-Z]\w*(?:Error|Exception|Interrupt|Exit|Warning|Iteration))(?:: (.*))?")
+_ERROR = re.compile(r"(?:[a-zA-Z_][\w.]*\.)?([A-Z]\w*(?:Error|Exception|Interrupt|Exit|Warning|Iteration))")
+NAME_LIMIT = 200  # characters of an exception's name
 _FRAME = re.compile(r'\s*File "(.+?)", line \d+, in (.+)')
 _PATH = re.compile(r"""(?<![^\s'":,()])(?:~|\.\.?)?/[^\s'":,()]*""")
 _NOISE = (
@@ -28,7 +29,7 @@ def normalise(text: str) -> str:
 
 def last_error(tail: Sequence[str]) -> str:
     """The last line of ``tail`` that names an exception, else its last line that says anything, else nothing."""
-    errors = [line for line in tail if _ERROR.fullmatch(line.strip())]
+    errors = [line for line in tail if _error(line)]
     return one_line(next(iter(errors[-1:] or [line for line in tail if line.strip()][-1:]), ""))
 
 
@@ -37,13 +38,21 @@ def signature(tail: Sequence[str], own: Sequence[str]) -> str:
 
     ``tail`` is the end of the run's output; ``own`` are the file names that count as the experiment's own frames.
     """
-    error = _ERROR.fullmatch(last_error(tail))
+    error = _error(last_error(tail))
     if not error:
         return normalise(last_error(tail))
     frames = [found for line in tail if (found := _FRAME.fullmatch(line))]
     mine = [f"{PurePath(file).name}:{function}" for file, function in (f.groups() for f in frames) if _is(file, own)]
     where = f" in {mine[-1]}" if mine else ""
-    return f"{error[1]}{where}" + (f": {normalise(error[2])}" if error[2] else "")
+    name, message = error
+    return f"{name}{where}" + (f": {normalise(message)}" if message else "")
+
+
+def _error(line: str) -> tuple[str, str] | None:
+    """The name and the message of the exception that a line names; ``None`` when it names none."""
+    name, _, message = line.strip().partition(": ")
+    found = _ERROR.fullmatch(name) if len(name) <= NAME_LIMIT else None  # the time grows with the square of its length
+    return (found[1], message) if found else None
 
 
 def _is(file: str, own: Sequence[str]) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NoReturn
@@ -12,11 +14,15 @@ from gitexp.run.processes import end_run, signal_group
 
 
 @contextmanager
-def guarded(run: str) -> Iterator[Callable[[int], object]]:
-    """Should this process die without a chance to (kill -9), end what has the mark ``run``, and the group it names."""
+def guarded(run: str) -> Iterator[Callable[[int, float], object]]:
+    """End what has the mark ``run``, should this process die without a chance to (kill -9), or be late.
+
+    The body says which process group leads the run, and at which second of the monotonic clock it must be over: past
+    that the guardian ends it, however busy this process is with reading what the run prints.
+    """
     guardian = _guardian_of_this_process(run)
     try:
-        yield lambda group: guardian.tell(run, group)
+        yield lambda group, deadline: guardian.tell(run, group, deadline)
     finally:
         guardian.tell("")
 
@@ -39,10 +45,10 @@ class Guardian:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         os.close(read)
 
-    def tell(self, run: str, group: int = 0) -> bool:
+    def tell(self, run: str, group: int = 0, deadline: float = 0.0) -> bool:
         """What is running from now on, if anything; whether the guardian is there to hear it."""
         try:
-            os.write(self._write, f"{group} {run}\n".encode())
+            os.write(self._write, f"{group} {deadline} {run}\n".encode())
         except BrokenPipeError:  # somebody killed the guardian: a run needs it only in the worst case
             return False
         return True
@@ -76,13 +82,33 @@ def _wait_for_the_end(pipe: int) -> NoReturn:
         os.chdir("/")  # and it is in nobody's way
         os.closerange(0, pipe)  # among others its copies of the locks
         os.closerange(pipe + 1, min(os.sysconf("SC_OPEN_MAX"), 1 << 16))  # which may be 2**63 - 1
-        heard = b""
-        while chunk := os.read(pipe, 1 << 16):
+        heard = b"0 0 \n"
+        while chunk := _read(pipe, heard):
             heard = (heard + chunk).splitlines(keepends=True)[-1]
-        group, _, run = heard.decode().rstrip("\n").partition(" ")
-        if int(group or 0):
-            signal_group(int(group), signal.SIGKILL)
-        if run:
-            end_run(run)
+        _end(heard)
     finally:
         os._exit(0)
+
+
+def _read(pipe: int, heard: bytes) -> bytes:
+    """What this process is told next; the run that it heard of last is ended meanwhile, if its time is over."""
+    _, deadline, _ = _told(heard)
+    if deadline and not select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))[0]:
+        _end(heard)
+    return os.read(pipe, 1 << 16)
+
+
+def _end(heard: bytes) -> None:
+    group, _, run = _told(heard)
+    if group:
+        signal_group(group, signal.SIGKILL)
+    if run:
+        end_run(run)
+
+
+def _told(heard: bytes) -> tuple[int, float, str]:
+    """The process group, the deadline and the mark in the last whole line that was heard; zeros for none."""
+    if not heard.endswith(b"\n"):
+        return 0, 0.0, ""
+    group, deadline, run = heard.decode().rstrip("\n").split(" ", 2)
+    return int(group), float(deadline), run

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 
 import psutil
 
+STOPPED = "the run was stopped"
 NOTICED = 1.0  # seconds of being stopped that spoil a run; shorter ones are within the noise
 ASLEEP = 5.0  # seconds by which the wall clock may run away from the monotonic one: less is a clock being set
 GAP = 5.0  # seconds between two ticks, after which this process itself must have been stopped
@@ -35,6 +36,7 @@ class InterferenceMonitor:
     def __init__(self) -> None:
         self._run: list[psutil.Process] = []
         self._stopped = self._gap = 0.0
+        self._computed = time.process_time()
         self._wall, self._mono = time.time(), time.monotonic()
         self._busy, self._own = _busy_seconds(), _own_seconds()
         self._ticked = self._looked = self._listed = self._mono
@@ -44,10 +46,11 @@ class InterferenceMonitor:
         self._pid = pid
 
     def tick(self) -> None:
-        now = time.monotonic()
-        if now - self._ticked > GAP:
-            self._gap += now - self._ticked
-        self._ticked = now
+        now, computed = time.monotonic(), time.process_time()
+        asleep = (now - self._ticked) - (computed - self._computed)  # what gitexp computed meanwhile is no suspension
+        if asleep > GAP:
+            self._gap += asleep
+        self._ticked, self._computed = now, computed
         if now - self._looked >= LOOK:
             if now - self._listed >= min(10.0, now - self._mono) / 2 or not self._run:  # less and less often
                 self._run, self._listed = _family(self._pid), now
@@ -63,7 +66,7 @@ class InterferenceMonitor:
         if self._gap:
             return f"gitexp was stopped for {self._gap:.0f} s"
         if self._stopped >= NOTICED:
-            return f"the run was stopped for {self._stopped:.0f} s"
+            return f"{STOPPED} for {self._stopped:.0f} s"
         return ""
 
     def others(self) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import platform
 import signal
+from dataclasses import replace
 from pathlib import Path
 from shlex import quote
 
@@ -63,6 +64,13 @@ def measurement(
     )
 
 
+def stopped_itself(last: Measurement, times: int) -> Measurement:
+    """The crash of a run whose processes were stopped (SIGSTOP) each of so many ``times`` that it was made."""
+    reason = f"the run was stopped each of {times} times that it was made: it stops itself"
+    sample = replace(last.samples[0], score=None)
+    return replace(last, samples=(sample,), score=None, test=None, reason=reason, error="the run stops itself")
+
+
 def _crash_reason(execution: Execution, score: float | None, parser: SummaryParser, contract: Contract) -> str:
     """Why the run is a crash; empty when it is not one."""
     if execution.timed_out:
@@ -74,12 +82,17 @@ def _crash_reason(execution: Execution, score: float | None, parser: SummaryPars
     if execution.exit_code > 0:
         last = one_line(crash.last_error(execution.tail), 300)
         return f"exit {execution.exit_code}" + (f": {last}" if last else "")
-    if score is None and parser.word:
-        return f"no score: {contract.metric} is {parser.word}"
-    if score is None:
-        printed = f"; it printed {', '.join(sorted(parser.seen)[:8])}" if parser.seen else ""
-        return f"no score: {contract.metric} was not printed{printed}"
-    return "" if math.isfinite(score) else f"no score: {contract.metric} is {score}"
+    return _no_score(score, parser, contract.metric)
+
+
+def _no_score(score: float | None, parser: SummaryParser, metric: str) -> str:
+    """Why a run that ended well has no score; empty when it has one."""
+    if score is not None:
+        return "" if math.isfinite(score) else f"no score: {metric} is {score}"
+    if parser.word:
+        return f"no score: {metric} is {parser.word}"
+    printed = f"; it printed {', '.join(sorted(parser.seen)[:8])}" if parser.seen else ""
+    return f"no score: {metric} was not printed{printed}"
 
 
 def _signal_name(number: int) -> str:

@@ -18,8 +18,8 @@ from gitexp.observer import Observer
 from gitexp.run import hooks
 from gitexp.run.appended_rows import AppendedRows
 from gitexp.run.curve import Pruner, Recorder, read, to_json_lines
-from gitexp.run.interference import InterferenceMonitor, is_loaded, speed
-from gitexp.run.interpret import check_usable, measurement
+from gitexp.run.interference import STOPPED, InterferenceMonitor, is_loaded, speed
+from gitexp.run.interpret import check_usable, measurement, stopped_itself
 from gitexp.run.monitor import PrunedError, RunMonitor, evaluator, tampered
 from gitexp.run.processes import MARK
 from gitexp.run.runner import NotStarted, run
@@ -58,9 +58,11 @@ def measure(
 
     A run that did something to frozen files or the hook is a crash.
 
-    A run that was spoiled from outside is no verdict: it is made again, at most as often as the contract allows.
-    Raises when it is spoiled each time, when the work tree does not hold the run's files any more, when the hook cannot
-    run, or when it asks for this candidate to be skipped: then there is nothing to record.
+    A run that was spoiled from outside has no verdict: it is made again, at most as often as the contract allows. One
+    whose processes are stopped each time has stopped itself, and is a crash.
+
+    Raises :class:`GitexpError`, with nothing to record, when the run is spoiled each time, when the work tree does not
+    hold its files any more, when the hook cannot run, or when it asks for this candidate to be skipped.
     """
     spoiled: list[str] = []
     before: float | None = None
@@ -78,6 +80,8 @@ def measure(
             return replace(measured, spoiled=tuple(spoiled))
         spoiled.append(trouble)
         if len(spoiled) > contract.retries:
+            if len(spoiled) > 1 and all(each.startswith(STOPPED) for each in spoiled):
+                return stopped_itself(measured, len(spoiled))
             raise GitexpError(
                 f"{asked.label} was spoiled {len(spoiled)} times (at last: {trouble}): it has no verdict, and its "
                 "edit stays.",

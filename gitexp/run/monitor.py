@@ -17,6 +17,7 @@ from gitexp.run.leader import Process, write_leader
 from gitexp.run.processes import Strays, start_time
 from gitexp.run.score import SummaryParser
 
+PROGRESS_LINES = 256  # between two ticks: a curve needs no more, and a run must not wait for its reader
 EVALUATE = "--- evaluate"  # the hook's line between the training and the frozen evaluator
 
 
@@ -42,6 +43,7 @@ class RunMonitor:
         self.parser = SummaryParser(contract.metric)
         self.recorder = Recorder()
         self.tenths = Tenths(contract.budget)
+        self._looked_at = 0  # lines that were read for progress since the last tick
         self.tampered = ""  # what the training did that it must not
 
     def start(self, pid: int, leavings: Strays) -> None:
@@ -51,6 +53,7 @@ class RunMonitor:
         keep_awake(pid)
 
     def tick(self) -> None:
+        self._looked_at = 0
         self._watch.tick()
         self._observer.run_goes_on()
 
@@ -60,6 +63,9 @@ class RunMonitor:
             self._hand_over()
         self.parser.feed(line)
         self._observer.run_prints(line)
+        if self._looked_at == PROGRESS_LINES:
+            return
+        self._looked_at += 1
         point = self.recorder.take(line)
         ended = self.tenths.take(point) if point else None
         if ended and self._pruner and (why := self._pruner(*ended)):

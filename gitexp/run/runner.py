@@ -23,6 +23,7 @@ from gitexp.run.processes import MARK, Strays, end_group, signal_group
 LINGER = 0.5  # seconds to go on reading after the command has ended, while something else holds its output open
 TICK = 0.05  # seconds between two looks at a silent run
 TAIL_LINES = 200
+LATE = 1.0  # seconds after the last signal is due, from which on the guardian sends it
 STDERR = 2
 
 
@@ -72,7 +73,8 @@ def run(
         assert process.stdout
         ending.callback(end_group, process)
         ending.enter_context(process.stdout)
-        watch(process.pid)
+        late = started + timeout + processes.GRACE + LATE
+        watch(process.pid, late)
         on_start(process.pid, leavings)
         kept = ending.enter_context(CappedLog(log))
         for chunk in _chunks(process, started + timeout):
@@ -83,6 +85,7 @@ def run(
                 kept.write(chunk)
                 lines.feed(chunk)
         lines.end()
+    timed_out = timed_out or (process.returncode == -signal.SIGKILL and time.monotonic() > late)  # by the guardian
     return Execution(process.returncode, timed_out, time.monotonic() - started, tuple(tail))
 
 
@@ -97,7 +100,7 @@ def attend(command: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> int:
         ending.callback(Strays(mark).end)
         process = _start(command, cwd, env, STDERR)
         ending.callback(end_group, process)
-        watch(process.pid)
+        watch(process.pid, 0.0)
         return process.wait()
 
 

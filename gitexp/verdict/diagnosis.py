@@ -97,6 +97,14 @@ _KNOWN = (
         ),
     ),
     (
+        r"the run stops itself",
+        Diagnosis(
+            "stopped",
+            "The run's processes were stopped (SIGSTOP) each time.",
+            "Look in the edit for SIGSTOP or SIGTSTP, or for a debugger that waits.",
+        ),
+    ),
+    (
         r"timeout",
         Diagnosis(
             "timeout",

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from gitexp.cli.watch import page
 from gitexp.git.repository import Repository
 from gitexp.iteration import status
-from gitexp.run.curve import Point, point, points
+from gitexp.run.curve import Point, Tenths, point, points
 from gitexp.views.terminal_plot import loss, running_best
 from tests.helpers.command_line import Gitexp
 from tests.helpers.hooks import hook_that
@@ -43,11 +43,30 @@ from tests.helpers.repositories import Once, set_lr
         ('{"loss": 1', None),
         ("[1, 2]", None),
         ("a weird loss of 3 points", None),
+        ("(loss=2.5, lr=1e-4)", Point(2.5, rate=1e-4)),
+        ("train-loss 2.5", None),
+        ("loss 5 seconds 1e308", Point(5.0, seconds=1e308)),
+        ("loss 5 seconds inf step nan lr nan", Point(5.0)),
+        ("loss " + 9 * "ACDEFGHIKLMNPQRSTVWY" + " 5", None),
         ("", None),
     ],
 )
 def test_a_line_of_progress(line: str, found: Point | None) -> None:
     assert point(line) == found
+
+
+@pytest.mark.parametrize("point", [Point(1.0, seconds=1e308), Point(1.0, share=-5.0), Point(1e308, share=0.5)])
+def test_any_point_may_be_told(point: Point) -> None:
+    tenths = Tenths(1e-300)
+    for _ in range(3):
+        tenths.take(point)
+
+
+def test_each_tenth_ends_once_however_long_a_run_goes_on() -> None:
+    tenths = Tenths(1.0)
+    for second in range(1, 3000):
+        tenths.take(Point(2.0, seconds=second / 1000))
+    assert [tenth for tenth, _ in tenths.means] == list(range(1, 11))
 
 
 @given(st.text())

@@ -53,15 +53,41 @@ def test_a_run_that_was_stopped_is_made_again(stopping: Path, gitexp: Gitexp, mo
 
 
 @pytest.mark.slow
-def test_one_that_is_spoiled_each_time_has_no_verdict(
+def test_one_that_is_stopped_each_time_stops_itself(
     stopping: Path, gitexp: Gitexp, runs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STOPS", "9")
-    said = gitexp("step", "-m", "x", code=1).stderr
-    assert "exp001 was spoiled 3 times (at last: the run was stopped for 1 s): it has no verdict" in said
+    said = gitexp("step", "-m", "x").stdout
+    assert "exp001 CRASH: x" in said
+    assert "the run was stopped each of 3 times that it was made: it stops itself" in said
+    assert "stopped: The run's processes were stopped (SIGSTOP) each time." in said
     assert runs.read_text() == "x\n" * 3
-    assert "LR = 0.2" in (stopping / "train.py").read_text()
-    assert len(ledger_of(stopping).iterations) == 1
+    assert git("log", "-1", "--format=%(trailers:key=Exp-Error,valueonly)", "HEAD^").strip() == "the run stops itself"
+    assert len(ledger_of(stopping).iterations) == 2
+    assert "in order" in gitexp("fsck").stdout
+
+
+def test_one_that_is_spoiled_each_time_has_no_verdict(
+    experiment: Path, gitexp: Gitexp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(InterferenceMonitor, "trouble", lambda self: "the machine slept for 60 s")
+    set_lr(experiment, 0.2)
+    said = gitexp("step", "-m", "x", code=1).stderr
+    assert "exp001 was spoiled 3 times (at last: the machine slept for 60 s): it has no verdict" in said
+    assert "LR = 0.2" in (experiment / "train.py").read_text()
+    assert len(ledger_of(experiment).iterations) == 1
+
+
+def test_what_gitexp_computes_is_no_suspension(monkeypatch: pytest.MonkeyPatch) -> None:
+    looking = InterferenceMonitor()
+    looking.tick()
+    later, busy = interference.time.monotonic() + 100, interference.time.process_time() + 98
+    wall = interference.time.time() + 100
+    monkeypatch.setattr(interference.time, "monotonic", lambda: later)
+    monkeypatch.setattr(interference.time, "process_time", lambda: busy)
+    monkeypatch.setattr(interference.time, "time", lambda: wall)
+    looking.tick()
+    assert looking.trouble() == ""
 
 
 def test_the_contract_says_how_often(folder: Path, gitexp: Gitexp, runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -254,8 +254,8 @@ def test_a_log_that_cannot_be_written_leaves_nothing_running(sh: Run, held: Call
 RUNS = """
 import os, sys
 from pathlib import Path
-from gitexp import guardian, processes
-from gitexp.runner import run
+from gitexp.run import guardian, processes
+from gitexp.run.runner import run
 here = Path(sys.argv[1])
 env = {"PATH": "/usr/bin:/bin", processes.MARK: "r1"}
 for script in sys.argv[2:]:
@@ -300,6 +300,22 @@ def test_a_guard_that_was_killed_is_replaced(sh: Run) -> None:
     assert sh("exit 3").exit_code == 3
     assert guard() != first
     assert no_children()
+
+
+def test_a_run_is_ended_in_time_while_its_reader_is_busy(sh: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reader takes as long as it takes over a line: the guard knows the time."""
+    monkeypatch.setattr(processes, "GRACE", 0.1)
+    monkeypatch.setattr(runner, "LATE", 0.1)
+    ended: list[bool] = []
+
+    def busy(line: str) -> None:
+        until = time.monotonic() + 20
+        while not ended and time.monotonic() < until:
+            ended.extend([True] * is_gone(int(line)))
+
+    execution = sh("echo $$; exec sleep 60", timeout=SOON, on_line=busy)
+    assert ended
+    assert execution.timed_out
 
 
 def test_the_guard_holds_no_lock(sh: Run, tmp_path: Path) -> None:

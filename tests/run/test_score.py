@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 import tracemalloc
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gitexp.run.score import SummaryParser, memory_mb, test_score
+from tests.helpers.project import ROOT
 
 PURE = settings(max_examples=100, deadline=None, derandomize=True, database=None)
 NOWHERE = Path("/nonexistent/metrics.json")
@@ -145,6 +148,107 @@ def test_metric_lines() -> None:
 
 def test_a_metric_line_does_not_end_a_block() -> None:
     assert printed("a: 1\nMETRIC b=2\nval_bpb: 3") == {"a": 1, "val_bpb": 3}
+
+
+# -- the last word counts --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("METRIC val_bpb=0.9\nMETRIC val_bpb=None", "None"),
+        ("val_bpb: 0.9\nval_bpb: None", "None"),
+        ("val_bpb: 0.9\n---\nval_bpb: diverged", "diverged"),
+        ("METRIC val_bpb=0.9\nval_bpb: None", "None"),
+        ("val_bpb: 0.9\nMETRIC val_bpb=n/a", "n/a"),
+        ("METRIC val_bpb=None", "None"),
+    ],
+)
+def test_a_last_word_that_is_no_number_is_no_score(text: str, word: str) -> None:
+    parser = parse(text)
+    assert parser.result(NOWHERE, b"") == {}
+    assert parser.word == word
+
+
+@pytest.mark.parametrize("text", ["METRIC val_bpb=None\nMETRIC val_bpb=0.9", "val_bpb: None\nval_bpb: 0.9"])
+def test_a_number_after_a_word_is_the_score(text: str) -> None:
+    parser = parse(text)
+    assert parser.result(NOWHERE, b"") == {"val_bpb": 0.9}
+    assert parser.word == ""
+
+
+def test_words_beside_the_score_do_no_harm() -> None:
+    assert printed("METRIC state=completed\nMETRIC val_bpb=0.9\nMETRIC note=None") == {"val_bpb": 0.9}
+
+
+@pytest.mark.parametrize(("value", "word"), [("null", "None"), ('"nan?"', "nan?"), ("[1]", "[1]"), ("true", "True")])
+def test_json_that_gives_a_word_is_believed_before_an_earlier_number(tmp_path: Path, value: str, word: str) -> None:
+    file = tmp_path / "metrics.json"
+    file.write_text(f'{{"val_bpb": {value}, "steps": 7}}')
+    parser = parse("val_bpb: 0.9")
+    assert parser.result(file, b"") == {}
+    assert parser.word == word
+
+
+def test_a_row_that_gives_a_word_is_believed_before_an_earlier_number() -> None:
+    parser = parse("val_bpb: 0.9")
+    assert parser.result(NOWHERE, b"val_bpb\tsteps\n0.8\t7\nNone\t8\n") == {}
+    assert parser.word == "None"
+
+
+# -- any line, in linear time ----------------------------------------------------------------------------------------
+
+# What has made regular expressions backtrack: near-matches, and each class of characters.
+NEAR = [
+    *(
+        "A",
+        "1",
+        "1e",
+        "/a",
+        "0x",
+        " ",
+        "\t",
+        ".",
+        "a.",
+        "A.B",
+        "~/",
+        "-",
+        "+",
+        "=",
+        ":",
+        ",",
+        "é",
+        "\u202e",
+        "\x1b[31m",
+    ),
+    *("loss ", "loss 1", "METRIC ", "METRIC a=", "step 1 ", "1,", "N, ", "9 %", "nan", "a: ", "Error", "AError", "{"),
+    *("A.Error: ", '", line 1', 'File "', "[{", '"', "\\", "ACDEFGHIKLMNPQRSTVWY"),
+]
+
+
+PREFIXES = ["", "loss ", "METRIC loss=", "loss: ", '  File "', '{"loss": ']
+READ_ALL = """\
+import resource
+from gitexp.run.crash import signature
+from gitexp.run.curve import PERCENT, point
+from gitexp.run.score import SummaryParser
+from tests.run.test_score import NEAR, PREFIXES
+
+resource.setrlimit(resource.RLIMIT_CPU, (60, 60))  # seconds; it takes 3, and hours where some time is not linear
+for prefix in PREFIXES:
+    for near in NEAR:
+        line = (prefix + near * 30_000)[:30_000]
+        print(repr(prefix), repr(near), flush=True)
+        SummaryParser("loss").feed(line)
+        point(line)
+        signature([line], ["train.py"])
+        PERCENT.search(line)
+"""
+
+
+def test_no_line_takes_more_than_linear_time() -> None:
+    done = subprocess.run([sys.executable, "-c", READ_ALL], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"it did not end with {done.stdout.splitlines()[-1:]}\n{done.stderr}"
 
 
 # -- the table -------------------------------------------------------------------------------------------------------
