@@ -18,10 +18,11 @@ from gitexp.cli.progress import Terminal
 from gitexp.cli.step import head
 from gitexp.git.repository import Repository
 from gitexp.iteration.finalize import StepResult, outcome_json
-from gitexp.iteration.proposal import Agent
 from gitexp.ledger import history
-from gitexp.loop.loop import Limits, Proposer, paragraph
+from gitexp.loop.limits import Limits
 from gitexp.loop.loop import loop as run_loop
+from gitexp.loop.proposers import Agent, Proposer
+from gitexp.loop.summary import closing_summary
 from gitexp.text import duration, printable
 from gitexp.views.json_schema import SCHEMA, LoopEndJson, dumps
 
@@ -31,7 +32,7 @@ LAST_STEP = "ends after this step; ^C again ends the step now, without a verdict
 
 
 class Session:
-    """One run of a loop, seen from the terminal: its whole bar, its lines, and ^C."""
+    """One run of a loop in a terminal: its bar, a line for each step, and ^C. ``what`` runs: a loop or a sweep."""
 
     def __init__(self, what: str, limits: Limits, json_: bool) -> None:
         self._what = what
@@ -52,7 +53,8 @@ class Session:
         shown = f"[{bar}]  " if self._limits.steps or self._limits.hours else ""
         return f"{self._what}  {shown}step {self._steps + 1}{of}, {duration(hours * 3600)}{until}"
 
-    def told(self, outcome: StepResult) -> None:
+    def show(self, outcome: StepResult) -> None:
+        """Print the result of a step."""
         self._steps += 1
         if self._json:
             click.echo(dumps(outcome_json(outcome)))
@@ -60,8 +62,8 @@ class Session:
             click.echo(head(outcome))
 
     @contextmanager
-    def patient(self) -> Iterator[None]:
-        """The first ^C asks the loop to end after its step; the second ends the step."""
+    def ending_gently(self) -> Iterator[None]:
+        """Let the first ^C ask the loop to end after its step, and the second end the step."""
 
         def ask(number: int, frame: FrameType | None) -> None:
             if self.interrupted:
@@ -69,7 +71,7 @@ class Session:
             self.interrupted = True
             with suppress(
                 OSError
-            ):  # not by click: a signal may come amid a write, and that stream cannot be re-entered
+            ):  # not click: the signal may interrupt a write to a stream, which cannot be re-entered
                 os.write(STDERR, f"The {self._what} {LAST_STEP}\n".encode())
 
         before = signal.signal(signal.SIGINT, ask)
@@ -78,24 +80,23 @@ class Session:
         finally:
             signal.signal(signal.SIGINT, before)
 
-    def run(self, repo: Repository, source: Proposer) -> int:
-        """Let it run to its end, and say why that was; the exit code. Raises what has to be mended first."""
+    def run(self, repo: Repository, proposer: Proposer) -> int:
+        """Run the loop to its end and print why it ended; the exit code. Raises what must be mended first."""
         name = history.current_name(repo)
-        with self.patient():
-            ended = run_loop(repo, name, source, self._limits, self.terminal, self.told, lambda: self.interrupted)
+        with self.ending_gently():
+            result = run_loop(repo, name, proposer, self._limits, self.terminal, self.show, lambda: self.interrupted)
+        summary = closing_summary(result, self._what)
         if self._json:
-            summary = paragraph(ended, self._what)
-            click.echo(dumps(LoopEndJson(schema=SCHEMA, ended=ended.why, steps=len(ended.steps), summary=summary)))
+            click.echo(dumps(LoopEndJson(schema=SCHEMA, ended=result.why, steps=len(result.steps), summary=summary)))
         else:
-            click.echo("\n" * bool(ended.steps) + printable(paragraph(ended, self._what)))
-        if ended.error:
-            raise ended.error
+            click.echo("\n" * bool(result.steps) + printable(summary))
+        if result.error:
+            raise result.error
         return INTERRUPTED if self.interrupted else 0
 
 
-def limits(command: Callable[..., None]) -> Callable[..., None]:
-    """The options that say when a loop ends: the command is given them as ``bounds``."""
-
+def limit_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say when a loop ends; the command is given them as ``limits``."""
     options = (
         click.option("--steps", type=click.IntRange(min=1), help="End after N steps.", metavar="N"),
         click.option("--hours", type=float, callback=positive, metavar="H", help="Begin no step after H hours."),
@@ -104,14 +105,14 @@ def limits(command: Callable[..., None]) -> Callable[..., None]:
             "--patience",
             type=click.IntRange(min=1),
             metavar="K",
-            help="End after K steps in a row without a KEEP, as the history has them.",
+            help="End after K steps in a row without a KEEP, those of earlier runs included.",
         ),
         click.option("--pause", type=float, callback=positive, metavar="SECONDS", help="Wait between two steps."),
         click.option("--json", "json_", is_flag=True, help="Print one JSON object a step, and one at the end."),
     )
 
     @wraps(command)
-    def bounded(
+    def limited(
         *args: Any,
         steps: int | None,
         hours: float | None,
@@ -120,29 +121,30 @@ def limits(command: Callable[..., None]) -> Callable[..., None]:
         pause: float | None,
         **others: Any,
     ) -> None:
-        command(*args, bounds=Limits(steps, hours, until, patience, pause or 0.0), **others)
+        command(*args, limits=Limits(steps, hours, until, patience, pause or 0.0), **others)
 
-    made: Callable[..., None] = bounded
+    decorated: Callable[..., None] = limited
     for option in reversed(options):
-        made = option(made)
-    return made
+        decorated = option(decorated)
+    return decorated
 
 
 @click.command(context_settings={"allow_interspersed_args": False})  # what follows COMMAND is its own
-@limits
+@limit_options
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
 @click.pass_context
-def loop(ctx: click.Context, bounds: Limits, json_: bool, command: tuple[str, ...]) -> None:
+def loop(ctx: click.Context, limits: Limits, json_: bool, command: tuple[str, ...]) -> None:
     """Let COMMAND propose one change after another, and take each as a step.
 
-    Each round runs COMMAND, an agent's command line or a script, where you are. On its standard input and in the file
-    $GITEXP_BRIEF is the brief (see: gitexp brief). It edits the editable files and may leave a description in the file
-    $GITEXP_MESSAGE; else the last line that it prints is taken, else what changed. Then the edit is a step.
+    Each round runs COMMAND, an agent's command line or a script, in the current folder. COMMAND finds the brief (see:
+    gitexp brief) on its standard input and in the file $GITEXP_BRIEF, and edits the editable files. It may describe its
+    edit in the file $GITEXP_MESSAGE; else the last line that it prints is the description, or else the names of what
+    changed. Then the edit is a step.
 
-    It ends on a limit, on the open circuit breaker, on a file STOP at the top of the work tree, after three rounds in
-    a row that brought nothing to run, and on ^C, after the step. Started again, it goes on from the history, also
-    after kill -9. What was proposed and not tried (tried before, outside the editable files, refused by the pre-run
-    hook) is told to the next round, and kept under refs/gitexp/saved/.
+    The loop ends on a limit, on an open circuit breaker, on a file STOP at the top of the work tree, after three rounds
+    in a row that brought nothing to run, and on ^C, after the step. Start it again and it goes on from the history,
+    after kill -9 too. An edit that is not tried (it was tried before, is outside the editable files, or the pre-run
+    hook refused it) is kept under refs/gitexp/saved/, and the next round is told why it was refused.
 
     \b
     Examples:
@@ -150,6 +152,5 @@ def loop(ctx: click.Context, bounds: Limits, json_: bool, command: tuple[str, ..
       gitexp loop --steps 10 -- ./mutate.py
     """
     repo = Repository.discover(Path.cwd())
-    session = Session("loop", bounds, json_)
-
+    session = Session("loop", limits, json_)
     ctx.exit(session.run(repo, Agent(command, Path.cwd(), session.terminal)))

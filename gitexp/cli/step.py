@@ -10,9 +10,10 @@ from gitexp.cli.table import COLORS
 from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
 from gitexp.iteration.finalize import StepResult, outcome_json
-from gitexp.iteration.proposal import Command, Proposal
+from gitexp.iteration.proposal import Proposal
 from gitexp.iteration.step import step as take_step
 from gitexp.ledger import history
+from gitexp.loop.proposers import Command
 from gitexp.model import Notes, Status, score_text, signed
 from gitexp.text import one_line, printable
 from gitexp.views.json_schema import dumps

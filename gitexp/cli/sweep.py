@@ -4,12 +4,12 @@ from pathlib import Path
 
 import click
 
-from gitexp.cli.loop import Session, limits
+from gitexp.cli.loop import Session, limit_options
 from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
 from gitexp.ledger import history
 from gitexp.ledger.ledger import Ledger
-from gitexp.loop.loop import Limits
+from gitexp.loop.limits import Limits
 from gitexp.sweep.strategies import KINDS, LISTED, ONE_AT_A_TIME
 from gitexp.sweep.sweep import Sweep, SweepProposer, open_sweep, seconds_per_step
 from gitexp.text import duration, printable
@@ -32,7 +32,7 @@ from gitexp.views.json_schema import SCHEMA, PlanJson, SettingJson, dumps
     help="End a run early whose loss is worse than the median of earlier runs at that time.",
 )
 @click.option("--dry-run", is_flag=True, help="Print the settings that would be tried, and about how long they take.")
-@limits
+@limit_options
 @click.pass_context
 def sweep(
     ctx: click.Context,
@@ -40,7 +40,7 @@ def sweep(
     kind: str,
     prune: bool,
     dry_run: bool,
-    bounds: Limits,
+    limits: Limits,
     json_: bool,
 ) -> None:
     """Search over constants: one step for each setting of them.
@@ -56,15 +56,15 @@ def sweep(
       gitexp sweep DEPTH=2,4,8 LR=1e-4..1e-2:log --dry-run
       gitexp sweep DEPTH=1..8 LR=1e-4..1e-2:log --search tpe --steps 30
     """
-    if kind not in LISTED and bounds == Limits(pause=bounds.pause):
+    if kind not in LISTED and limits == Limits(pause=limits.pause):
         raise GitexpError(f"The search {kind} does not end by itself.", f"gitexp sweep --search {kind} --steps 30 ...")
     repo = Repository.discover(Path.cwd())
     ledger = history.load(repo, history.current_name(repo))
     opened = open_sweep(repo, ledger, asked, kind, prune)
     if dry_run:
-        _print_plan(repo, ledger, opened, bounds.steps, json_)
+        _print_plan(repo, ledger, opened, limits.steps, json_)
     else:
-        ctx.exit(Session("sweep", bounds, json_).run(repo, SweepProposer(repo, opened)))
+        ctx.exit(Session("sweep", limits, json_).run(repo, SweepProposer(repo, opened)))
 
 
 def _print_plan(repo: Repository, ledger: Ledger, opened: Sweep, steps: int | None, json_: bool) -> None:

@@ -1,4 +1,4 @@
-"""Step after step, overnight: a proposer edits, a step judges, until a limit is reached.
+"""Steps one after another, overnight: a proposer edits, a step judges, until a limit is reached.
 
-Its public face is :func:`gitexp.loop.loop.loop`, which takes any :class:`gitexp.loop.loop.Proposer`.
+Its public face is :func:`gitexp.loop.loop.loop`, which takes any :class:`gitexp.loop.proposers.Proposer`.
 """

@@ -1,14 +1,13 @@
-"""The loop: one step after another, until a limit is reached or somebody has to look.
+"""The loop: one step after another, until a limit is reached or a person has to look.
 
-All it knows is in the history and in the work tree: killed at any point, it goes on when it is started again.
+Its state is the history, the work tree and the notes of a step: after a kill, start it again and it goes on.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
 
 from gitexp.errors import BreakerOpenError, GitexpError, NotNewError
 from gitexp.files import lock
@@ -21,239 +20,177 @@ from gitexp.iteration.proposal import MakeEdit, Proposal, retold
 from gitexp.iteration.recovery import recover
 from gitexp.iteration.step import step
 from gitexp.ledger import history
-from gitexp.ledger.columns import KEEP
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
+from gitexp.loop.limits import Limits
+from gitexp.loop.proposers import Proposer
 from gitexp.loop.proposing import forget_proposing, proposing, write_proposing
 from gitexp.loop.set_aside import set_aside
-from gitexp.model import Iteration, Status, score_text, signed
+from gitexp.model import Iteration
 from gitexp.observer import Observer
-from gitexp.text import duration, one_line
+from gitexp.text import one_line
 
 STOP = "STOP"  # a file of this name at the top of the work tree ends the loop
-FAILURES = 3  # rounds in a row that bring no step, after which the loop ends
-SAID = 80  # characters of a refused proposal's description
-TOLD = 3  # iterations that the closing paragraph names
+DESCRIPTION = 80  # characters that are shown of a refused proposal's description
+TICK = 0.2  # seconds between two looks while the loop waits
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    steps: int | None = None  # at most so many in this run
-    hours: float | None = None  # no step is begun after so many
-    until: float | None = None  # a score that is good enough
-    patience: int | None = None  # steps in a row without a KEEP, as the history has them
-    pause: float = 0.0  # seconds between two steps
+class LoopResult:
+    """Why a loop ended, and what it did."""
 
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """Why a loop ended, and what it had done."""
-
-    why: str
+    why: str  # to follow "The loop ended because"
     ledger: Ledger
     steps: tuple[Iteration, ...]
     seconds: float
-    error: GitexpError | None = None  # what has to be mended before it can go on
-
-
-class Proposer(Protocol):
-    """Where a loop's proposals come from."""
-
-    @property
-    def can_be_made_again(self) -> bool:
-        """Whether an edit that is not tried need not be kept."""
-
-    def next(self, ledger: Ledger, refusal: GitexpError | None) -> MakeEdit | None:
-        """What makes the next edit, after the last one was tried, or refused; ``None`` when nothing is left to try."""
-
-
-@dataclass(slots=True)
-class _Rounds:
-    """What one run of a loop has seen so far."""
-
-    started: float
-    steps: list[Iteration]
-    said: str = ""  # what the last proposal called itself
-    failures: int = 0
-    refusal: GitexpError | None = None
+    error: GitexpError | None = None  # what must be mended before the loop can go on
 
 
 def loop(
     repo: Repository,
     name: str,
-    source: Proposer,
+    proposer: Proposer,
     limits: Limits,
     observer: Observer,
-    told: Callable[[StepResult], None],
-    interrupted: Callable[[], bool],
-) -> Ended:
-    """Take one step after another, of the proposals that ``source`` has.
+    on_outcome: Callable[[StepResult], None],
+    is_interrupted: Callable[[], bool],
+) -> LoopResult:
+    """Take one step after another of the experiment ``name``, each with an edit of ``proposer``.
 
-    ``told`` hears each outcome. The loop ends after the step during which ``interrupted`` became true. Raises only what
-    keeps it from beginning.
+    ``on_outcome`` is given the result of each step. The loop ends after the step during which ``is_interrupted`` became
+    true. Raises GitexpError when it cannot begin: a file STOP, another loop, a refusal of the first step.
     """
     place = ExperimentFiles.of(repo, name)
     if (repo.top / STOP).exists():
-        raise GitexpError(f"There is a file {repo.top / STOP}: it ends every loop.", f"rm {repo.top / STOP}")
+        raise GitexpError(f"There is a file {repo.top / STOP}, which ends every loop.", f"rm {repo.top / STOP}")
     with lock(place.loop_lock, f"The loop of {place.branch}", "loop"), watching(repo):
-        rounds = _Rounds(time.monotonic(), [])
-        _wait_for_others(place, observer, interrupted)
-        left = _take_up(repo, place, observer)
+        return _Loop(repo, place, proposer, limits, observer, is_interrupted).run(on_outcome)
+
+
+@dataclass(slots=True)
+class _Loop:
+    """One run of a loop, and what it has seen so far."""
+
+    repo: Repository
+    place: ExperimentFiles
+    proposer: Proposer
+    limits: Limits
+    observer: Observer
+    is_interrupted: Callable[[], bool]
+    started: float = field(default_factory=time.monotonic)
+    steps: list[Iteration] = field(default_factory=list)
+    failures: int = 0  # rounds since the last step
+    refusal: GitexpError | None = None  # of the last proposal, if it was refused
+    description: str = ""  # of the last proposal
+
+    def run(self, on_outcome: Callable[[StepResult], None]) -> LoopResult:
+        self._wait_for_others()
+        interrupted = self._interrupted_proposal()
         while True:
-            ledger = history.load(repo, name)
-            why = "you asked it to end" if interrupted() else _limit(repo, ledger, limits, rounds)
-            if why:
-                return _ended(rounds, ledger, why)
-            proposed, left = left or _next(source, ledger, rounds), None
+            ledger = history.load(self.repo, self.place.name)
+            if why := self._why_to_end(ledger):
+                return self._result(ledger, why)
+            proposed, interrupted = interrupted or self._ask(ledger), None
             if proposed is None:
-                return _ended(rounds, ledger, "there is nothing left to try")
-            _wait_for_others(place, observer, interrupted)
+                return self._result(ledger, "there is nothing left to try")
+            self._wait_for_others()
             try:
-                outcome = _round(repo, place, ledger, proposed, rounds, observer)
+                outcome = self._round(ledger, proposed)
             except GitexpError as error:
-                if not rounds.steps:
+                if not self.steps:
                     raise
-                return _ended(rounds, ledger, "it cannot go on", error)
+                return self._result(ledger, "it cannot go on", error)
             if outcome:
-                told(outcome)
-            if not (outcome and outcome.opened):  # then the next step says so
-                _pause(limits.pause, interrupted)
+                on_outcome(outcome)
+            if not (outcome and outcome.opened):  # with an open circuit breaker the next round ends the loop
+                self._wait(self.limits.pause)
 
-
-def _take_up(repo: Repository, place: ExperimentFiles, observer: Observer) -> Proposal | None:
-    """Clear up after a loop that died; the proposal that it was running, if its edit still has to be tried."""
-    with place.locked(repo, "loop"):
-        snapshot = read_journal(place)
-        finished = recover(repo, place, observer)
-        left = proposing(place)
-        if left is None:
+    def _interrupted_proposal(self) -> Proposal | None:
+        """Clear up after a loop that died; the proposal that it was running, if its edit must still be tried."""
+        with self.place.locked(self.repo, "loop"):
+            snapshot = read_journal(self.place)
+            finished = recover(self.repo, self.place, self.observer)
+            can_be_made_again = proposing(self.place)
+            if can_be_made_again is None:
+                return None
+            editable = history.load(self.repo, self.place.name).contract.edit
+            if snapshot and not finished and edits(self.repo, editable) == snapshot.files:
+                self.observer.say(f"{snapshot.candidate.id}: the loop died during this run, which is run again.")
+                return retold(snapshot.candidate)
+            if ref := set_aside(self.repo, self.place, editable, "" if can_be_made_again else "loop"):
+                self.observer.say(f"The loop died while its proposer edited; the unfinished edit is kept as {ref}.")
+            forget_proposing(self.place)
             return None
-        contract = history.load(repo, place.name).contract
-        if snapshot and not finished and edits(repo, contract.edit) == snapshot.files:
-            observer.say(f"{snapshot.candidate.id}: the loop died while it ran; it is run again.")
-            return retold(snapshot.candidate)
-        if ref := set_aside(repo, place, contract.edit, "" if left else "loop"):
-            observer.say(f"The loop died while its proposer was at work; what that left is kept as {ref}.")
-        forget_proposing(place)
-        return None
 
+    def _why_to_end(self, ledger: Ledger) -> str:
+        """Why no further step is taken; empty when one is."""
+        if self.is_interrupted():
+            return "you asked it to end"
+        if (self.repo.top / STOP).exists():
+            return f"the file {STOP} is there"
+        return self.limits.reached(ledger, len(self.steps), time.monotonic() - self.started, self.failures)
 
-def _limit(repo: Repository, ledger: Ledger, limits: Limits, rounds: _Rounds) -> str:
-    """Which limit is reached; empty for none."""
-    hours = (time.monotonic() - rounds.started) / 3600
-    score, dry = ledger.incumbent.score, without_keep(ledger)
-    assert score is not None  # a KEEP was measured
-    good = limits.until is not None and not ledger.contract.direction.better(limits.until, score)
-    fruitless = rounds.failures >= min(FAILURES, limits.patience or FAILURES)
-    reached = {
-        f"the file {STOP} is there": (repo.top / STOP).exists(),
-        f"{ledger.contract.metric} has reached {score_text(limits.until)}": good,
-        f"{limits.steps} steps were asked for": limits.steps is not None and len(rounds.steps) >= limits.steps,
-        f"{limits.hours or 0:g} hours were asked for": limits.hours is not None and hours >= limits.hours,
-        f"the last {dry} steps brought no KEEP": limits.patience is not None and dry >= limits.patience,
-        f"{rounds.failures} rounds in a row brought nothing to run": fruitless,
-    }
-    return next((why for why, now in reached.items() if now), "")
+    def _ask(self, ledger: Ledger) -> MakeEdit | None:
+        """The proposer's next edit, with a note on disk that edits in the work tree are the proposer's from then on."""
+        make_edit, self.description = self.proposer.ask(ledger, self.refusal), ""
+        if make_edit is None:
+            return None
 
+        def make_noted_edit(place: ExperimentFiles, ledger: Ledger) -> Proposal:
+            write_proposing(place, self.proposer.can_be_made_again)
+            proposal = make_edit(place, ledger)
+            self.description = one_line(proposal.message, DESCRIPTION)
+            return proposal
 
-def without_keep(ledger: Ledger) -> int:
-    """How many of the last iterations in a row were not kept."""
-    return len(ledger.iterations) - 1 - ledger.columns.statuses.rindex(KEEP)
+        return make_noted_edit
 
-
-def _round(
-    repo: Repository,
-    place: ExperimentFiles,
-    ledger: Ledger,
-    proposed: Proposal | MakeEdit,
-    rounds: _Rounds,
-    observer: Observer,
-) -> StepResult | None:
-    """One step, or ``None`` when the proposal was refused. Raises what another proposal would not mend."""
-    try:
-        outcome = step(repo, place.name, proposed, observer)
-    except GitexpError as refusal:
-        again = proposing(place)
-        if again is None or read_journal(place):  # it is measured, and can be sealed when that is mended
+    def _round(self, ledger: Ledger, proposed: Proposal | MakeEdit) -> StepResult | None:
+        """One step; ``None`` when the proposal was refused. Raises what would stop any other proposal too."""
+        try:
+            outcome = step(self.repo, self.place.name, proposed, self.observer)
+        except GitexpError as refusal:
+            self._refuse(ledger, refusal)
+            return None
+        except KeyboardInterrupt:
+            if proposing(self.place):
+                set_aside(self.repo, self.place, ledger.contract.edit, "")
+            forget_proposing(self.place)  # a person is here: an edit that is still there is theirs now
             raise
-        ref = set_aside(repo, place, ledger.contract.edit, "" if again else ledger.next_id)
-        forget_proposing(place)
+        forget_proposing(self.place)
+        self.failures, self.refusal = 0, None
+        self.steps.append(outcome.iteration)
+        return outcome
+
+    def _refuse(self, ledger: Ledger, refusal: GitexpError) -> None:
+        """Take the edit of a refused proposal back. Raises ``refusal`` when it would stop any other proposal too."""
+        can_be_made_again = proposing(self.place)
+        if can_be_made_again is None or read_journal(self.place):  # a measured candidate is sealed once that is mended
+            raise refusal
+        ref = set_aside(self.repo, self.place, ledger.contract.edit, "" if can_be_made_again else ledger.next_id)
+        forget_proposing(self.place)
         kept = f" Its edit is kept as {ref}." if ref else ""
-        what = f"{ledger.next_id} ({rounds.said})" if rounds.said else ledger.next_id
-        observer.say(f"{what} was not tried: {refusal.sentence}{kept}")
-        if repo.resolve("HEAD") != ledger.tip:
-            raise
-        known = again and isinstance(refusal, NotNewError)  # that is no failure of a sweep
-        rounds.failures, rounds.refusal = rounds.failures + (not known), refusal
-        return None
-    except KeyboardInterrupt:
-        if proposing(place):
-            set_aside(repo, place, ledger.contract.edit, "")
-        forget_proposing(place)  # a person is here, and what else lies there is theirs now
-        raise
-    forget_proposing(place)
-    rounds.failures, rounds.refusal = 0, None
-    rounds.steps.append(outcome.iteration)
-    return outcome
+        described = f" ({self.description})" if self.description else ""
+        self.observer.say(f"{ledger.next_id}{described} was not tried: {refusal.sentence}{kept}")
+        if self.repo.resolve("HEAD") != ledger.tip:
+            raise refusal
+        if not (can_be_made_again and isinstance(refusal, NotNewError)):  # a sweep may meet an edit tried by hand
+            self.failures += 1
+        self.refusal = refusal
 
+    def _wait_for_others(self) -> None:
+        """Wait until a person's own step or test is over: it must not end the loop."""
+        if holder := self.place.holder()[0]:
+            self.observer.say(f"The loop waits for {holder}.")
+        while not self.is_interrupted() and self.place.holder()[0]:
+            time.sleep(TICK)
 
-def _next(source: Proposer, ledger: Ledger, rounds: _Rounds) -> MakeEdit | None:
-    """What the source has, with a note: what then lies in the work tree is the proposer's, whoever finds it."""
-    propose, rounds.said = source.next(ledger, rounds.refusal), ""
-    if propose is None:
-        return None
+    def _wait(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and not self.is_interrupted():
+            time.sleep(min(TICK, max(0.0, until - time.monotonic())))
 
-    def noted(place: ExperimentFiles, ledger: Ledger) -> Proposal:
-        write_proposing(place, source.can_be_made_again)
-        proposal = propose(place, ledger)
-        rounds.said = one_line(proposal.message, SAID)
-        return proposal
-
-    return noted
-
-
-def _wait_for_others(place: ExperimentFiles, observer: Observer, interrupted: Callable[[], bool]) -> None:
-    """Somebody's own step or test is no reason to end the night."""
-    holder = place.holder()[0]
-    if holder:
-        observer.say(f"The loop waits for {holder}.")
-    while not interrupted() and place.holder()[0]:
-        time.sleep(0.2)
-
-
-def _pause(seconds: float, interrupted: Callable[[], bool]) -> None:
-    until = time.monotonic() + seconds
-    while time.monotonic() < until and not interrupted():
-        time.sleep(min(0.2, max(0.0, until - time.monotonic())))
-
-
-def _ended(rounds: _Rounds, ledger: Ledger, why: str, error: GitexpError | None = None) -> Ended:
-    if isinstance(error, BreakerOpenError):
-        why = "the circuit breaker is open"
-    error = error or (rounds.refusal if rounds.failures else None)
-    return Ended(why, ledger, tuple(rounds.steps), time.monotonic() - rounds.started, error)
-
-
-def paragraph(ended: Ended, what: str) -> str:
-    """What was tried, what was found, what is next."""
-    ledger, metric = ended.ledger, ended.ledger.contract.metric
-    counts = ", ".join(f"{sum(i.status is s for i in ended.steps)} {s.value}" for s in Status)
-    kept = [i for i in ended.steps if i.status is Status.KEEP]
-    before = ledger.met_by(ended.steps[0]) if ended.steps else None
-    sentences = [f"The {what} ended because {ended.why}, after {duration(ended.seconds)}."]
-    if ended.steps:
-        sentences.append(f"It tried {len(ended.steps)}: {counts}.")
-    if kept and before:
-        best = max(kept, key=lambda i: abs(i.delta or 0))
-        sentences.append(
-            f"{metric} went from {score_text(before.score)} to {score_text(ledger.incumbent.score)}; what helped "
-            f"most is {best.id} ({signed(best.delta)}): {best.description}."
-        )
-    elif ended.steps:
-        sentences.append(f"Nothing beat {ledger.incumbent.id} ({score_text(ledger.incumbent.score)}).")
-    crashes = [i for i in ended.steps if i.status is Status.CRASH]
-    if crashes:
-        sentences.append(f"The last crash, {crashes[-1].id}: {crashes[-1].reason}.")
-    ideas = "; ".join((ledger.notes.next or ())[:TOLD])
-    sentences.append(f"Next to try: {ideas}." if ideas else "Next: gitexp brief has the whole picture.")
-    return " ".join(sentences)
+    def _result(self, ledger: Ledger, why: str, error: GitexpError | None = None) -> LoopResult:
+        if isinstance(error, BreakerOpenError):
+            why = "the circuit breaker is open"
+        error = error or (self.refusal if self.failures else None)
+        return LoopResult(why, ledger, tuple(self.steps), time.monotonic() - self.started, error)

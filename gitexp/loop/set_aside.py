@@ -1,4 +1,4 @@
-"""What a proposer left that was not tried: the work tree goes back to the incumbent, and the edit is kept as a ref."""
+"""An edit that was not tried is set aside: the work tree goes back to the incumbent, and a ref may keep the edit."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from gitexp.signals import signals_wait
 
 
 def set_aside(repo: Repository, place: ExperimentFiles, editable: Iterable[str], label: str) -> str:
-    """Put every changed file back as it is in HEAD; the ref that keeps what they held, empty when nothing differed.
+    """Put every changed file back as it is in HEAD, and return the ref that keeps the edit.
 
-    Without a ``label`` no ref keeps it: it can be made again.
+    The ref's name begins with ``label``. It is empty where no file differed, and without a ``label``: an edit that can
+    be made again is not kept.
     """
     paths = edited(repo, editable)
     if not paths:

@@ -73,8 +73,8 @@ def change(directory: Path, edit: Edit) -> None:
     file.write_text("".join(lines))
 
 
-def play(repo: Repository, observer: Observer, told: Callable[[StepResult], None]) -> Ledger:
-    """Run the experiment through the same code as ``init`` and ``step``; ``told`` hears each outcome."""
+def play(repo: Repository, observer: Observer, on_outcome: Callable[[StepResult], None]) -> Ledger:
+    """Run the experiment, with the code of ``init`` and ``step``; ``on_outcome`` is given the result of each step."""
     notes = Notes(
         goal="The lowest validation bits per byte within the budget.",
         hypothesis="The learning rate is too low to get anywhere in this budget.",
@@ -87,5 +87,5 @@ def play(repo: Repository, observer: Observer, told: Callable[[StepResult], None
     for at, edit in enumerate(EDITS):
         change(repo.top, edit)
         left = tuple(later.message for later in EDITS[at + 1 :])
-        told(step(repo, NAME, Proposal(edit.message, Notes(hypothesis=edit.hypothesis, next=left)), observer))
+        on_outcome(step(repo, NAME, Proposal(edit.message, Notes(hypothesis=edit.hypothesis, next=left)), observer))
     return history.load(repo, NAME)

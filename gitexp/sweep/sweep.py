@@ -67,7 +67,7 @@ class ApplySetting:
 
 @dataclass(slots=True)
 class SweepProposer:
-    """Proposes the settings of a sweep one after another: a :class:`gitexp.loop.loop.Proposer`.
+    """Proposes the settings of a sweep one after another: a :class:`gitexp.loop.proposers.Proposer`.
 
     It remembers the settings of the iterations it has read, so that a long history is read once."""
 
@@ -82,7 +82,7 @@ class SweepProposer:
     def __post_init__(self) -> None:
         self._trees = Trees(self.repo)
 
-    def next(self, ledger: Ledger, refusal: GitexpError | None) -> ApplySetting | None:
+    def ask(self, ledger: Ledger, refusal: GitexpError | None) -> ApplySetting | None:
         """The edit of the next setting; ``None`` when no setting is left. ``refusal``: why the last was not tried."""
         if refusal:
             self._refused.append(self._last)

@@ -259,7 +259,7 @@ def test_killed_in_a_run_it_runs_that_edit_again(slow: Path, proposer: Path, run
     process.communicate()
     Path(f"{runs}.wait").unlink()
     done = gitexp("loop", "--steps", "2", *proposes(proposer, "assert number > 1\n" + BETTER))
-    assert "the loop died while it ran; it is run again" in done.stderr
+    assert "the loop died during this run, which is run again" in done.stderr
     assert [i.description for i in ledger_of(slow).iterations[1:]] == ["LR up", "LR up"]
 
 
@@ -272,7 +272,7 @@ def test_killed_while_the_proposer_works_its_half_edit_is_set_aside(
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     done = gitexp("loop", "--steps", "1", *proposes(proposer, BETTER))
-    assert "what that left is kept as refs/gitexp/saved/loop-" in done.stderr
+    assert "the unfinished edit is kept as refs/gitexp/saved/loop-" in done.stderr
     ref = done.stderr.partition("kept as ")[2].split()[0].rstrip(".")
     assert git("show", f"{ref}:train.py", cwd=single) == TOY.replace("0.1", "0.5", 1)
     assert [i.description for i in ledger_of(single).iterations[1:]] == ["LR up"]

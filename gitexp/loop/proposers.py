@@ -1,0 +1,118 @@
+"""Proposers: a command of the user's makes each edit. For ``gitexp loop`` it also decides what to change."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from gitexp.errors import GitexpError
+from gitexp.files import write_file
+from gitexp.iteration.proposal import MakeEdit, Proposal
+from gitexp.ledger.experiment_files import ExperimentFiles
+from gitexp.ledger.ledger import Ledger
+from gitexp.observer import Observer
+from gitexp.run import hooks
+from gitexp.run.processes import MARK
+from gitexp.run.runner import Execution, NotStarted, attend, run
+from gitexp.text import from_bytes
+from gitexp.views.brief import brief
+
+PATIENCE = 3600.0  # seconds after which an agent that hangs is ended
+BRIEF = "brief.md"
+MESSAGE = "message"
+
+
+class Proposer(Protocol):
+    """Proposes a loop's edits, one after another."""
+
+    @property
+    def can_be_made_again(self) -> bool:
+        """True if a refused edit can be made again, so that no ref needs to save it."""
+
+    def ask(self, ledger: Ledger, refusal: GitexpError | None) -> MakeEdit | None:
+        """The next edit; ``None`` when nothing is left to try. ``refusal``: why the last edit was not tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command that makes the edit which ``proposal`` describes: ``gitexp step -m TEXT -- COMMAND``.
+
+    It is a :data:`gitexp.iteration.proposal.MakeEdit`.
+    """
+
+    words: tuple[str, ...]
+    directory: Path  # where it runs
+    proposal: Proposal
+
+    def __call__(self, place: ExperimentFiles, ledger: Ledger) -> Proposal:
+        command = " ".join(self.words)
+        try:
+            code = attend(self.words, cwd=self.directory, env=os.environ | {MARK: uuid.uuid4().hex})
+        except NotStarted as error:
+            raise GitexpError(f"The command {command!r} cannot be run: {error}.", "gitexp step -h") from None
+        if code:
+            raise GitexpError(
+                f"The command {command!r} failed (exit {code}); nothing was recorded, and its edits stay.", "git diff"
+            )
+        return self.proposal
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """A :class:`Proposer`: a command that decides what to change. The brief is its standard input.
+
+    It may write a description into the file ``$GITEXP_MESSAGE``; else the last line that it prints is taken.
+    """
+
+    words: tuple[str, ...]
+    directory: Path  # where it runs
+    observer: Observer
+    can_be_made_again: bool = False
+
+    def ask(self, ledger: Ledger, refusal: GitexpError | None) -> MakeEdit:
+        """Let the command edit. That raises GitexpError when it cannot be run, fails, or takes more than an hour."""
+        return lambda place, ledger: self._propose(place, ledger, str(refusal or ""))
+
+    def _propose(self, place: ExperimentFiles, ledger: Ledger, refusal: str) -> Proposal:
+        brief_file, message_file = place.directory / BRIEF, place.directory / MESSAGE
+        write_file(brief_file, brief(ledger, refused=refusal).encode())
+        message_file.unlink(missing_ok=True)
+        log = place.log(f"{ledger.next_id}.proposer")
+        last_line = self._check(self._run(ledger, brief_file, message_file, log), log)
+        message = from_bytes(message_file.read_bytes()).strip() if message_file.is_file() else ""
+        return Proposal(message or last_line)
+
+    def _run(self, ledger: Ledger, brief_file: Path, message_file: Path, log: Path) -> Execution:
+        files = {"GITEXP_BRIEF": str(brief_file), "GITEXP_MESSAGE": str(message_file), MARK: uuid.uuid4().hex}
+        self.observer.run_starts(f"{ledger.next_id} proposal", 0)
+        try:
+            with brief_file.open("rb") as stdin:
+                return run(
+                    self.words,
+                    cwd=self.directory,
+                    env=hooks.environment(ledger.contract, ledger.name, ledger.next_id) | files,
+                    timeout=PATIENCE,
+                    log=log,
+                    on_line=self.observer.run_prints,
+                    on_tick=self.observer.run_goes_on,
+                    stdin=stdin,
+                )
+        except NotStarted as error:
+            command = " ".join(self.words)
+            raise GitexpError(f"The command {command!r} cannot be run: {error}.", "gitexp loop -h") from None
+        finally:
+            self.observer.run_ends(False)
+
+    def _check(self, execution: Execution, log: Path) -> str:
+        """The last line that the command printed. Raises GitexpError where it failed or was ended."""
+        command = " ".join(self.words)
+        last_line = next((line.strip() for line in reversed(execution.tail) if line.strip()), "")
+        if execution.timed_out:
+            raise GitexpError(f"The command {command!r} was still running after {PATIENCE:.0f} s.", f"less {log}")
+        if execution.exit_code:
+            why = f": {last_line}" if last_line else ""
+            raise GitexpError(f"The command {command!r} failed (exit {execution.exit_code}){why}", f"less {log}")
+        return last_line
