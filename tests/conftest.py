@@ -1,12 +1,13 @@
-"""Every test is hermetic: its own home, no git configuration but the one made here, fixed identity and dates."""
+"""The fixtures: a hermetic environment for every test, and repositories to start from."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,12 @@ from gitexp.cli import cli
 from gitexp.git.repository import Repository
 from tests.helpers import forgery
 from tests.helpers.command_line import Gitexp
+from tests.helpers.environment import make_hermetic
 from tests.helpers.repositories import STEPS, TOY, TRAINER, Once, make_repository, set_constant
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # What a shell starts in the background ignores ^C, and so does all that it starts.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-_MADE: list[Path] = []  # the experiment below, once it is made
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -37,41 +36,42 @@ def stride(request: pytest.FixtureRequest) -> int:
     return 1 if request.config.getoption("--every-point") else 3
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _hermetic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The environment of all tests, also of what several of them share; the folder that holds their homes."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        folder = tmp_path_factory.mktemp("environment")
+        make_hermetic(monkeypatch, folder)
+        yield folder
+
+
 @pytest.fixture(autouse=True)
-def _hermetic(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
-        if name.startswith(("GIT_", "GITEXP_", "XDG_")) or name in ("TIME_BUDGET", "RANDOM_SEED", "RESULTS_TSV"):
-            monkeypatch.delenv(name)
-    home = tmp_path_factory.mktemp("home")
-    person = {"NAME": "Ada Lovelace", "EMAIL": "ada@example.org", "DATE": "2026-01-02T03:04:05Z"}
-    people = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER") for what, value in person.items()}
-    plain = {
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_EDITOR": "false",
-        "GIT_TERMINAL_PROMPT": "0",
-        "TZ": "UTC",
-        "LC_ALL": "C.UTF-8",
-    }
-    for name, value in {"HOME": str(home), "COLUMNS": "120", **people, **plain}.items():
-        monkeypatch.setenv(name, value)
+def _home(_hermetic: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test finds an empty home."""
+    monkeypatch.setenv("HOME", tempfile.mkdtemp(prefix="home-", dir=_hermetic))
 
 
 @pytest.fixture
 def once(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Once:
-    """A repository that is made once a session, under a name, and copied for each test; the current directory is there.
+    """A repository that is made once, under a name, and copied for each test; the current directory is there.
 
     What it is made by runs in an empty folder, or in the copy that an earlier call made.
     """
     place = tmp_path / "repository"
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent  # one folder for all workers
 
     def copied(name: str, make: Callable[[Path], object]) -> Path:
-        made = tmp_path_factory.getbasetemp() / f"made-{name}"
-        if not made.exists():
-            place.mkdir(exist_ok=True)
-            monkeypatch.chdir(place)
-            make(place)
-            shutil.copytree(place, made, symlinks=True)
-        monkeypatch.chdir(tmp_path)
+        made = shared / f"made-{name}"
+        with (shared / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not made.exists():
+                place.mkdir(exist_ok=True)
+                monkeypatch.chdir(place)
+                make(place)
+                monkeypatch.chdir(tmp_path)
+                place.rename(made)
         shutil.rmtree(place, ignore_errors=True)
         shutil.copytree(made, place, symlinks=True)
         if (packs := place / ".git/objects/pack").is_dir():
@@ -141,26 +141,17 @@ def scratch_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def kept(
-    tmp_path: Path,
-    tmp_path_factory: pytest.TempPathFactory,
-    monkeypatch: pytest.MonkeyPatch,
-    gitexp: Gitexp,
-    scratch_home: Path,
-) -> Path:
+def kept(once: Once, gitexp: Gitexp, scratch_home: Path) -> Path:
     """A copy of an experiment with every verdict, made through ``step`` once."""
-    if not _MADE:
-        made = make_repository(tmp_path_factory.mktemp("made") / "repository", {"train.py": TRAINER})
-        monkeypatch.chdir(made)
+
+    def make(folder: Path) -> None:
+        make_repository(folder, {"train.py": TRAINER})
         gitexp("init", "--rule", "single", "--budget", "5", "--goal", "lowest val_bpb")
         for name, value, expected in STEPS:
-            set_constant(made, name, value)
+            set_constant(folder, name, value)
             assert expected in gitexp("step", "-m", f"{name} = {value}").stdout
-        _MADE.append(made)
-    copy = tmp_path / "repository"
-    shutil.copytree(_MADE[0], copy, symlinks=True)
-    monkeypatch.chdir(copy)
-    return copy
+
+    return once("kept", make)
 
 
 @pytest.fixture

@@ -7,16 +7,16 @@ from pathlib import Path
 
 from click.testing import Result
 
-from tests.helpers.repositories import everything
+from tests.helpers.repositories import state_of
 
 Gitexp = Callable[..., Result]
 
 
 def refused(gitexp: Gitexp, folder: Path, *args: str) -> str:
     """Run ``args``, expect a refusal that changes nothing; what it says."""
-    before = everything(folder)
+    before = state_of(folder)
     result = gitexp(*args, code=1)
-    assert everything(folder) == before
+    assert state_of(folder) == before
     assert result.stdout == ""
     assert result.stderr.count("\n  try: ") == 1, result.stderr
     return result.stderr

@@ -65,7 +65,7 @@ def set_constant(folder: Path, name: str, value: str) -> None:
     (folder / "train.py").write_text(text)
 
 
-def everything(folder: Path) -> tuple[str, ...]:
+def state_of(folder: Path) -> tuple[str, ...]:
     """All that a person would miss: refs, HEAD, index, status, files, hooks."""
     files = sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if ".git/" not in str(p) and p.name != ".git")
     hooks = sorted(os.listdir(folder / ".git" / "hooks")) if (folder / ".git" / "hooks").exists() else []

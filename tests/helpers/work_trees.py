@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.helpers.repositories import git
 
 
-def everything(folder: Path) -> dict[str, bytes]:
+def work_files(folder: Path) -> dict[str, bytes]:
     """Every file of a work tree, the index among them: gitexp's own notes and git's objects and refs left out."""
     found = {}
     for file in sorted(folder.rglob("*")):

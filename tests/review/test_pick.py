@@ -33,7 +33,7 @@ from tests.helpers.repositories import (
     set_constant,
     subjects,
 )
-from tests.helpers.work_trees import check_nothing_left, everything
+from tests.helpers.work_trees import check_nothing_left, work_files
 
 pytestmark = pytest.mark.slow  # repositories by the dozen
 
@@ -44,7 +44,7 @@ pytestmark = pytest.mark.slow  # repositories by the dozen
 def test_all_keeps_are_picked_onto_a_new_branch_where_the_experiment_began(
     kept: Path, gitexp: Gitexp, scratch_home: Path
 ) -> None:
-    before = everything(kept)
+    before = work_files(kept)
     result = gitexp("pick", "--onto", "results")
     assert [line.split()[1] for line in result.stdout.splitlines()[:-1]] == KEEPS
     assert "results was made; look: git log -p" in result.stdout
@@ -52,7 +52,7 @@ def test_all_keeps_are_picked_onto_a_new_branch_where_the_experiment_began(
     assert git("merge-base", "results", "exp/train") == git("rev-parse", "main")
     assert content("results") == content("exp/train") == (kept / "train.py").read_text()
     assert git("diff", "results", "exp/train") == ""
-    assert everything(kept) == before
+    assert work_files(kept) == before
     check_nothing_left(kept, scratch_home)
 
 
@@ -205,10 +205,10 @@ def test_the_same_edit_made_twice_is_two(folder: Path, gitexp: Gitexp) -> None:
 def test_a_dependency_is_named_and_the_command_that_is_offered_works(
     kept: Path, gitexp: Gitexp, scratch_home: Path, asked: str, said: str, command: str
 ) -> None:
-    before, old = everything(kept), refs(kept)
+    before, old = work_files(kept), refs(kept)
     check_refusal(gitexp("pick", asked, "--onto", "one", code=1), said, command)
     assert refs(kept) == old
-    assert everything(kept) == before
+    assert work_files(kept) == before
     check_nothing_left(kept, scratch_home)
     gitexp(*command.split()[1:])
     assert ids("one") == command.split()[2:-2]
@@ -272,7 +272,7 @@ def test_a_conflict_with_the_branchs_own_work_names_that(kept: Path, gitexp: Git
     set_constant(kept, "A", "77")
     commit_all(kept, "Tune by hand")
     git("switch", "-q", "exp/train")
-    before, old = everything(kept), refs(kept)
+    before, old = work_files(kept), refs(kept)
     result = gitexp("pick", "exp001", "exp005", "--onto", "main", code=1)
     mine = git("rev-parse", "--short=10", "main").strip()
     commits = [ledger_of(kept).iterations[at].commit[:10] for at in (1, 5)]
@@ -282,7 +282,7 @@ def test_a_conflict_with_the_branchs_own_work_names_that(kept: Path, gitexp: Git
         f"git switch main && git cherry-pick -x {' '.join(commits)}   # and resolve it by hand",
     )
     assert refs(kept) == old
-    assert everything(kept) == before
+    assert work_files(kept) == before
     check_nothing_left(kept, scratch_home)
     chained = gitexp("pick", "exp004", "--onto", "main", code=1).stderr
     assert "exp004 changes train.py line 1, which exp001 wrote; exp001 changes train.py line 1, and main has" in chained
@@ -408,9 +408,9 @@ def test_a_dirty_checkout_is_not_touched(kept: Path, gitexp: Gitexp) -> None:
     set_constant(kept, "C", "10")
     (kept / "EXPERIMENT.md").write_text("# mine\n")
     (kept / "new.txt").write_text("new\n")
-    before = everything(kept)
+    before = work_files(kept)
     gitexp("pick", "--onto", "results")
-    assert everything(kept) == before
+    assert work_files(kept) == before
     assert "C = 1\n" in content("results")
 
 
@@ -422,10 +422,10 @@ def test_from_a_linked_work_tree_and_a_folder_below(
     git("worktree", "add", "-q", str(other), "exp/train")
     (other / "below").mkdir()
     monkeypatch.chdir(other / "below")
-    before = everything(other)
+    before = work_files(other)
     gitexp("pick", "--onto", "results")
     assert content("results") == content("exp/train")
-    assert everything(other) == before
+    assert work_files(other) == before
     assert git("worktree", "list").count("\n") == 2
     assert list(scratch_home.iterdir()) == []
 
@@ -452,12 +452,12 @@ def test_in_a_bare_repository_and_in_a_clone(kept: Path, gitexp: Gitexp, monkeyp
 def test_from_a_git_alias_of_another_folder(kept: Path, gitexp: Gitexp, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_DIR", str(kept / ".git"))
     monkeypatch.setenv("GIT_WORK_TREE", str(kept))
-    before = everything(kept)
+    before = work_files(kept)
     gitexp("pick", "--onto", "results")
     monkeypatch.delenv("GIT_DIR")
     monkeypatch.delenv("GIT_WORK_TREE")
     assert ids("results") == KEEPS
-    assert everything(kept) == before
+    assert work_files(kept) == before
 
 
 def test_the_users_configuration_costs_no_pick_its_trailers(kept: Path, gitexp: Gitexp) -> None:
@@ -522,11 +522,11 @@ def test_the_scratch_of_one_that_was_killed_is_cleared(kept: Path, gitexp: Gitex
 
 
 def test_measure_says_that_the_score_holds_and_moves_the_branch(kept: Path, gitexp: Gitexp, scratch_home: Path) -> None:
-    before = everything(kept)
+    before = work_files(kept)
     result = gitexp("pick", "--onto", "results", "--measure")
     assert "The picked code holds the score: equal to exp008 (2 runs against 1, noise 0.000000)." in result.stderr
     assert content("results") == content("exp/train")
-    assert everything(kept) == before
+    assert work_files(kept) == before
     check_nothing_left(kept, scratch_home)
     assert "pending" not in gitexp("status").stdout
 
@@ -624,7 +624,7 @@ def test_an_interrupted_measure_leaves_nothing(kept: Path, scratch_home: Path, g
     (kept / "train.py").write_text(TRAINER + "\n\n" + interrupt)
     commit_all(kept, "slow")
     git("switch", "-q", "exp/train")
-    before = everything(kept)
+    before = work_files(kept)
     code = "import sys; from gitexp.cli import main; main()"
     command = [sys.executable, "-c", code, "pick", "exp005", "--onto", "slow", "--measure"]
     process = subprocess.Popen(command, env=os.environ | {"TMPDIR": str(scratch_home)}, stderr=subprocess.PIPE)
@@ -632,7 +632,7 @@ def test_an_interrupted_measure_leaves_nothing(kept: Path, scratch_home: Path, g
     assert process.returncode == 130, stderr
     git("branch", "-q", "-D", "slow")
     assert refs(kept) == old
-    assert everything(kept) == before
+    assert work_files(kept) == before
     check_nothing_left(kept, scratch_home)
 
 

@@ -43,7 +43,7 @@ from tests.helpers.repositories import (
     refs,
     set_constant,
 )
-from tests.helpers.work_trees import check_nothing_left, everything
+from tests.helpers.work_trees import check_nothing_left, work_files
 
 pytestmark = pytest.mark.slow  # repositories by the dozen
 
@@ -69,7 +69,7 @@ def another_step(folder: Path, gitexp: Gitexp) -> None:
 def test_the_review_has_the_keeps_and_one_last_commit_with_the_record(
     kept: Path, gitexp: Gitexp, scratch_home: Path
 ) -> None:
-    before = everything(kept)
+    before = work_files(kept)
     result = gitexp("pr")
     assert "review/train has 6 commits of the experiment and its record, from " in result.stderr
     assert ids("review/train~1") == KEEPS
@@ -80,7 +80,7 @@ def test_the_review_has_the_keeps_and_one_last_commit_with_the_record(
     gitexp("render", "-o", "../rendered")
     for name in ("results.tsv", "EXPERIMENT.md"):
         assert content("review/train", f"{RECORD}/{name}") == (kept.parent / "rendered" / name).read_text()
-    assert everything(kept) == before
+    assert work_files(kept) == before
     check_nothing_left(kept, scratch_home)
 
 

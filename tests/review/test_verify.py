@@ -9,7 +9,7 @@ import pytest
 
 from tests.helpers.command_line import Gitexp
 from tests.helpers.ledgers import ledger_of
-from tests.helpers.repositories import TOY, everything, git, set_lr
+from tests.helpers.repositories import TOY, git, set_lr, state_of
 
 pytestmark = pytest.mark.slow  # runs what was run before
 NOISY = TOY.replace("LR = 0.1\n", "LR = 0.1\nimport os\nfrom pathlib import Path\n").replace(
@@ -33,14 +33,14 @@ def lived(folder: Path, gitexp: Gitexp, tmp_path: Path) -> Path:
 
 
 def test_what_holds_and_what_does_not(lived: Path, gitexp: Gitexp) -> None:
-    before = everything(lived)
+    before = state_of(lived)
     done = gitexp("verify", code=1)
     one, two, end = done.stdout.splitlines()
     assert one.startswith("exp001 holds: 2.010")
     assert "sealed, 2.010000, 2.011000 now; " in one
     assert two.startswith("exp002 does not hold: 1.802500 sealed, 2.002500, 2.003500 now; worse than exp002 by 0.2")
     assert end == "2 KEEPs: not all hold."
-    assert everything(lived) == before
+    assert state_of(lived) == before
     assert git("worktree", "list", cwd=lived).count("\n") == 1
 
 

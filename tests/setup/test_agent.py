@@ -22,7 +22,7 @@ from gitexp.setup.agent import BEGIN, END, MESSAGE, NOTES, SKILL, SKILL_FILES, w
 from gitexp.views.notebook import COMPUTED, PEOPLES
 from tests.helpers.command_line import Gitexp, refused
 from tests.helpers.ledgers import ledger_of
-from tests.helpers.repositories import TOY, everything, git, make_repository, set_lr
+from tests.helpers.repositories import TOY, git, make_repository, set_lr, state_of
 
 SOURCE = data_dir("templates") / "agent"
 SECTION = (SOURCE / NOTES).read_bytes()
@@ -181,10 +181,10 @@ def test_they_are_committed_and_the_experiment_starts_from_them(folder: Path, gi
 
 def test_again_changes_nothing(folder: Path, gitexp: Gitexp) -> None:
     gitexp("init", "--agent")
-    before = everything(folder)
+    before = state_of(folder)
     said = gitexp("init", "--agent").stdout
     assert said.startswith("The agent's files are there.\nexp/train is checked out: nothing was run.")
-    assert everything(folder) == before
+    assert state_of(folder) == before
     git("switch", "-q", "main")
     assert "Written" not in gitexp("init", "--agent", "--name", "two").stdout
     assert git("rev-parse", "exp/two^") == git("rev-parse", "main")
@@ -349,17 +349,17 @@ def test_a_commit_that_fails_takes_everything_back(folder: Path, gitexp: Gitexp,
     git("add", NOTES)
     git("commit", "-qm", "empty")
     (folder / ".git" / lock).touch()
-    before = everything(folder)
+    before = state_of(folder)
     assert "git " in gitexp("init", "--agent", code=1).stderr
-    assert everything(folder) == before
+    assert state_of(folder) == before
 
 
 def test_a_file_that_cannot_be_written_takes_everything_back(folder: Path, gitexp: Gitexp) -> None:
     (folder / SKILL).mkdir(parents=True)
     (folder / SKILL / "scripts").write_text("a file where a folder must be")
-    before = everything(folder)
+    before = state_of(folder)
     assert gitexp("init", "--agent", code=1).stderr.startswith("gitexp: ")
-    assert everything(folder) == before
+    assert state_of(folder) == before
 
 
 # -- an agent --------------------------------------------------------------------------------------------------------

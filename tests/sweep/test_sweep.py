@@ -16,7 +16,7 @@ from tests.helpers.command_line import Gitexp, refused
 from tests.helpers.hooks import hook_that
 from tests.helpers.kill_points import at_each_point
 from tests.helpers.ledgers import ledger_of
-from tests.helpers.repositories import TOY, Once, everything, git, make_repository, set_lr
+from tests.helpers.repositories import TOY, Once, git, make_repository, set_lr, state_of
 
 BOTH = TOY.replace("LR = 0.1\n", "LR = 0.1  # rate\nDEPTH = 2\n").replace("** 2:", "** 2 + abs(DEPTH - 4) / 10:")
 VALUES = ("LR=0.1,0.2,0.3,0.5", "DEPTH=2,3,4,5,6")
@@ -138,7 +138,7 @@ def test_a_crash_is_tried_once_too(experiment: Path, gitexp: Gitexp) -> None:
 
 
 def test_a_dry_run_names_the_settings_and_the_time(both: Path, gitexp: Gitexp) -> None:
-    before = everything(both)
+    before = state_of(both)
     lines = gitexp("sweep", *VALUES, "--dry-run").stdout.splitlines()
     assert lines[:4] == ["  LR 0.1 -> 0.2", "  LR 0.1 -> 0.3", "  LR 0.1 -> 0.5", "  DEPTH 2 -> 3"]
     assert lines[-1].startswith("7 steps: about ")
@@ -150,7 +150,7 @@ def test_a_dry_run_names_the_settings_and_the_time(both: Path, gitexp: Gitexp) -
     assert gitexp("sweep", *VALUES, "--search", "grid", "--dry-run").stdout.splitlines()[-1].startswith("19 steps: ")
     said = gitexp("sweep", "LR=0.1..1", "--search", "tpe", "--steps", "30", "--dry-run").stdout
     assert said.startswith("30 steps, each chosen by tpe when the one before is sealed: about ")
-    assert everything(both) == before
+    assert state_of(both) == before
 
 
 # -- what is refused, with nothing changed -----------------------------------------------------------------------------

@@ -29,9 +29,9 @@ def test_steps_on_a_disk_with_less_and_less_room(tmp_path: Path) -> None:
     disk, notes = tmp_path / "disk", tmp_path / "notes"
     disk.mkdir()
     notes.mkdir()
-    program = f"cd {ROOT} && {sys.executable} -m tests.helpers.full_disk {disk} {notes}"
+    program = f"{sys.executable} -m tests.helpers.full_disk {disk} {notes}"
     script = f"mount -t tmpfs -o size=2m none {disk} && exec {program}"
-    done = subprocess.run([*NAMESPACE, "sh", "-c", script], capture_output=True, text=True, check=False)
+    done = subprocess.run([*NAMESPACE, "sh", "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "0 lost" in done.stdout
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from functools import cache
 
 import pytest
@@ -10,7 +11,7 @@ from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
 
 from tests.helpers.project import ROOT
 
-PACKAGE = ROOT / "gitexp"
+PACKAGE, TESTS = ROOT / "gitexp", ROOT / "tests"
 
 
 @cache
@@ -87,3 +88,11 @@ def test_only_the_git_package_starts_git_or_reads_its_files() -> None:
             assert not str(node.value).startswith(".git/"), where
         elif isinstance(node, ast.BinOp) and isinstance(node.right, ast.Constant):
             assert node.right.value != ".git", where
+
+
+def test_no_test_imports_another() -> None:
+    """What tests share is in tests/helpers; conftest.py has the fixtures, which are asked for by name."""
+    another = re.compile(r"(?m)^ *(?:import|from|from tests.* import) [\w.]*\b(?:test_\w+|conftest)\b")
+    for file in TESTS.rglob("*.py"):
+        imports = another.findall(file.read_text())
+        assert not imports, f"{file.name}: {imports[0]}"
