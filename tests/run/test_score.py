@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gitexp.run.score import SummaryParser, memory_mb, test_score
-from tests.helpers.project import ROOT
 
 PURE = settings(max_examples=100, deadline=None, derandomize=True, database=None)
 NOWHERE = Path("/nonexistent/metrics.json")
@@ -228,15 +227,17 @@ NEAR = [
 
 PREFIXES = ["", "loss ", "METRIC loss=", "loss: ", '  File "', '{"loss": ']
 READ_ALL = """\
+import json
 import resource
+import sys
 from gitexp.run.crash import signature
 from gitexp.run.curve import PERCENT, point
 from gitexp.run.score import SummaryParser
-from tests.run.test_score import NEAR, PREFIXES
 
+prefixes, nears = json.loads(sys.argv[1])
 resource.setrlimit(resource.RLIMIT_CPU, (60, 60))  # seconds; it takes 3, and hours where some time is not linear
-for prefix in PREFIXES:
-    for near in NEAR:
+for prefix in prefixes:
+    for near in nears:
         line = (prefix + near * 30_000)[:30_000]
         print(repr(prefix), repr(near), flush=True)
         SummaryParser("loss").feed(line)
@@ -247,7 +248,8 @@ for prefix in PREFIXES:
 
 
 def test_no_line_takes_more_than_linear_time() -> None:
-    done = subprocess.run([sys.executable, "-c", READ_ALL], cwd=ROOT, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", READ_ALL, json.dumps([PREFIXES, NEAR])]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"it did not end with {done.stdout.splitlines()[-1:]}\n{done.stderr}"
 
 
