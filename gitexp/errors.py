@@ -1,10 +1,10 @@
-"""The one exception meant for people: a full sentence, and the command to type next."""
+"""The exceptions that are meant for people: a full sentence, and the command to type next."""
 
 from __future__ import annotations
 
 
 class GitexpError(Exception):
-    """A refusal or an expected failure. ``hint`` is a command that gets the reader on."""
+    """A refusal or an expected failure, in a full ``sentence``; ``hint`` is a command that helps, or empty."""
 
     def __init__(self, sentence: str, hint: str = "") -> None:
         super().__init__(sentence)
@@ -13,8 +13,8 @@ class GitexpError(Exception):
 
 
 class NotNewError(GitexpError):
-    """There is nothing to learn from an edit: it is the incumbent, or it was tried before."""
+    """The edit need not be measured: its tree is the incumbent's, or was tried before."""
 
 
 class BreakerOpenError(GitexpError):
-    """The circuit breaker is open: an experiment goes on only when a person has looked."""
+    """The circuit breaker is open: the experiment goes on when a person has looked and reset it."""

@@ -23,7 +23,10 @@ def needs_extra(user: str, name: str) -> Iterator[None]:
 
 
 def extra(module: str, what: str, name: str) -> Any:
-    """A library of gitexp's extra ``name``. ``what`` needs it: the beginning of a sentence."""
+    """Import and return a library of gitexp's extra ``name``; ``what``, the beginning of a sentence, needs it.
+
+    Raises as :func:`needs_extra`.
+    """
     try:
         return importlib.import_module(module)
     except ImportError:

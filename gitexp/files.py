@@ -1,4 +1,4 @@
-"""Files of ours on disk: replaced whole or not at all, and locked against each other."""
+"""gitexp's own files: replaced as a whole or not at all, and locked against other processes."""
 
 from __future__ import annotations
 
@@ -14,11 +14,15 @@ from typing import IO
 
 from gitexp.errors import GitexpError
 
-PATIENCE = 100  # hundredths of a second that a lock is waited for whose holder is not known, or dead
+PATIENCE = 100  # attempts, 0.01 s apart, to take a lock whose holder is dead or not known
 
 
 @contextmanager
 def lock(path: Path, what: str, purpose: str) -> Iterator[None]:
+    """Hold the lock ``path`` inside the block; its text names this process and its ``purpose`` (a command's name).
+
+    Raises at once, with ``what`` (the thing that is locked, in words) and the holder, when a living process holds it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "a+b") as file:
         _take(file, path, what)
@@ -31,7 +35,8 @@ def lock(path: Path, what: str, purpose: str) -> Iterator[None]:
 
 def _take(file: IO[bytes], path: Path, what: str) -> None:
     holder = ""
-    for _ in range(PATIENCE):  # who only asks who holds it holds it for a moment, as does what the dead left running
+    # holder_of takes a shared lock briefly, and a killed gitexp's children may still hold theirs: so retry.
+    for _ in range(PATIENCE):
         with suppress(OSError):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
@@ -43,9 +48,10 @@ def _take(file: IO[bytes], path: Path, what: str) -> None:
 
 
 def _lives(holder: str) -> bool:
-    found = re.search(r"process (\d+)", holder)
+    """Whether the process that a lock's text names is running; true where it names none."""
+    pid = re.search(r"process (\d+)", holder)
     try:
-        os.kill(int(found[1]) if found else 0, 0)
+        os.kill(int(pid[1]) if pid else 0, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
@@ -54,6 +60,7 @@ def _lives(holder: str) -> bool:
 
 
 def holder_of(path: Path) -> str:
+    """The text of a lock that a process holds (``gitexp step (process 123, since 12:34:56)``); empty when none does."""
     try:
         with open(path, "rb") as file:
             try:
@@ -68,9 +75,9 @@ def holder_of(path: Path) -> str:
 def write_file(path: Path, data: bytes) -> None:
     """Write by temporary file and rename: a reader sees the old bytes or the new ones, never a part.
 
-    Without fsync, as git does: on a busy disk one takes seconds, and a step makes several.
+    Without fsync, as in git: on a busy disk one takes seconds, and a step would make several.
     """
-    part = part_of(path)
+    part = part_file(path)
     try:
         try:
             part.write_bytes(data)
@@ -84,16 +91,19 @@ def write_file(path: Path, data: bytes) -> None:
 
 
 def stat_signature(file: str | Path) -> tuple[int, ...] | None:
-    """What tells a file from a changed one, as git's index does; ``None`` when there is none."""
+    """Inode, size in bytes, and the times of the last write and change in ns; ``None`` where there is no file.
+
+    git's index, too, tells a changed file by these.
+    """
     try:
-        found = os.stat(file)
+        status = os.stat(file)
     except OSError:
         return None
-    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove a folder and all that is in it, as far as it can be; a run may have made folders read-only."""
+    """Remove a folder and everything in it that can be removed; folders that a run made read-only are included."""
     for inside, below, _ in os.walk(folder):
         for name in below:
             if not os.path.islink(path := os.path.join(inside, name)):
@@ -101,12 +111,12 @@ def remove_folder(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def part_of(path: Path) -> Path:
-    """Where the bytes are gathered that will be renamed to ``path``."""
+def part_file(path: Path) -> Path:
+    """The file beside ``path`` that this process writes, and then renames to ``path``."""
     return path.with_name(f".gitexp.{os.getpid()}.part")
 
 
-def sweep(folders: Iterable[Path]) -> None:
-    """Remove what processes that died while they wrote left in ``folders``."""
+def remove_part_files(folders: Iterable[Path]) -> None:
+    """Remove the part files in ``folders``, which processes left that died while they wrote."""
     for part in [part for folder in set(folders) for part in folder.glob(".gitexp.*.part")]:
         part.unlink(missing_ok=True)

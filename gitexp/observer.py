@@ -1,4 +1,4 @@
-"""Who is told what happens while a step runs: the command line draws it, tests and libraries may ignore it."""
+"""The interface through which a step reports its progress: the command line draws it, tests may ignore it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from typing import Protocol
 
 
 class Observer(Protocol):
+    """An object with these methods; they are called in the thread that takes the step."""
+
     def say(self, sentence: str) -> None:
-        """Something worth a line happened."""
+        """Report an event that is worth a line, in a full sentence."""
 
     def run_starts(self, identity: str, budget: float) -> None:
         """A replicate of ``identity`` starts; it trains for ``budget`` seconds."""

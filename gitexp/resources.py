@@ -1,4 +1,4 @@
-"""Where the files shipped beside the code are: ``templates``, ``hooks`` and ``manual``."""
+"""The folders of files that are shipped with the code: ``templates``, ``hooks`` and ``manual``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ def data_dir(name: str) -> Path:
     """The folder ``name``: inside the package when installed from a wheel, beside it in a checkout.
 
     ``importlib.resources`` does not find mapped packages in editable installs
-    (https://github.com/pypa/setuptools/issues/4943), so this looks in both places itself.
+    (https://github.com/pypa/setuptools/issues/4943), so both places are looked at here.
     """
     here = Path(__file__).resolve().parent
     installed = here / name

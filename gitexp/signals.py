@@ -9,7 +9,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def signals_wait() -> Iterator[None]:
-    """Hold ^C and its like back, for git's processes too: a step is sealed whole, or not begun to be."""
+    """Hold SIGINT, SIGTERM and SIGHUP back until the block is left, also in the git processes that it starts.
+
+    So an interrupt comes before or after a seal, never within.
+    """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
     try:
         yield

@@ -1,4 +1,4 @@
-"""Text from people, agents and training runs is data: here it is made safe to show, and to keep on one line."""
+"""Text from people, agents and training runs, made safe to show and to keep on one line."""
 
 from __future__ import annotations
 
@@ -15,14 +15,17 @@ _UNSAFE_BUT_LAYOUT = re.compile(UNSAFE.pattern.replace("\x00-\x1f", "\x00-\x08\x
 
 
 def one_line(text: str, limit: int = 0) -> str:
-    """``text`` with each run of white space and unsafe characters made one space, cut to ``limit`` characters."""
+    """``text`` on one line: runs of white space and unsafe characters become a space, and ``limit`` characters stay.
+
+    A limit of 0 is none.
+    """
     line = " ".join(UNSAFE.sub(" ", text).split())
     return line if not limit or len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 
 def printable(text: str) -> str:
     """``text`` with tabs and newlines kept and every other unsafe character spelled out, as in ``\\x1b``."""
-    return _UNSAFE_BUT_LAYOUT.sub(lambda found: ascii(found.group())[1:-1], text)
+    return _UNSAFE_BUT_LAYOUT.sub(lambda match: ascii(match.group())[1:-1], text)
 
 
 def from_bytes(data: bytes) -> str:
@@ -31,6 +34,7 @@ def from_bytes(data: bytes) -> str:
 
 
 def plural(count: int, noun: str) -> str:
+    """``1 run``, ``2 runs``; for nouns that take an s."""
     return f"{count} {noun}" + ("" if count == 1 else "s")
 
 
@@ -43,7 +47,7 @@ def duration(seconds: float) -> str:
 
 
 def thinned(items: Sequence[Item], limit: int) -> list[Item]:
-    """At most ``limit`` of them, evenly spaced, the first and the last among them."""
+    """At most ``limit`` (2 or more) of the items, evenly spaced; the first and the last are among them."""
     if len(items) <= limit:
         return list(items)
     return [items[round(at * (len(items) - 1) / (limit - 1))] for at in range(limit)]

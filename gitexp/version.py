@@ -1,4 +1,4 @@
-"""The version that is installed; apart, as only some commands need it, and looking it up takes 20 ms."""
+"""The installed version. It has a module of its own as the look-up takes 20 ms, and few commands need it."""
 
 from __future__ import annotations
 

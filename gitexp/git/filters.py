@@ -12,37 +12,40 @@ from git import Git
 from gitexp.files import stat_signature
 from gitexp.git.driver import PLAIN_DIFF, Batch, PackFolder, read_line, run
 
-_END = b"that was the diff\n"  # said back by git; in a diff a line of words starts with a sign
+_END = b"that was the diff\n"  # diff-tree repeats a line that names no trees; each line of a diff starts with a sign
 REMEMBERED = 16  # files that are written again and again: those of the incumbent
-LARGE = 1 << 20  # bytes; a file that is larger is read again each time
+LARGE = 1 << 20  # bytes; a larger file is not remembered
 
 
 class Filters:
-    """One process hashes all files, and one compares them. They and what is remembered are given up when an attributes
-    file changes, or git's configuration."""
+    """One git process that hashes files, and one that compares trees.
+
+    Both are restarted, and remembered files dropped, when an attributes file or git's configuration changes: a git
+    process reads those once.
+    """
 
     def __init__(self, driver: Git, packs: PackFolder, top: Path, common_dir: Path) -> None:
         self._driver, self._top = driver, top
-        self._everywhere = [str(common_dir / file) for file in ("info/attributes", "config", "config.worktree")]
+        self._settings = [str(common_dir / file) for file in ("info/attributes", "config", "config.worktree")]
         self._hashing = Batch(driver, packs, "hash-object", "-w", "--stdin-paths")
         form = (*PLAIN_DIFF, "-p", "--full-index", "--binary")
         self._diffing = Batch(driver, packs, "diff-tree", "--stdin", *form)
-        self._attributes: dict[str, object] = {}  # by attributes file, its signature when it was last looked at
-        self._smudged: dict[tuple[str, str], bytes] = {}
+        self._signatures: dict[str, object] = {}  # of the settings and attributes files, when last looked at
+        self._smudged: dict[tuple[str, str], bytes] = {}  # by path and blob
 
     def store(self, path: str) -> str:
-        """The blob id of what the work tree holds at ``path``; the blob is written."""
-        self._look_at_attributes(path)
+        """Write the file of the work tree at ``path`` as a blob; returns its id. Raises where git cannot read it."""
+        self._drop_if_outdated(path)
         if "\n" in path or path.startswith('"'):  # on standard input git would read these as something else
             return os.fsdecode(run(self._driver, "hash-object", "-w", "--", path)).rstrip("\n")
         return self._hashing.ask(os.fsencode(path + "\n"), read_line)
 
     def content(self, path: str, blob: str) -> bytes:
-        """What the work tree is to hold at ``path`` for this blob."""
-        self._look_at_attributes(path)
-        known = self._smudged.get((path, blob))
-        if known is not None:
-            return known
+        """The bytes that the work tree is to hold at ``path`` for this blob. Raises where the blob is missing."""
+        self._drop_if_outdated(path)
+        remembered = self._smudged.get((path, blob))
+        if remembered is not None:
+            return remembered
         data = run(self._driver, "cat-file", "--filters", f"--path={path}", blob)
         if len(data) < LARGE:
             if len(self._smudged) >= REMEMBERED:
@@ -51,26 +54,27 @@ class Filters:
         return data
 
     def diff(self, old: str, new: str, paths: Iterable[str]) -> bytes:
-        """The diff between two trees, which differ at ``paths``."""
+        """The diff between two trees, as ``git diff-tree -p`` prints it; ``paths`` are those at which they differ."""
         for path in paths:
-            self._look_at_attributes(path)
-        return self._diffing.ask(f"{old} {new}\n".encode() + _END, _diff)
+            self._drop_if_outdated(path)
+        return self._diffing.ask(f"{old} {new}\n".encode() + _END, _read_diff)
 
-    def _look_at_attributes(self, path: str) -> None:
-        """Which filters a path has is read from files; git reads them once in a process."""
-        files = [*self._everywhere, *(str(self._top / folder / ".gitattributes") for folder in Path(path).parents)]
+    def _drop_if_outdated(self, path: str) -> None:
+        """Forget what was read by other rules than those that hold for ``path`` now."""
+        files = [*self._settings, *(str(self._top / folder / ".gitattributes") for folder in Path(path).parents)]
         now = {file: stat_signature(file) for file in files}
-        if any(file in self._attributes and self._attributes[file] != seen for file, seen in now.items()):
+        known = self._signatures
+        if any(file in known and known[file] != signature for file, signature in now.items()):
             self._hashing.close()
             self._diffing.close()
             self._smudged.clear()
-        self._attributes.update(now)
+        known.update(now)
 
 
-def _diff(answer: IO[bytes]) -> bytes:
+def _read_diff(answer: IO[bytes]) -> bytes:
     lines = []
-    while (said := answer.readline()) != _END:
-        if not said:
+    while (line := answer.readline()) != _END:
+        if not line:
             raise EOFError
-        lines.append(said)
+        lines.append(line)
     return b"".join(lines[1:])  # the first names the trees

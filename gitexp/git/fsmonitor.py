@@ -1,21 +1,23 @@
-"""Which tracked files differ from HEAD, asked often: while nobody touched one, the last answer still holds.
+"""Which tracked files differ from HEAD, asked often: while nobody touched one, git's last answer still holds.
 
 ``git status`` looks at every tracked file: 20 to 80 ms for 20,000 of them, several times a step. A loop has the kernel
 tell it instead (inotify) what is touched in the folders that hold tracked files. Events about names that git does not
-track change nothing, and the editable files are compared by content. After any other event, and whenever the index,
-git's configuration or HEAD's tree is not what it was, git is asked again.
+track change nothing, and the editable files are compared by content. git is asked again after any other event, and
+whenever the index, git's configuration or HEAD's tree has changed.
 
-What inotify does not tell, git is asked about anyway, at the latest RECHECK seconds after it last was. That is:
+Some changes inotify does not report. They are seen when git is asked again, at the latest RECHECK seconds after the
+last time:
 
 - a store through a shared writable mapping, until it is unmapped or its process ends;
-- a write through a hard link outside the watched folders that was made meanwhile (one that is there at the start rules
-  the watch out);
-- something mounted over a part of the work tree meanwhile, and changes below an overlay or on the bare device;
+- a write through a hard link outside the watched folders that was made meanwhile (a tree that has one at the start is
+  not watched);
+- a file system that is mounted over a part of the work tree meanwhile, and changes below an overlay or on the bare
+  device;
 - changes of the user's own git configuration and attributes (in the home directory, say).
 
 So after a run of that length git always looks at the files itself, as without a watch.
-Where changes may come from other machines (network and FUSE file systems), or the work tree is of several file systems
-or has submodules, and wherever there is no inotify or not enough of it, git is asked each time.
+git is asked each time where other machines may change files (network and FUSE file systems), where the work tree spans
+several file systems or has submodules, and where there is no inotify or not enough of it.
 """
 
 from __future__ import annotations
@@ -31,22 +33,23 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gitexp.files import stat_signature
+from gitexp.git.objects import GITLINK
 from gitexp.git.repository import Repository
 from gitexp.git.status import Change, tracked_changes
 
 with suppress(ImportError):  # a dependency on Linux only
     from inotify_simple import INotify, flags
 
-RECHECK = 10.0  # seconds after which git is asked again, whatever was seen
+RECHECK = 10.0  # seconds after which git is asked again, whatever was reported
 LOCAL = {"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "bcachefs", "zfs", "tmpfs", "overlay"}
-RULES = {".gitattributes", ".gitmodules"}  # what git makes of other files depends on them, tracked or not
+RULES = {".gitattributes", ".gitmodules"}  # they decide how git reads other files, tracked or not
 _MOUNTS = Path("/proc/self/mountinfo")
 _open: dict[Path, TreeWatch] = {}  # by the top of the work tree
 
 
 @contextmanager
 def watching(repo: Repository) -> Iterator[None]:
-    """For as long as this lasts, :func:`changes` of ``repo`` costs nothing where nothing changed, if that can be."""
+    """Watch the work tree, where it can be watched: inside the block :func:`changes` is cheap while nothing changes."""
     try:
         watch = TreeWatch(repo)
     except OSError:
@@ -63,7 +66,7 @@ def watching(repo: Repository) -> Iterator[None]:
 def changes(repo: Repository, but: Collection[str] = ()) -> list[Change]:
     """Every tracked path that differs from HEAD, in the index or in the work tree.
 
-    The caller looks itself at the files ``but``: of what the work tree holds there the answer may be out of date.
+    ``but`` are files that the caller compares itself: the answer may be out of date about their content.
     """
     watch = _open.get(repo.root) if repo.root else None
     return watch.changes(but) if watch else tracked_changes(repo)
@@ -79,115 +82,118 @@ class TreeWatch:
             raise OSError(errno.ENOTSUP, "not to be watched", str(repo.top))
         self._repo = repo
         self._inotify: INotify | None = INotify()
-        self._compared: set[str] = set()  # files that callers look at themselves
-        self._paths: set[str] = set()  # tracked ones
+        self._compared: set[str] = set()  # files that callers compare themselves
+        self._tracked: set[str] = set()  # paths
         self._folders: dict[int, str] = {}  # that hold them, by inotify's number; the top is ""
         self._names: set[str] = set()  # of the folders
-        self._covered = False  # whether these are known, and watched
-        self._known: list[Change] | None = None  # git's last answer, as long as it can be trusted
-        self._state: tuple[object, ...] = ()  # of what it depends on besides
-        self._seen: dict[str, tuple[int, bytes]] = {}  # what the compared files held then
-        self._asked = 0.0
+        self._covered = False  # whether all folders are known and watched
+        self._answer: list[Change] | None = None  # git's last, as long as it can be trusted
+        self._state: tuple[object, ...] = ()  # what the answer depends on besides the work tree
+        self._contents: dict[str, tuple[int, bytes]] = {}  # of the compared files, when git was asked
+        self._asked_at = 0.0  # by the monotonic clock
         self._head = ("", "")  # the last commit seen there, and its tree
 
     def close(self) -> None:
+        """Stop watching; from here on git is asked each time."""
         if self._inotify:
             self._inotify.close()
             self._inotify = None
 
     def changes(self, but: Collection[str] = ()) -> list[Change]:
+        """As :func:`changes`."""
         if self._inotify is None:
             return tracked_changes(self._repo)
         self._compared.update(but)
-        self._listen(self._inotify, self._compared)
-        if self._known is None or not self._holds(but):
+        self._read_events(self._inotify, self._compared)
+        if self._answer is None or not self._is_current(but):
             return self._ask(self._inotify)
-        return list(self._known)
+        return list(self._answer)
 
-    def _listen(self, inotify: INotify, harmless: Collection[str] = ()) -> None:
-        """Doubt what the events cast doubt on."""
-        known, covered = self._known, self._covered
-        self._known, self._covered = None, False  # whoever interrupts this loses events
+    def _read_events(self, inotify: INotify, harmless: Collection[str] = ()) -> None:
+        """Drop the answer if a tracked file was touched, and the list of folders if events were lost."""
+        answer, covered = self._answer, self._covered
+        self._answer, self._covered = None, False  # an interrupt in here loses events
         # The kernel queues an event before the system call that caused it returns: nothing done until now is missing.
         for event in inotify.read(timeout=0):
             folder = self._folders.get(event.wd)  # none for -1, the number of an overflow
             path = "/".join(filter(None, (folder, event.name)))
             if folder is None or path in self._names:  # events were lost, or folders came or went
-                known, covered = None, False
-            elif event.name in RULES or (path in self._paths and path not in harmless):
-                known = None
-        self._known, self._covered = known, covered
+                answer, covered = None, False
+            elif event.name in RULES or (path in self._tracked and path not in harmless):
+                answer = None
+        self._answer, self._covered = answer, covered
 
-    def _holds(self, but: Collection[str]) -> bool:
-        """Whether git would say the same again, as far as no event tells."""
-        if time.monotonic() - self._asked > RECHECK or self._now() != self._state:
+    def _is_current(self, but: Collection[str]) -> bool:
+        """Whether git would give the last answer again, judged by everything that no event reports."""
+        if time.monotonic() - self._asked_at > RECHECK or self._state_now() != self._state:
             return False
-        return all(_held(self._repo.top / path) == self._seen.get(path) for path in self._compared.difference(but))
+        return all(_content(self._repo.top / path) == self._contents.get(path) for path in self._compared - set(but))
 
     def _ask(self, inotify: INotify) -> list[Change]:
-        """Watch first, then let git look: so each change is in its answer, or is told of, or both."""
-        self._known, self._asked, state = None, time.monotonic(), self._now()
-        self._seen = {path: _held(self._repo.top / path) for path in self._compared}
+        """Watch first, then ask git: so each change is in its answer, or reported by an event, or both."""
+        self._answer, self._asked_at, state = None, time.monotonic(), self._state_now()
+        self._contents = {path: _content(self._repo.top / path) for path in self._compared}
         try:
             if not self._covered or state != self._state:
                 self._cover(inotify)
-        except OSError:  # there is something that cannot be watched, or the kernel watches no more folders
+        except OSError:  # something cannot be watched, or the kernel watches no more folders
             self.close()
             return tracked_changes(self._repo)
         self._state, self._covered = state, True
-        found = self._known = tracked_changes(self._repo)
-        self._listen(inotify)  # what was touched while git looked may be in its answer or not
-        return list(found)
+        answer = self._answer = tracked_changes(self._repo)
+        self._read_events(inotify)  # a file that was touched while git looked may be in its answer or not
+        return list(answer)
 
-    def _now(self) -> tuple[object, ...]:
-        """What the answer depends on besides the work tree. Files that git replaces whole are new ones then."""
+    def _state_now(self) -> tuple[object, ...]:
+        """What git's answer depends on besides the work tree. git replaces these files as a whole."""
         common = self._repo.common_dir
         files = (self._repo.git_dir / "index", common / "config", common / "info/attributes")
-        return (self._tree(), *map(stat_signature, files))
+        return (self._head_tree(), *map(stat_signature, files))
 
-    def _tree(self) -> str:
-        """HEAD's tree: a DISCARD moves HEAD, and leaves that as it is."""
+    def _head_tree(self) -> str:
+        """HEAD's tree: a DISCARD moves HEAD, and leaves its tree as it is."""
         commit = self._repo.resolve("HEAD") or ""
         if commit != self._head[0]:
             self._head = commit, self._repo.tree_of(commit) if commit else ""
         return self._head[1]
 
     def _cover(self, inotify: INotify) -> None:
-        """Watch every folder that holds tracked files, from the top down: what is made while this is done is seen."""
+        """Watch every folder that holds tracked files, from the top down, so that no new folder is overlooked."""
         touched = flags.MODIFY | flags.ATTRIB | flags.CLOSE_WRITE | flags.MOVED_FROM | flags.MOVED_TO
         came_or_went = flags.CREATE | flags.DELETE | flags.DELETE_SELF | flags.MOVE_SELF
         mask = touched | came_or_went | flags.ONLYDIR | flags.DONT_FOLLOW
         records = os.fsdecode(self._repo.run("ls-files", "--stage", "-z")).split("\0")[:-1]
         paths = {record.partition("\t")[2] for record in records}
-        if any(record.startswith("160000 ") for record in records) or any(map(self._is_linked, paths - self._paths)):
-            raise OSError(errno.ENOTSUP, "submodules and other names are not watched")
-        self._paths = paths
-        self._names = _above(self._paths)
+        has_submodules = any(record.startswith(GITLINK) for record in records)
+        if has_submodules or any(map(self._has_other_names, paths - self._tracked)):
+            raise OSError(errno.ENOTSUP, "submodules and hard links are not watched")
+        self._tracked = paths
+        self._names = _folders_of(paths)
         for name in sorted(self._names):
-            with suppress(FileNotFoundError, NotADirectoryError):  # the folder above it tells when it comes
+            with suppress(FileNotFoundError, NotADirectoryError):  # the folder above reports when it comes
                 self._folders[inotify.add_watch(self._repo.top / name, mask)] = name
 
-    def _is_linked(self, path: str) -> bool:
-        """Whether the file has another name, maybe where nobody watches."""
+    def _has_other_names(self, path: str) -> bool:
+        """Whether the file has a hard link, maybe in a folder that is not watched."""
         try:
             return os.lstat(f"{self._repo.top}/{path}").st_nlink > 1
         except OSError:
             return False
 
 
-def _above(paths: Iterable[str]) -> set[str]:
+def _folders_of(paths: Iterable[str]) -> set[str]:
     """Every folder on the way to one of ``paths``; the top is the empty one."""
-    found = {""}
+    folders = {""}
     for path in paths:
         folder = path.rpartition("/")[0]
-        while folder not in found:
-            found.add(folder)
+        while folder not in folders:
+            folders.add(folder)
             folder = folder.rpartition("/")[0]
-    return found
+    return folders
 
 
-def _held(file: Path) -> tuple[int, bytes]:
-    """What a path holds: its kind and mode, and its bytes, or where a symbolic link leads."""
+def _content(file: Path) -> tuple[int, bytes]:
+    """The kind and mode of a file, and its bytes or the target of a symbolic link; of none, the error's number."""
     try:
         mode = os.lstat(file).st_mode
         if stat.S_ISLNK(mode):
@@ -198,7 +204,7 @@ def _held(file: Path) -> tuple[int, bytes]:
 
 
 def _is_local(top: Path) -> bool:
-    """Whether one file system of this machine alone holds the work tree: of other changes inotify is not told."""
+    """Whether one file system of this machine alone holds the work tree: inotify reports no other machine's changes."""
     here, length = "", -1
     inside = os.path.join(os.path.realpath(top), "")
     for line in _MOUNTS.read_bytes().splitlines():
@@ -212,5 +218,5 @@ def _is_local(top: Path) -> bool:
 
 
 def _is_plain(repo: Repository) -> bool:
-    """Whether a file has one spelling, and git looks for itself."""
+    """Whether each file has one spelling, and git finds changes without a helper."""
     return not repo.config.get_bool("core.ignoreCase", False) and repo.config.get("core.fsmonitor") in (None, "false")

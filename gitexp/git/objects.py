@@ -1,4 +1,7 @@
-"""Files as git objects: blobs, and trees written without an index, so that cost does not grow with the repository."""
+"""Files as git objects: blobs, and trees that are written without an index.
+
+So a step costs the same in a repository of 10 files and of 20,000.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ class Entry:
 
 
 def entries(repo: Repository, tree: str, paths: Iterable[str] = ()) -> dict[str, Entry]:
-    """The files of ``tree`` under ``paths`` (all, when there are none), by path."""
+    """The files of ``tree`` at or below ``paths`` (all, when there are none), by path. Raises for no tree."""
     named = sorted(set(paths))
     looked_up = [_look_up(repo, tree, path) for path in named]
     if not named or any(names is None for names in looked_up):  # a folder, or no such tree
@@ -37,7 +40,7 @@ def entries(repo: Repository, tree: str, paths: Iterable[str] = ()) -> dict[str,
 
 
 def _look_up(repo: Repository, tree: str, path: str) -> dict[str, Entry] | None:
-    """The file at ``path``, if there is one; ``None`` where this needs git to list a folder."""
+    """The file at ``path``, by path, if there is one; ``None`` for a folder, which git has to list."""
     *folders, last = path.split("/")
     for folder in folders:
         names = _names(repo, tree)
@@ -55,16 +58,19 @@ def _look_up(repo: Repository, tree: str, path: str) -> dict[str, Entry] | None:
 def differing(
     repo: Repository, one: str, other: str, paths: Iterable[str]
 ) -> tuple[dict[str, Entry | None], dict[str, Entry | None]]:
-    """What each of two trees holds at the paths (at or below ``paths``) where they differ; ``None`` for nothing."""
+    """The files at or below ``paths`` that differ between two trees: by path the first tree's, and the second tree's.
+
+    An entry is ``None`` where that tree has no file.
+    """
     ours, theirs = (entries(repo, tree, paths) for tree in (one, other))
     differ = [path for path in {**ours, **theirs} if ours.get(path) != theirs.get(path)]
     return {path: ours.get(path) for path in differ}, {path: theirs.get(path) for path in differ}
 
 
 def file_entry(repo: Repository, path: str, known: Entry | None = None) -> Entry | None:
-    """What the work tree holds at ``path``, stored through git's clean filters; ``None`` when no file is there.
+    """The file of the work tree at ``path``, written as a blob through git's clean filters; ``None`` for no file.
 
-    ``known`` is the entry it had before: its mode stands where the file system keeps no run bit.
+    ``known`` is the entry of the commit: its mode is taken where the file system keeps no run bit.
     """
     file = repo.top / path
     if not os.path.lexists(file) or (file.is_dir() and not file.is_symlink()):
@@ -78,15 +84,15 @@ def file_entry(repo: Repository, path: str, known: Entry | None = None) -> Entry
 
 
 def write_tree(repo: Repository, base: str, changes: Mapping[str, Entry | None]) -> str:
-    """The tree ``base`` with ``changes`` made (``None`` removes a path); the new tree's id.
+    """Write the tree ``base`` with ``changes`` made (``None`` removes a path); returns its id.
 
-    Two processes for each folder touched, whatever the size of the repository.
+    It reads and writes the folders on the way to the changes, and no others.
     """
     return _write_tree(repo, base, changes) or _mktree(repo, {})
 
 
 def _write_tree(repo: Repository, base: str | None, changes: Mapping[str, Entry | None]) -> str | None:
-    """As :func:`write_tree`; ``None`` for a tree that came out empty, which git keeps only as the root."""
+    """As :func:`write_tree`; ``None`` for an empty tree, which git keeps as the root only."""
     names = (_names(repo, base) if base else {}) or {}
     below: dict[str, dict[str, Entry | None]] = {}
     here: dict[str, Entry] = {}
@@ -99,13 +105,13 @@ def _write_tree(repo: Repository, base: str | None, changes: Mapping[str, Entry 
         else:
             names.pop(name, None)
     for name, inner in below.items():
-        found = names.get(name)
-        folder = found.oid if found and found.kind == "tree" else None
+        old = names.get(name)
+        folder = old.oid if old and old.kind == "tree" else None
         if tree := _write_tree(repo, folder, inner):
             names[name] = _Name(FOLDER, tree, name)
         elif folder:
             del names[name]
-    for name, entry in here.items():  # last: a file may stand where a folder was emptied
+    for name, entry in here.items():  # last: a file may take the name of a folder that was emptied
         names[name] = _Name(entry.mode, entry.oid, name)
     return _mktree(repo, names) if names else None
 
@@ -132,18 +138,18 @@ def read_blobs(repo: Repository, oids: Iterable[str]) -> dict[str, bytes]:
 
 
 def in_index(repo: Repository, paths: Iterable[str]) -> dict[str, Entry | None]:
-    """What the index holds at each of ``paths``; ``None`` where it holds nothing."""
-    found: dict[str, Entry | None] = dict.fromkeys(paths)
-    for record in os.fsdecode(repo.run("ls-files", "--stage", "-z", "--", *found)).split("\0"):
+    """The index's entry of each of ``paths``; ``None`` where it has none."""
+    staged: dict[str, Entry | None] = dict.fromkeys(paths)
+    for record in os.fsdecode(repo.run("ls-files", "--stage", "-z", "--", *staged)).split("\0"):
         facts, _, path = record.partition("\t")
-        if path in found:
+        if path in staged:
             mode, oid, _ = facts.split(" ")
-            found[path] = Entry(mode, oid)
-    return found
+            staged[path] = Entry(mode, oid)
+    return staged
 
 
 def stage(repo: Repository, changes: Mapping[str, Entry | None]) -> None:
-    """Put ``changes`` into the index as they are, whatever the work tree holds."""
+    """Put ``changes`` into the index as they are, whatever the work tree holds; ``None`` removes a path."""
     null = "0" * (64 if repo.config.get("extensions.objectFormat") == "sha256" else 40)
     lines = (f"{e.mode} {e.oid}\t{p}\0" if e else f"0 {null}\t{p}\0" for p, e in changes.items())
     repo.run("update-index", "-z", "--index-info", stdin=os.fsencode("".join(lines)))
@@ -151,7 +157,7 @@ def stage(repo: Repository, changes: Mapping[str, Entry | None]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Name:
-    """A line of a tree."""
+    """A line of a tree; ``path`` is a name where the tree was not listed by git."""
 
     mode: str
     oid: str
@@ -163,18 +169,16 @@ class _Name:
 
 
 def _names(repo: Repository, tree: str) -> dict[str, _Name] | None:
-    """What stands in a tree itself, by name; ``None`` when there is no such tree. Its format is git's own::
-
-    (mode SP name NUL raw-object-id)*
-    """
-    found = repo.tree(tree)
-    if found is None:
+    """The lines of a tree by name, without those of its folders' trees; ``None`` when there is no such tree."""
+    root = repo.tree(tree)
+    if root is None:
         return None
-    return dict(_parsed(found.data, len(found.oid) // 2))
+    return dict(_parse_tree(root.data, len(root.oid) // 2))
 
 
-@lru_cache(maxsize=32)  # the incumbent's are looked at again and again
-def _parsed(data: bytes, width: int) -> Mapping[str, _Name]:
+@lru_cache(maxsize=32)  # the incumbent's trees are read again and again
+def _parse_tree(data: bytes, width: int) -> Mapping[str, _Name]:
+    """The lines of a tree as git stores it: ``(mode SP name NUL raw-object-id)*``; ids are ``width`` bytes."""
     names: dict[str, _Name] = {}
     at = 0
     while at < len(data):

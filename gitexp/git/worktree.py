@@ -1,4 +1,4 @@
-"""The work tree: which edits are the candidate's, and how they are put back without touching anything else."""
+"""The work tree: the candidate's edits in it, and how files are put back without touching anything else."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from gitexp.errors import GitexpError
-from gitexp.files import part_of, write_file
+from gitexp.files import part_file, write_file
 from gitexp.git.fsmonitor import changes
 from gitexp.git.objects import EXECUTABLE, SYMLINK, Entry, entries, file_entry
 from gitexp.git.repository import Repository
@@ -19,7 +19,7 @@ VIEWS = (RESULTS, NOTEBOOK)
 
 
 def check_ready(repo: Repository) -> None:
-    """Refuse what no experiment can start from."""
+    """Raise where no step can be taken: amid a merge, without a commit, or where git knows no author."""
     if under_way := operation(repo):
         finish = "git bisect reset" if under_way == "bisect" else f"git {under_way} --abort"
         raise GitexpError(f"A {under_way} is in progress: finish it, or give it up.", finish)
@@ -30,15 +30,15 @@ def check_ready(repo: Repository) -> None:
 
 
 def edits(repo: Repository, editable: Iterable[str]) -> dict[str, Entry | None]:
-    """The candidate's changes against HEAD, by path, stored as blobs.
+    """The candidate's changes against HEAD, by path, stored as blobs; ``None`` for a file that is gone.
 
-    Raises when something outside ``editable`` differs from HEAD, or anything is staged: then what would run is not what
-    would be committed.
+    Raises when something outside ``editable`` differs from HEAD, or anything is staged: then the files that would run
+    are not those that would be committed.
     """
     editable = tuple(editable)
     folders = _folders(repo, editable)
     _check_watched(repo, folders)
-    # Editable files are compared by content, whatever git's index believes of them; in folders git finds the changes.
+    # Editable files are compared by content, whatever git's index says of them; in folders git finds the changes.
     files = [path for path in editable if path not in folders]
     changed = changes(repo, but=files)
     _check_outside(repo, changed, editable)
@@ -49,15 +49,15 @@ def edits(repo: Repository, editable: Iterable[str]) -> dict[str, Entry | None]:
 
 
 def edited(repo: Repository, editable: Iterable[str]) -> list[str]:
-    """The paths that do not hold what HEAD does: tracked ones anywhere, and new ones in the editable folders."""
+    """The paths that differ from HEAD: tracked files anywhere, and new ones in the editable folders."""
     return list(dict.fromkeys([*(change.path for change in changes(repo)), *untracked_below(repo, editable)]))
 
 
 def untracked_below(repo: Repository, editable: Iterable[str]) -> list[str]:
-    """New files in the editable folders, less those that .gitignore names and the views."""
+    """New files in the editable folders, without those that .gitignore names and the views."""
     folders = _folders(repo, editable)
-    found = untracked_files(repo, folders) if folders else []
-    return [path for path in found if path not in VIEWS]
+    files = untracked_files(repo, folders) if folders else []
+    return [path for path in files if path not in VIEWS]
 
 
 def _folders(repo: Repository, editable: Iterable[str]) -> list[str]:
@@ -65,7 +65,7 @@ def _folders(repo: Repository, editable: Iterable[str]) -> list[str]:
 
 
 def _check_watched(repo: Repository, folders: list[str]) -> None:
-    """git can be told not to look at a file; then its edits would run and not be committed."""
+    """Raise for a file that git is told not to look at: its edits would run and not be committed."""
     if not folders:
         return
     for line in os.fsdecode(repo.run("ls-files", "-v", "-z", "--", *folders)).split("\0"):
@@ -102,16 +102,17 @@ def is_repository(folder: Path) -> bool:
 
 
 def covers(paths: Iterable[str], path: str) -> bool:
+    """Whether ``path`` is one of ``paths``, or below one of them; ``.`` is the whole work tree."""
     return any(p in (path, ".") or path.startswith(p + "/") for p in paths)
 
 
 def pathspec(path: str) -> str:
-    """``path`` as one can paste it after a git command, from any folder of the work tree."""
+    """``path``, quoted so that it can be pasted after a git command in any folder of the work tree."""
     return shlex.quote(f":/{path}")
 
 
 def freeze(repo: Repository, paths: Iterable[str]) -> tuple[Frozen, ...]:
-    """The frozen files as they are now. Raises for one that does not exist."""
+    """The files of the work tree at ``paths``, with their blobs. Raises for one that does not exist."""
     frozen: list[Frozen] = []
     for path in paths:
         entry = file_entry(repo, path)
@@ -122,7 +123,7 @@ def freeze(repo: Repository, paths: Iterable[str]) -> tuple[Frozen, ...]:
 
 
 def changed_frozen(repo: Repository, contract: Contract) -> str | None:
-    """The first frozen file that is not what the baseline was measured with."""
+    """The path of the first frozen file that differs from the contract's; ``None`` when all are the same."""
     for frozen in contract.freeze:
         entry = file_entry(repo, frozen.path)
         if entry is None or entry.oid != frozen.blob:
@@ -131,6 +132,7 @@ def changed_frozen(repo: Repository, contract: Contract) -> str | None:
 
 
 def check_frozen(repo: Repository, contract: Contract) -> None:
+    """Raise when a frozen file differs from the contract's."""
     if path := changed_frozen(repo, contract):
         raise GitexpError(
             f"{path} is frozen in this experiment, and differs from what the baseline was measured with.",
@@ -139,14 +141,14 @@ def check_frozen(repo: Repository, contract: Contract) -> None:
 
 
 def swap(repo: Repository, held: Mapping[str, Entry | None], wanted: Mapping[str, Entry | None]) -> tuple[str, ...]:
-    """Make each path that holds what ``held`` says hold what ``wanted`` says. The index is not touched.
+    """Write each entry of ``wanted`` where the work tree still holds the entry of ``held``. The index is not touched.
 
-    Returns the paths left alone because somebody changed them meanwhile.
+    Returns the paths that are left alone because somebody changed them meanwhile.
     """
     left: list[str] = []
-    there = {path: file_entry(repo, path, held[path]) for path in wanted}  # by the filters as they were
-    for path, entry in sorted(wanted.items(), key=_first):
-        now = there[path]
+    before = {path: file_entry(repo, path, held[path]) for path in wanted}  # by the filters as they were
+    for path, entry in sorted(wanted.items(), key=_order):
+        now = before[path]
         if now == entry:
             continue
         if now == held[path] and _can_write(repo, path, entry):
@@ -156,14 +158,14 @@ def swap(repo: Repository, held: Mapping[str, Entry | None], wanted: Mapping[str
     return tuple(left)
 
 
-def _first(change: tuple[str, Entry | None]) -> tuple[bool, bool]:
-    """First make room; then put the attributes back by which the other files are written."""
+def _order(change: tuple[str, Entry | None]) -> tuple[bool, bool]:
+    """Files are removed first, to make room; then come the attributes by which the other files are written."""
     path, entry = change
     return entry is not None, os.path.basename(path) != ".gitattributes"
 
 
 def _can_write(repo: Repository, path: str, entry: Entry | None) -> bool:
-    """Not where a folder came to stand, or a file where a folder must be: what is in it is somebody's."""
+    """Whether ``path`` is neither a folder now, nor below a file: those are somebody's."""
     file = repo.top / path
     if file.is_dir() and not file.is_symlink():
         return False
@@ -171,14 +173,14 @@ def _can_write(repo: Repository, path: str, entry: Entry | None) -> bool:
 
 
 def write_entry(repo: Repository, path: str, entry: Entry | None) -> None:
-    """Make the work tree hold ``entry`` at ``path``, through git's smudge filters; remove it for ``None``."""
+    """Write ``entry`` to the work tree at ``path``, through git's smudge filters; ``None`` removes the file."""
     file = repo.top / path
     if entry is None:
         file.unlink(missing_ok=True)
         _remove_empty(file.parent, repo.top)
     elif entry.mode == SYMLINK:
         file.parent.mkdir(parents=True, exist_ok=True)
-        part = part_of(file)
+        part = part_file(file)
         os.symlink(os.fsdecode(repo.run("cat-file", "blob", entry.oid)), part)
         os.replace(part, file)
     else:
