@@ -76,9 +76,7 @@ class TreeWatch:
     """The tracked files of a work tree. Raises ``OSError`` where they cannot be watched."""
 
     def __init__(self, repo: Repository) -> None:
-        if sys.platform != "linux":
-            raise OSError(errno.ENOSYS, "no inotify")
-        if not _is_local(repo.top) or not _is_plain(repo):
+        if not (_has_inotify() and _is_local(repo.top) and _is_plain(repo)):
             raise OSError(errno.ENOTSUP, "not to be watched", str(repo.top))
         self._repo = repo
         self._inotify: INotify | None = INotify()
@@ -201,6 +199,10 @@ def _content(file: Path) -> tuple[int, bytes]:
         return mode, file.read_bytes() if stat.S_ISREG(mode) else b""
     except OSError as error:
         return error.errno or 0, b""  # no mode is so small
+
+
+def _has_inotify() -> bool:
+    return sys.platform == "linux"
 
 
 def _is_local(top: Path) -> bool:
