@@ -17,7 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from gitexp.errors import GitexpError
-from gitexp.extras import extra
+from gitexp.extras import needs_extra
 from gitexp.files import write_file
 from gitexp.git.repository import Repository
 from gitexp.ledger.experiment_files import ExperimentFiles
@@ -32,7 +32,6 @@ from gitexp.views.report_text import report
 
 MARK = "<!doctype html>\n<!-- A report of gitexp's. -->\n"  # what a file begins with that may be overwritten
 SCRIPTS = ("drawing.js", "pointing.js", "charts.js", "curves.js", "details.js", "report.js")
-LIBRARY = ["bokeh", "bokeh-api"]
 TEXT = 1500  # characters of any one text that is not in the details
 
 
@@ -100,9 +99,10 @@ def _source(name: str) -> str:
 
 def _library() -> list[str]:
     """The chart library's JavaScript: BokehJS, and its plotting interface."""
-    resources = extra("bokeh.resources", "A report", "report")
-    made = resources.Resources(mode="inline", components=LIBRARY)
-    return [script.replace("</script", "<\\/script") for script in made.js_raw[: len(LIBRARY)]]
+    with needs_extra("A report", "report"):
+        from bokeh.resources import Resources
+    scripts = Resources(mode="inline", components=["bokeh", "bokeh-api"]).js_raw[:2]  # then come scripts that start it
+    return [script.replace("</script", "<\\/script") for script in scripts]
 
 
 def _policy(scripts: Iterable[str]) -> str:

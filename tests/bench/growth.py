@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from gitexp.extras import extra
+from gitexp.extras import needs_extra
 
 from . import peers
 from .loops import in_process
@@ -99,8 +99,9 @@ def markdown(measured: list[Curve]) -> str:
 
 def draw(measured: list[Curve], into: Path) -> list[Path]:
     """Both as one picture, in two formats."""
-    drawing = extra("matplotlib.figure", "The picture", "plot")
-    figure = drawing.Figure(figsize=(12, 6), dpi=110, layout="constrained")
+    with needs_extra("The picture", "plot"):
+        from matplotlib.figure import Figure  # noqa: PLC0415  most benches draw nothing
+    figure = Figure(figsize=(12, 6), dpi=110, layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     names = list(dict.fromkeys(curve.name for curve in measured))
     for axes, (of, label) in zip((left, right), LABELS.items(), strict=True):

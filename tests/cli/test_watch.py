@@ -116,7 +116,8 @@ def test_a_picture_in_each_format(lived: Path, gitexp: Gitexp, tmp_path: Path) -
     svg = (tmp_path / "best.svg").read_bytes()
     gitexp("plot", "-o", str(tmp_path / "best.svg"))
     assert (tmp_path / "best.svg").read_bytes() == svg
-    assert "best.gif is no picture" in gitexp("plot", "-o", "best.gif", code=1).stderr
+    refused = gitexp("plot", "-o", "best.gif", code=1).stderr
+    assert "Cannot write best.gif: use .png, .svg or .pdf." in refused
     assert "●" in gitexp("plot").stdout
 
 
