@@ -7,13 +7,11 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from shlex import quote
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import BRANCH_PREFIX, Contract, Iteration, Status, score_text, signed
-from gitexp.resources import data_dir
 from gitexp.review.review_branch import Review
 from gitexp.text import one_line, thinned
+from gitexp.views.templates import markdown_template
 
 TEMPLATE = "pr.md.j2"
 KEPT, DROPPED, POINTS = 50, 20, 100  # rows, lines and points of the chart: forges take bodies of 65,536 characters
@@ -36,14 +34,7 @@ def cell(text: str) -> str:
 
 def body(ledger: Ledger, review: Review, link: Callable[[str], str], remote: str = "") -> str:
     """What a reviewer reads. ``link`` makes a link of a commit id; ``remote`` is where the branches can be had."""
-    environment = Environment(
-        loader=FileSystemLoader(data_dir("templates")),
-        undefined=StrictUndefined,
-        keep_trailing_newline=True,
-        trim_blocks=True,
-        autoescape=False,  # noqa: S701  Markdown, in which each text of people's is a code span
-    )
-    return environment.get_template(TEMPLATE).render(
+    return markdown_template(TEMPLATE).render(  # each text of people's is a code span in it
         **_result(ledger),
         **_kept(ledger, review, link),
         **_dropped(ledger, link),

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from functools import cache
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import NOTEBOOK, RESULTS, Iteration, Notes, Status, headline, score_text, signed
-from gitexp.resources import data_dir
 from gitexp.text import one_line, plural, printable
+from gitexp.views.templates import markdown_template
 
 SHOWN = 20  # rows of each list, which stays readable at any length of history
 NOTES_SHOWN = 50
@@ -21,7 +18,7 @@ LEARNED = {Status.KEEP: "Helped", Status.DISCARD: "Did not help", Status.CRASH: 
 def experiment_md(ledger: Ledger, unsealed: Notes | None = None) -> str:
     """EXPERIMENT.md; ``unsealed`` are people's edits that no iteration carries yet, and that must not be lost."""
     notes = (unsealed or Notes()).over(ledger.notes)
-    text = _template().render(
+    text = markdown_template(NOTEBOOK + ".j2").render(
         name=ledger.name,
         goal=_prose(notes.goal or ""),
         baseline=_baseline(ledger),
@@ -33,17 +30,6 @@ def experiment_md(ledger: Ledger, unsealed: Notes | None = None) -> str:
         notes="\n\n".join((*_notes(ledger), *filter(None, [_prose(notes.note or "")]))),
     )
     return re.sub(r"\n{3,}", "\n\n", printable(text).rstrip() + "\n")  # empty sections leave no gaps
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(
-        loader=FileSystemLoader(data_dir("templates")),
-        undefined=StrictUndefined,
-        keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701  Markdown for people, not HTML for browsers
-    )
-    return environment.get_template(NOTEBOOK + ".j2")
 
 
 def _prose(text: str) -> str:

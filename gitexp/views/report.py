@@ -13,7 +13,6 @@ import importlib.util
 from collections.abc import Iterable
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from gitexp.errors import GitexpError
@@ -26,9 +25,10 @@ from gitexp.resources import data_dir
 from gitexp.text import printable
 from gitexp.version import VERSION
 from gitexp.views.json_schema import dumps
-from gitexp.views.report_data import data, shown
-from gitexp.views.report_details import Evidence, gather
-from gitexp.views.report_text import report
+from gitexp.views.report_data import chart_data, chart_points
+from gitexp.views.report_details import Details, gather
+from gitexp.views.report_text import report_text
+from gitexp.views.templates import html_template
 
 MARK = "<!doctype html>\n<!-- A report of gitexp's. -->\n"  # what a file begins with that may be overwritten
 SCRIPTS = ("drawing.js", "pointing.js", "charts.js", "curves.js", "details.js", "report.js")
@@ -40,42 +40,38 @@ def available() -> bool:
     return importlib.util.find_spec("bokeh") is not None
 
 
-def where(repo: Repository, ledger: Ledger) -> Path:
-    """In the git directory: there it is in nobody's way, no iteration takes it, and a bare repository has one too."""
+def default_file(repo: Repository, ledger: Ledger) -> Path:
+    """Where the report is written unless a person says: in the git directory, which a bare repository has too."""
     return ExperimentFiles.of(repo, ledger.name).directory / "report.html"
 
 
 def write(repo: Repository, ledger: Ledger, output: Path | None = None, reload: int = 0) -> Path:
-    """Write the report, and say where. ``reload`` is after how many seconds the page looks for a newer one."""
-    file = output or where(repo, ledger)
+    """Write the report to ``output``, or to :func:`default_file`, and return that. ``reload`` is as for :func:`html`.
+
+    Raises :class:`GitexpError` rather than overwrite a file that is not a report, or where Bokeh is not installed.
+    """
+    file = output or default_file(repo, ledger)
     if file.is_file() and not file.read_bytes().startswith(MARK.encode()):
-        raise GitexpError(f"{file} exists, and is no report of gitexp's.", "gitexp report -o ANOTHER.html")
+        raise GitexpError(f"{file} exists, and is not a report that gitexp wrote.", "gitexp report -o ANOTHER.html")
     write_file(file, html(ledger, gather(repo, ledger), reload).encode())
     return file
 
 
-def html(ledger: Ledger, evidence: Evidence, reload: int = 0) -> str:
-    points = shown(ledger)
-    said = report(ledger, points, evidence)
-    drawn = data(ledger, points, evidence, said.noise) | {"reload": reload}
+def html(ledger: Ledger, details: Details, reload: int = 0) -> str:
+    """The page. After ``reload`` seconds it looks for a newer one; 0: it does not."""
+    points = chart_points(ledger)
+    text = report_text(ledger, points, details)
+    data = chart_data(ledger, points, details, text.noise) | {"reload": reload}
     scripts = [*_library(), *(_source(name) for name in SCRIPTS)]
-    environment = Environment(
-        loader=FileSystemLoader(data_dir("templates")),
-        undefined=StrictUndefined,
-        autoescape=True,
-        finalize=_shown,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    text = environment.get_template("report.html.j2").render(
-        report=said,
-        data=Markup(safe_json(drawn)),  # noqa: S704  escaped there
+    page = html_template("report.html.j2", _shown).render(
+        report=text,
+        data=Markup(safe_json(data)),  # noqa: S704  escaped there
         style=Markup(_source("report.css")),  # noqa: S704  ours
         scripts=[Markup(script) for script in scripts],  # noqa: S704  ours, and the library's
         policy=_policy(scripts),
         version=VERSION,
     )
-    return MARK + text
+    return MARK + page
 
 
 def _shown(value: object) -> object:

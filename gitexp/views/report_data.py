@@ -14,7 +14,7 @@ from gitexp.ledger.ledger import Ledger
 from gitexp.model import Direction, Iteration, Status, score_text, signed
 from gitexp.run.curve import Point
 from gitexp.text import one_line, printable, thinned
-from gitexp.views.report_details import Evidence
+from gitexp.views.report_details import Details
 
 NEWEST = 2000  # iterations of which every one is drawn, and stands in the table
 SAMPLED = 1000  # of the older ones that are drawn, besides all KEEPs
@@ -24,7 +24,7 @@ HASH = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ChartPoint:
     """An iteration as a point of the charts."""
 
     iteration: Iteration
@@ -33,7 +33,7 @@ class Shown:
     seconds: float | None  # of one of its runs
 
 
-def shown(ledger: Ledger) -> list[Shown]:
+def chart_points(ledger: Ledger) -> list[ChartPoint]:
     """All iterations, or of a long history: every KEEP, the newest, those of the Pareto fronts, some of the others."""
     everything = _everything(ledger)
     if len(everything) <= NEWEST:
@@ -45,18 +45,18 @@ def shown(ledger: Ledger) -> list[Shown]:
     return [s for s in old if s.iteration.id in ids] + new
 
 
-def _everything(ledger: Ledger) -> list[Shown]:
+def _everything(ledger: Ledger) -> list[ChartPoint]:
     replicates = ledger.replicates()
     found = []
     for iteration in ledger.iterations:
         m = iteration.measurement
         scores = tuple(score for score in replicates.get(iteration.id, {}).values() if score is not None)
         own = [sample.seconds for sample in m.samples if sample.iteration == iteration.id]
-        found.append(Shown(iteration, scores, m.memory_mb, fmean(own) if own else None))
+        found.append(ChartPoint(iteration, scores, m.memory_mb, fmean(own) if own else None))
     return found
 
 
-def fronts(ledger: Ledger, points: Iterable[Shown]) -> dict[str, list[str]]:
+def fronts(ledger: Ledger, points: Iterable[ChartPoint]) -> dict[str, list[str]]:
     """The iterations that none beats in score without costing more memory, or more seconds; the cheapest first."""
     points = list(points)
     return {
@@ -76,7 +76,7 @@ def _front(direction: Direction, priced: Iterable[tuple[float | None, Iteration]
     return front
 
 
-def data(ledger: Ledger, points: Sequence[Shown], evidence: Evidence, noise: float) -> dict[str, Any]:
+def chart_data(ledger: Ledger, points: Sequence[ChartPoint], details: Details, noise: float) -> dict[str, Any]:
     """Everything that the scripts need, in one JSON object."""
     return {
         "minimize": ledger.contract.direction is Direction.MINIMIZE,
@@ -85,15 +85,15 @@ def data(ledger: Ledger, points: Sequence[Shown], evidence: Evidence, noise: flo
         "fronts": fronts(ledger, points),
         "points": [_point(point) for point in points],
         "details": {
-            p.iteration.id: _details(p.iteration, evidence)
+            p.iteration.id: _iteration_details(p.iteration, details)
             for at, p in enumerate(points, start=NEWEST - len(points))
-            if at >= 0 or p.iteration.id in evidence.diffs
+            if at >= 0 or p.iteration.id in details.diffs
         },
-        "curves": _curves(evidence, ledger.contract.budget),
+        "curves": _curves(details, ledger.contract.budget),
     }
 
 
-def _point(point: Shown) -> dict[str, Any]:
+def _point(point: ChartPoint) -> dict[str, Any]:
     iteration = point.iteration
     return {
         "id": iteration.id,
@@ -109,10 +109,10 @@ def _point(point: Shown) -> dict[str, Any]:
     }
 
 
-def _details(iteration: Iteration, evidence: Evidence) -> dict[str, Any]:
+def _iteration_details(iteration: Iteration, details: Details) -> dict[str, Any]:
     """What is said of an iteration when it is opened; of one whose diff is not here, in brief."""
     m, notes = iteration.measurement, iteration.notes
-    here = iteration.id in evidence.diffs
+    here = iteration.id in details.diffs
     room = TEXT if here else SHORT
     brief = {
         "commit": iteration.commit[:HASH],
@@ -132,8 +132,8 @@ def _details(iteration: Iteration, evidence: Evidence) -> dict[str, Any]:
         "samples": [[s.iteration, s.seed, score_text(s.score) or "crashed", f"{s.seconds:.1f} s"] for s in m.samples],
         "device": one_line(m.device, LINE),
         "trained_on": one_line(m.data, LINE),
-        "diff": printable(evidence.diffs[iteration.id]),
-        "tail": printable("\n".join(evidence.tails.get(iteration.id, []))),
+        "diff": printable(details.diffs[iteration.id]),
+        "tail": printable("\n".join(details.tails.get(iteration.id, []))),
     }
 
 
@@ -142,9 +142,9 @@ def _text(text: str | None, limit: int) -> str:
     return said if len(said) <= limit else said[:limit] + "…"
 
 
-def _curves(evidence: Evidence, budget: float) -> dict[str, Any]:
+def _curves(details: Details, budget: float) -> dict[str, Any]:
     """The runs' losses over what all of them tell: the share of the budget, the step, or else only an order."""
-    told = [point for curve in evidence.curves.values() for point in curve]
+    told = [point for curve in details.curves.values() for point in curve]
     axis = "order"
     if all(point.share is not None or point.seconds is not None for point in told):
         axis = "share"
@@ -152,7 +152,7 @@ def _curves(evidence: Evidence, budget: float) -> dict[str, Any]:
         axis = "step"
     runs = [
         {"id": identity, "x": [_x(p, axis, at, budget) for at, p in enumerate(curve)], "y": [p.loss for p in curve]}
-        for identity, curve in evidence.curves.items()
+        for identity, curve in details.curves.items()
     ]
     return {"axis": axis, "runs": runs}
 

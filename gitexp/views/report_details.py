@@ -25,7 +25,7 @@ BIG = "256k"  # files above this have no diff, only "Binary files differ"
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class Details:
     """By iteration. What is in none of them was not looked at, or is not here."""
 
     diffs: Mapping[str, str]
@@ -33,20 +33,20 @@ class Evidence:
     curves: Mapping[str, Sequence[Point]]
 
 
-def gather(repo: Repository, ledger: Ledger) -> Evidence:
+def gather(repo: Repository, ledger: Ledger) -> Details:
     place = ExperimentFiles.of(repo, ledger.name)
-    looked_at = chosen(ledger, DETAILED)
+    looked_at = newest(ledger, DETAILED)
     diffs = _diffs(repo, [iteration.commit for iteration in looked_at])
     tails = {i.id: [line[:LINE] for line in place.log_tail(i.id, TAIL)] for i in looked_at}
-    curves = {i.id: thinned(read(place.curve_file(i.id)) or _sealed(i), DOTS) for i in chosen(ledger, CURVES)}
-    return Evidence(
+    curves = {i.id: thinned(read(place.curve_file(i.id)) or _sealed(i), DOTS) for i in newest(ledger, CURVES)}
+    return Details(
         diffs={i.id: _cut(diffs[i.commit]) for i in looked_at},
         tails={identity: lines for identity, lines in tails.items() if lines},
         curves={identity: curve for identity, curve in curves.items() if len(curve) > 1},
     )
 
 
-def chosen(ledger: Ledger, limit: int) -> list[Iteration]:
+def newest(ledger: Ledger, limit: int) -> list[Iteration]:
     """The baseline, the newest KEEPs, and the newest of all, oldest first."""
     kept = [i for i in ledger.iterations if i.status is Status.KEEP][-(limit // 2) :]
     first = [ledger.baseline, *reversed(kept), *reversed(ledger.iterations[-limit:])]

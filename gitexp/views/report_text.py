@@ -11,8 +11,8 @@ from gitexp.verdict.breaker import tripped
 from gitexp.verdict.diagnosis import Diagnosis, diagnose
 from gitexp.verdict.rules import run_noise
 from gitexp.views.experiment_md import LEARNED, SHOWN
-from gitexp.views.report_data import NEWEST, Shown
-from gitexp.views.report_details import Evidence
+from gitexp.views.report_data import NEWEST, ChartPoint
+from gitexp.views.report_details import Details
 
 LINE = 300  # characters
 
@@ -25,7 +25,7 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TableRow:
     """An iteration in the table."""
 
     id: str
@@ -45,7 +45,7 @@ class Lessons:
 
 
 @dataclass(frozen=True, slots=True)
-class Crash:
+class CrashGroup:
     """All crashes with one error."""
 
     ids: str
@@ -54,7 +54,7 @@ class Crash:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class ReportText:
     title: str
     branch: str
     goal: str
@@ -63,10 +63,10 @@ class Report:
     warning: str
     tiles: tuple[Fact, ...]
     noise: float  # standard deviation of a run's score; 0 when it is not known
-    rows: tuple[Row, ...]
+    rows: tuple[TableRow, ...]
     left_out: str
     lessons: tuple[Lessons, ...]
-    crashes: tuple[Crash, ...]
+    crashes: tuple[CrashGroup, ...]
     hypothesis: str
     constraints: tuple[str, ...]
     next: tuple[str, ...]
@@ -74,9 +74,10 @@ class Report:
     tip: str
 
 
-def report(ledger: Ledger, points: list[Shown], evidence: Evidence) -> Report:
+def report_text(ledger: Ledger, points: list[ChartPoint], details: Details) -> ReportText:
+    """All text of the report but the details of iterations. ``points`` are the charts', oldest first."""
     notes, contract, noise = ledger.notes, ledger.contract, run_noise(ledger)
-    return Report(
+    return ReportText(
         title=one_line(ledger.name, LINE),
         branch=one_line(BRANCH_PREFIX + ledger.name, LINE),
         goal=notes.goal or "",
@@ -88,7 +89,7 @@ def report(ledger: Ledger, points: list[Shown], evidence: Evidence) -> Report:
         rows=tuple(_row(point) for point in reversed(points[-NEWEST:])),
         left_out=_left_out(ledger, points),
         lessons=tuple(_lessons(ledger)),
-        crashes=_crashes(ledger, evidence),
+        crashes=_crashes(ledger, details),
         hypothesis=notes.hypothesis or "",
         constraints=notes.constraints or (),
         next=notes.next or (),
@@ -115,9 +116,9 @@ def _tiles(ledger: Ledger, noise: float) -> tuple[Fact, ...]:
     )
 
 
-def _row(point: Shown) -> Row:
+def _row(point: ChartPoint) -> TableRow:
     iteration, m = point.iteration, point.iteration.measurement
-    return Row(
+    return TableRow(
         id=iteration.id,
         status=iteration.status.value,
         score=score_text(m.score),
@@ -128,7 +129,7 @@ def _row(point: Shown) -> Row:
     )
 
 
-def _left_out(ledger: Ledger, points: list[Shown]) -> str:
+def _left_out(ledger: Ledger, points: list[ChartPoint]) -> str:
     count = len(ledger.iterations)
     if len(points) == count:
         return ""
@@ -153,19 +154,19 @@ def _lesson(iteration: Iteration) -> Fact:
     return Fact(iteration.id, one_line(iteration.description, LINE), came)
 
 
-def _crashes(ledger: Ledger, evidence: Evidence) -> tuple[Crash, ...]:
+def _crashes(ledger: Ledger, details: Details) -> tuple[CrashGroup, ...]:
     """By error, the one that crashed last first."""
     by_error: dict[str, list[Iteration]] = {}
     for iteration in reversed(ledger.iterations):
         if iteration.status is Status.CRASH:
             by_error.setdefault(iteration.measurement.error or iteration.reason, []).append(iteration)
-    return tuple(_crash(error, found, evidence) for error, found in list(by_error.items())[:SHOWN])
+    return tuple(_crash(error, found, details) for error, found in list(by_error.items())[:SHOWN])
 
 
-def _crash(error: str, found: list[Iteration], evidence: Evidence) -> Crash:
+def _crash(error: str, found: list[Iteration], details: Details) -> CrashGroup:
     ids = ", ".join(iteration.id for iteration in found[:5])
     more = f" and {plural(len(found) - 5, 'other')}" if len(found) > 5 else ""
-    return Crash(ids + more, diagnose(found[0], evidence.tails.get(found[0].id, [])), one_line(error, LINE))
+    return CrashGroup(ids + more, diagnose(found[0], details.tails.get(found[0].id, [])), one_line(error, LINE))
 
 
 def _contract(ledger: Ledger) -> tuple[Fact, ...]:

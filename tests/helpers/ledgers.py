@@ -11,7 +11,7 @@ from gitexp.ledger.iterations import IterationTuple
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Contract, Direction, Iteration, Measurement, Notes, Sample, Status
 from gitexp.run.curve import Point
-from gitexp.views.report_details import Evidence, chosen
+from gitexp.views.report_details import Details, newest
 from tests.helpers.made_iterations import make_iteration
 
 # What must be text wherever it stands: elements, the end of a script, links, marks that turn text around, long words.
@@ -84,11 +84,11 @@ def _iteration(
     )
 
 
-def evidence(made: Ledger, words: str = "val_bpb: 2.0") -> Evidence:
-    looked_at = [iteration.id for iteration in chosen(made, 200)]
+def details(made: Ledger, words: str = "val_bpb: 2.0") -> Details:
+    looked_at = [iteration.id for iteration in newest(made, 200)]
     diff = f"diff --git a/train.py b/train.py\n@@ -1 +1 @@\n-LR = 0.1 # {words}\n+LR = 0.2 # {words}"
     curve = [Point(3.0 - step / 50, step, step / 100) for step in range(101)]
-    return Evidence(
+    return Details(
         diffs=dict.fromkeys(looked_at, diff),
         tails={identity: [words, "the end"] for identity in looked_at},
         curves=dict.fromkeys(looked_at, curve),

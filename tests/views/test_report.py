@@ -22,11 +22,11 @@ from gitexp.git.repository import Repository
 from gitexp.ledger import history
 from gitexp.model import Direction, Status
 from gitexp.views import report as page
-from gitexp.views.report_data import NEWEST, Shown, data, fronts, shown
-from gitexp.views.report_details import chosen, gather, thinned
-from gitexp.views.report_text import report
+from gitexp.views.report_data import NEWEST, ChartPoint, chart_data, chart_points, fronts
+from gitexp.views.report_details import gather, newest, thinned
+from gitexp.views.report_text import report_text
 from tests.helpers.command_line import Gitexp
-from tests.helpers.ledgers import HOSTILE, evidence, ledger
+from tests.helpers.ledgers import HOSTILE, details, ledger
 from tests.helpers.made_iterations import make_iteration
 from tests.helpers.properties import PURE
 from tests.helpers.repositories import Once, git, set_lr
@@ -148,7 +148,9 @@ def test_a_clone_without_logs_draws_the_losses_that_were_sealed(
 
 def test_a_file_that_is_no_report_is_left_alone(lived: Path, gitexp: Gitexp) -> None:
     before = (lived / "train.py").read_bytes()
-    assert "train.py exists, and is no report of gitexp's." in gitexp("report", "-o", "train.py", code=1).stderr
+    assert (
+        "train.py exists, and is not a report that gitexp wrote." in gitexp("report", "-o", "train.py", code=1).stderr
+    )
     assert (lived / "train.py").read_bytes() == before
     gitexp("report", "-o", "r.html")
     gitexp("report", "-o", "r.html")
@@ -186,7 +188,7 @@ def hostile() -> Page:
     """A report in which every text is as bad as can be."""
     words = " ".join(HOSTILE)
     made = ledger(9, words)
-    return Page(page.html(made, evidence(made, words)))
+    return Page(page.html(made, details(made, words)))
 
 
 def test_only_its_own_scripts_may_run(hostile: Page) -> None:
@@ -241,28 +243,28 @@ def test_the_data_is_json_in_which_no_element_begins(text: str) -> None:
 
 def test_a_long_history_is_thinned_and_says_so() -> None:
     made = ledger(3 * NEWEST)
-    points = shown(made)
+    points = chart_points(made)
     ids = {point.iteration.id for point in points}
     assert ids >= {i.id for i in made.iterations if i.status is Status.KEEP}
     assert ids >= {i.id for i in made.iterations[-NEWEST:]}
     assert ids >= {identity for front in fronts(made, points).values() for identity in front}
     assert len(points) < len(made.iterations) * 0.7
     assert [p.iteration.number for p in points] == sorted(p.iteration.number for p in points)
-    told = report(made, points, evidence(made))
+    told = report_text(made, points, details(made))
     assert len(told.rows) == NEWEST
     assert told.left_out.startswith(
         f"The newest 2,000 of 6,000: gitexp log has all of them. The charts have {len(points):,}"
     )
-    drawn = data(made, points, evidence(made), told.noise)
+    drawn = chart_data(made, points, details(made), told.noise)
     assert {row.id for row in told.rows} <= drawn["details"].keys()
     assert len(drawn["details"]) < 2 * NEWEST
 
 
 def test_a_short_one_is_shown_whole() -> None:
     made = ledger(30)
-    points = shown(made)
+    points = chart_points(made)
     assert tuple(point.iteration for point in points) == tuple(made.iterations)
-    assert report(made, points, evidence(made)).left_out == ""
+    assert report_text(made, points, details(made)).left_out == ""
 
 
 @PURE
@@ -278,7 +280,7 @@ def test_the_pareto_front_is_what_nothing_beats(costs: list[tuple[int, int]], di
         first = made.baseline
         measurement = type(first.measurement)(first.measurement.samples, float(score))
         iteration = make_iteration(f"exp{number:03d}", "r", "b", "t", Status.DISCARD, "", "", measurement)
-        points.append(Shown(iteration, (), float(cost), None))
+        points.append(ChartPoint(iteration, (), float(cost), None))
     front = fronts(made, points)["memory"]
     best = {(c, s) for c, s in costs if not any((a <= c and b <= s) and (a, b) != (c, s) for a, b in costs)}
     assert {costs[int(identity[3:])] for identity in front} == best
@@ -297,13 +299,13 @@ def test_thinning_keeps_both_ends(items: list[int], limit: int) -> None:
 
 def test_what_is_looked_at_closely_is_bounded() -> None:
     made = ledger(500)
-    some = chosen(made, 20)
+    some = newest(made, 20)
     assert len(some) == 20
     assert some[0] is made.baseline
     assert some[-1] is made.iterations[-1]
     assert made.incumbent in some
     assert [i.number for i in some] == sorted(i.number for i in some)
-    assert chosen(made, 1000) == list(made.iterations)
+    assert newest(made, 1000) == list(made.iterations)
 
 
 def test_a_diff_is_bounded_and_a_big_file_has_none(lived: Path, gitexp: Gitexp) -> None:

@@ -17,9 +17,9 @@ from gitexp.ledger.iterations import IterationTuple
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Status
 from gitexp.views import report
-from gitexp.views.report_details import Evidence
+from gitexp.views.report_details import Details
 from tests.helpers.browser import browser, chromium
-from tests.helpers.ledgers import HOSTILE, evidence, ledger
+from tests.helpers.ledgers import HOSTILE, details, ledger
 
 pytestmark = [
     pytest.mark.slow,
@@ -43,11 +43,11 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("reports")
     made, words = ledger(COUNT), " ".join(HOSTILE)
     texts = {
-        "plain": report.html(made, evidence(made)),
-        "hostile": report.html(ledger(9, words), evidence(ledger(9, words), words)),
-        "watched": report.html(made, evidence(made), reload=1),
-        "one": report.html(ledger(1), evidence(ledger(1))),
-        "forgetful": report.html(forgetful(made), Evidence({}, {}, {})),
+        "plain": report.html(made, details(made)),
+        "hostile": report.html(ledger(9, words), details(ledger(9, words), words)),
+        "watched": report.html(made, details(made), reload=1),
+        "one": report.html(ledger(1), details(ledger(1))),
+        "forgetful": report.html(forgetful(made), Details({}, {}, {})),
     }
     for name, text in texts.items():
         (folder / f"{name}.html").write_text(text)
@@ -316,7 +316,7 @@ def test_a_watched_page_loads_itself_again_and_stays_where_it_was(opened: Open, 
     found.get_by_label("Text in the row").fill("rate")
     found.evaluate("scrollTo(0, 700)")
     made = ledger(COUNT + 1)
-    files["watched"].write_text(report.html(made, evidence(made)))
+    files["watched"].write_text(report.html(made, details(made)))
     expect(found.locator(f"tr[data-id=exp{COUNT:03d}]")).to_be_attached(timeout=READY)
     ready(found)
     expect(found.get_by_label("Text in the row")).to_have_value("rate")
@@ -351,7 +351,7 @@ def test_on_paper_it_is_light_and_has_the_charts(opened: Open, tmp_path: Path) -
 def test_how_long_two_thousand_iterations_take(running: Browser, tmp_path: Path) -> None:
     made = ledger(2000)
     file = tmp_path / "long.html"
-    file.write_text(report.html(made, evidence(made)))
+    file.write_text(report.html(made, details(made)))
     times = []
     for _ in range(3):
         found = running.new_page(viewport=WIDE)
