@@ -110,6 +110,13 @@ def test_every_link_within_the_repository_leads_somewhere() -> None:
         assert f"(gitexp/manual/{chapter}.md)" in README
 
 
+def test_every_file_that_contributors_are_sent_to_is_there() -> None:
+    named = re.findall(r"`([\w/.]+\.(?:py|cfg|toml|md))`|`(\w+/)`", CHAPTERS["contributing"])
+    assert len(named) > 25
+    for file, folder in named:
+        assert any((base / (file or folder)).exists() for base in (ROOT, ROOT / "gitexp")) or "NAME" in file, file
+
+
 def test_the_format_s_chapter_is_its_specification() -> None:
     assert trailers.__doc__
     assert trailers.__doc__.strip() in CHAPTERS["format"]
