@@ -8,6 +8,8 @@ from typing import TypeVar
 
 Item = TypeVar("Item")
 
+SHORT = 10  # digits. A fixed number, as in results.tsv: git's own depends on what else a repository holds
+
 # C0 and C1 controls and DEL drive a terminal; U+2028/2029/0085 end lines for Python and browsers; the bidi marks
 # reorder what a reviewer sees (https://trojansource.codes); lone surrogates cannot be written as UTF-8.
 UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -31,6 +33,11 @@ def printable(text: str) -> str:
 def from_bytes(data: bytes) -> str:
     """Bytes of unknown origin as text that can always be written back as UTF-8."""
     return data.decode("utf-8", "replace")
+
+
+def short(oid: str) -> str:
+    """The first digits of an object id, which name the object to people and to git."""
+    return oid[:SHORT]
 
 
 def plural(count: int, noun: str) -> str:

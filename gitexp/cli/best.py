@@ -5,7 +5,7 @@ import click
 from gitexp.cli.experiment import experiment_option, open_ledger
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Iteration, headline, score_text, signed
-from gitexp.text import one_line, plural
+from gitexp.text import one_line, plural, short
 from gitexp.views.json_schema import dumps, iteration_json
 
 
@@ -41,5 +41,5 @@ def _facts(ledger: Ledger, found: Iteration) -> list[tuple[str, str]]:
     return [
         *facts,
         ("look", f"gitexp diff {first.id} {found.id}; gitexp why {found.id}"),
-        ("take", "git cherry-pick -x " + found.commit[:10]),
+        ("take", "git cherry-pick -x " + short(found.commit)),
     ]

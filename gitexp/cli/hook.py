@@ -10,6 +10,7 @@ from gitexp.git.repository import Repository
 from gitexp.ledger import history
 from gitexp.model import BRANCH_PREFIX
 from gitexp.run import hooks
+from gitexp.text import short
 
 
 @click.command()
@@ -40,8 +41,8 @@ def hook(install: str | None) -> None:
             click.echo(optional)
     path = hooks.find(repo)
     blob = hooks.blob(repo, path)
-    click.echo(f"{path} ({blob[:10]})")
+    click.echo(f"{path} ({short(blob)})")
     branch = refs.current_branch(repo) or ""
     if branch.startswith(BRANCH_PREFIX):
         sealed = history.load(repo, history.current_name(repo)).contract.hook
-        click.echo("The baseline was measured with " + ("it." if sealed == blob else f"another one ({sealed[:10]})."))
+        click.echo("The baseline was measured with " + ("it." if sealed == blob else f"another one ({short(sealed)})."))

@@ -16,7 +16,7 @@ from gitexp.ledger import history
 from gitexp.model import BRANCH_PREFIX, Direction, Notes, score_text
 from gitexp.setup import agent, ci
 from gitexp.setup.templates import MLX, TEMPLATES
-from gitexp.text import printable
+from gitexp.text import printable, short
 
 
 def positive(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
@@ -197,7 +197,7 @@ def _equip(repo: Repository) -> bool:
     if done.commit:
         what = "" if set(done.committed) == set(done.written) else " " + ", ".join(map(printable, done.committed))
         click.echo(
-            f"Committed{what} on {branch or 'a detached HEAD'} as {done.commit[:10]}: experiments start from it."
+            f"Committed{what} on {branch or 'a detached HEAD'} as {short(done.commit)}: experiments start from it."
         )
     if ledger is None:
         return False

@@ -10,7 +10,7 @@ from gitexp.model import headline
 from gitexp.review.pick import Picked, PickResult
 from gitexp.review.pick import pick as take
 from gitexp.review.recheck import recheck
-from gitexp.text import one_line
+from gitexp.text import one_line, short
 
 
 @click.command()
@@ -45,8 +45,8 @@ def pick(iterations: tuple[str, ...], branch: str, measure: bool, name: str | No
 
 def _line(picked: Picked, branch: str) -> str:
     if not picked.skipped:
-        return f"{picked.commit[:10]} {one_line(headline(picked.iteration))}"
-    where = f" ({picked.commit[:10]})" if picked.commit else ""
+        return f"{short(picked.commit)} {one_line(headline(picked.iteration))}"
+    where = f" ({short(picked.commit)})" if picked.commit else ""
     return f"{'skipped':10} {picked.iteration.id}: {branch} has what it changes already{where}"
 
 
@@ -54,4 +54,4 @@ def _summary(outcome: PickResult) -> str:
     if outcome.tip == outcome.start:
         return f"{outcome.branch} is as it was." if outcome.old else "Nothing to pick."
     verb = "moved" if outcome.old else "made"
-    return f"{outcome.branch} was {verb}; look: git log -p {outcome.start[:10]}..{outcome.branch}"
+    return f"{outcome.branch} was {verb}; look: git log -p {short(outcome.start)}..{outcome.branch}"

@@ -10,13 +10,12 @@ from gitexp.git.driver import GitCommandError
 from gitexp.git.repository import Repository
 from gitexp.ledger import summary
 from gitexp.ledger.ledger import Ledger
-from gitexp.ledger.row import HASH_LENGTH
 from gitexp.model import BRANCH_PREFIX
 from gitexp.review import forge
 from gitexp.review.forge import Remote
 from gitexp.review.pull_request import body
 from gitexp.review.review_branch import Review, default_base, is_ours, refresh
-from gitexp.text import printable
+from gitexp.text import printable, short
 
 
 @click.command()
@@ -46,7 +45,7 @@ def pr(base: str | None, push_to: str | None, create: bool, name: str | None) ->
     _say(_told(review, base))
     if to and (push_to or create):
         _push(repo, ledger, review, to)
-    text = body(ledger, review, to.link if to else _short, to.public_name if to else "")
+    text = body(ledger, review, to.link if to else short, to.public_name if to else "")
     if tool:
         click.echo(forge.open_request(repo, tool, target, review.branch, summary.title(ledger), text))
         return
@@ -81,11 +80,9 @@ def _told(review: Review, base: str) -> str:
     if review.old == review.tip:
         return f"{review.branch} is up to date."
     picked = sum(not pick.skipped for pick in review.picks)
-    return f"{review.branch} has {picked} commits of the experiment and its record, from {review.start[:10]} of {base}."
-
-
-def _short(commit: str) -> str:
-    return commit[:HASH_LENGTH]
+    return (
+        f"{review.branch} has {picked} commits of the experiment and its record, from {short(review.start)} of {base}."
+    )
 
 
 def _say(sentence: str) -> None:

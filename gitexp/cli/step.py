@@ -15,7 +15,7 @@ from gitexp.iteration.step import step as take_step
 from gitexp.ledger import history
 from gitexp.loop.proposers import Command
 from gitexp.model import Notes, Status, score_text, signed
-from gitexp.text import one_line, printable
+from gitexp.text import one_line, printable, short
 from gitexp.views.json_schema import dumps
 
 EXIT_CODES = {Status.KEEP: 0, Status.DISCARD: 10, Status.CRASH: 11}
@@ -99,7 +99,7 @@ def outcome_text(outcome: StepResult) -> str:
     if found := outcome.diagnosis:
         lines.append(f"  {found.name}: {found.cause} {found.fix}")
     if iteration.status is not Status.KEEP:
-        lines.append(f"  reverted; the code is in {iteration.commit[:10]}")
+        lines.append(f"  reverted; the code is in {short(iteration.commit)}")
     lines += [f"  an earlier run was spoiled: {trouble}" for trouble in map(printable, iteration.measurement.spoiled)]
     lines += [f"  {path} was changed during the run, and is left as it is" for path in outcome.left]
     return "\n".join(lines)

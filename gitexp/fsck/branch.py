@@ -8,6 +8,7 @@ from itertools import pairwise
 from gitexp.fsck.finding import Finding
 from gitexp.fsck.lineages import Kind, Lineage, Sealed
 from gitexp.git.provenance import revert_subject
+from gitexp.text import short
 
 ANEW = "gitexp init --name NAME   # starts anew from here"
 
@@ -29,7 +30,7 @@ def _rebased(lineage: Lineage) -> Finding:
     return Finding(
         "rebased",
         f"{first.name}{others} sealed on other commits than they stand on here: the branch was rebased, or picked with "
-        f"what was not kept. {first.base[:10]} is what the first was sealed on.",
+        f"what was not kept. {short(first.base)} is what the first was sealed on.",
         "git reflog   # has the branch as it was; a review takes KEEPs: git cherry-pick -x",
     )
 
@@ -46,11 +47,11 @@ def _check_places(commits: tuple[Sealed, ...]) -> Iterator[Finding]:
         if one and not one.is_own:
             moved.append(one)
         elif moved:
-            told = f"{moved[0].name}{_others(len(moved) - 1)} sealed on another commit, {moved[0].base[:10]}"
+            told = f"{moved[0].name}{_others(len(moved) - 1)} sealed on another commit, {short(moved[0].base)}"
             yield Finding("copied", f"{told}: copied or moved here, or the branch was rewritten.", ANEW)
             moved = []
         if one and one.iteration and one.is_own and one.commit.tree != one.iteration.tree:
-            diff = f"git diff {one.iteration.tree[:10]} {one.oid[:10]}"
+            diff = f"git diff {short(one.iteration.tree)} {short(one.oid)}"
             yield Finding("amended", f"{one.name} is not the tree that was measured.", diff)
 
 
@@ -78,7 +79,9 @@ def check_runs(commits: Iterable[Sealed]) -> Iterator[Finding]:
     runs: dict[str, Sealed] = {}
     for sealed in commits:
         if sealed.iteration and (first := runs.setdefault(sealed.iteration.candidate.run, sealed)) is not sealed:
-            yield Finding("run", f"{sealed.name} records the same run as {first.name}.", f"git show {sealed.oid[:10]}")
+            yield Finding(
+                "run", f"{sealed.name} records the same run as {first.name}.", f"git show {short(sealed.oid)}"
+            )
 
 
 def _check_reverts(commits: tuple[Sealed, ...]) -> Iterator[Finding]:
@@ -103,10 +106,10 @@ def _check_undone(sealed: Sealed, after: Sealed | None, tree: str) -> Iterator[F
     """``tree`` is what the branch held before it."""
     names_it, restores = bool(after and after.reverts == sealed.oid), bool(after and after.commit.tree == tree)
     if after is None or after.base or not (names_it or restores):
-        revert = f"git revert {sealed.oid[:10]}"
+        revert = f"git revert {short(sealed.oid)}"
         yield Finding("unreverted", f"{sealed.name} is not reverted right after it.", revert)
     elif not restores:
-        diff = f"git diff {tree[:10]} {after.oid[:10]}"
+        diff = f"git diff {short(tree)} {short(after.oid)}"
         yield Finding("revert-tree", f"{after.name} does not leave the tree that was there before.", diff)
     elif not names_it:
         yield Finding("revert-of", f"{after.name} undoes {sealed.name}, and does not say so.", _show(after))
@@ -125,4 +128,4 @@ def _stranger(sealed: Sealed, reverted: Sealed | None) -> Finding:
 
 
 def _show(sealed: Sealed) -> str:
-    return f"git show {sealed.oid[:10]}"
+    return f"git show {short(sealed.oid)}"

@@ -34,6 +34,7 @@ from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import NOTEBOOK, RESULTS, Iteration, Notes
 from gitexp.run import hooks
+from gitexp.text import short
 from gitexp.views import notebook, on_disk
 from gitexp.views.experiment_md import experiment_md
 from gitexp.views.results_tsv import results_tsv
@@ -135,7 +136,7 @@ def _check_experiment(repo: Repository, lineage: Lineage, sound: list[Iteration]
         yield from _tried(check_paths(repo, lineage, contract))
     else:
         said = f"{lineage.commits[0].name} has no baseline below it"
-        yield Finding("history", f"{said}, so its contract is not known.", f"git log {lineage.commits[0].oid[:10]}")
+        yield Finding("history", f"{said}, so its contract is not known.", f"git log {short(lineage.commits[0].oid)}")
 
 
 def _check_review(repo: Repository, lineage: Lineage, source: Origin | None) -> Iterator[Finding]:
@@ -164,7 +165,7 @@ def _in_order(lineage: Lineage) -> list[Iteration]:
 
 def _check_founding(repo: Repository, baseline: Sealed) -> Iterator[Finding]:
     """A contract holds for the whole branch: another stands below only where an experiment was begun from another."""
-    look = f"git log --oneline {baseline.oid[:10]}"
+    look = f"git log --oneline {short(baseline.oid)}"
     if baseline.iteration and baseline.iteration.number:
         yield Finding("contract", f"{baseline.name} brings a contract of its own amid an experiment.", look)
         return
@@ -204,7 +205,7 @@ def _check_shallow(repo: Repository, revisions: tuple[str, ...]) -> Iterator[Fin
     if not (ends := repo.shallow_commits()):
         return
     if cut := sorted(ends & set(repo.line("rev-list", *revisions).splitlines())):
-        said = f"This clone is shallow: what lies before {cut[0][:10]} is not here, and was not looked at."
+        said = f"This clone is shallow: what lies before {short(cut[0])} is not here, and was not looked at."
         yield Finding("shallow", said, "git fetch --unshallow   # in a workflow: fetch-depth: 0")
 
 

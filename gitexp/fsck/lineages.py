@@ -18,7 +18,7 @@ from gitexp.git.repository import Repository
 from gitexp.ledger import messages, trailers
 from gitexp.ledger.trailers import Message
 from gitexp.model import Contract, Iteration, Remark, Status
-from gitexp.text import one_line
+from gitexp.text import one_line, short
 
 _CLAIM = re.compile(r"exp([0-9]{3,9}) (KEEP|DISCARD|CRASH)(?: [^:\s]+)?: ")
 
@@ -44,7 +44,7 @@ class Sealed:
 
     @property
     def name(self) -> str:
-        return f"{self.oid[:10]} {one_line(self.message.subject, 60)}"
+        return f"{short(self.oid)} {one_line(self.message.subject, 60)}"
 
     @property
     def parent(self) -> str:

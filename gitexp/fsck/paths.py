@@ -17,7 +17,7 @@ from gitexp.git.repository import Repository
 from gitexp.git.worktree import VIEWS, covers, pathspec
 from gitexp.iteration.edit import code_lines
 from gitexp.model import Contract
-from gitexp.text import one_line
+from gitexp.text import one_line, short
 
 _COMPARE = ("diff-tree", "--stdin", "-r", "--root", *PLAIN_DIFF)
 
@@ -74,7 +74,7 @@ def check_frozen(repo: Repository, sealed: Sealed, contract: Contract) -> Iterat
     for frozen in contract.freeze:
         entry = held.get(frozen.path)
         if entry is None or entry.oid != frozen.blob:
-            look = f"git ls-tree {sealed.oid[:10]} {quote(frozen.path)}"
+            look = f"git ls-tree {short(sealed.oid)} {quote(frozen.path)}"
             yield Finding("frozen", f"{sealed.name} does not hold {frozen.path} as the contract has it.", look)
 
 
@@ -90,7 +90,7 @@ def _forbidden(contract: Contract, sealed: Sealed, change: Touched) -> str:
 
 def _finding(code: str, sealed: Sealed, path: str) -> Finding:
     what = {"frozen": "is frozen", "generated": "is computed", "outside": "may not change"}[code]
-    look = f"git show {sealed.oid[:10]} -- {pathspec(path)}"
+    look = f"git show {short(sealed.oid)} -- {pathspec(path)}"
     return Finding(code, f"{sealed.name} changes {one_line(path)}, which {what}.", look)
 
 
@@ -104,4 +104,4 @@ def _check_simpler(repo: Repository, lineage: Lineage, changes: Mapping[str, lis
         fewer = sum(code_lines(blobs.get(edit.old, b"")) - code_lines(blobs.get(edit.new, b"")) for edit in edits)
         if fewer != sealed.iteration.candidate.simpler:
             said = f"{sealed.name} calls itself {sealed.iteration.candidate.simpler} lines simpler, and is {fewer}."
-            yield Finding("simpler", said, f"git show {sealed.oid[:10]}")
+            yield Finding("simpler", said, f"git show {short(sealed.oid)}")

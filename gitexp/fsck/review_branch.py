@@ -18,9 +18,9 @@ from gitexp.fsck.paths import check_frozen, check_paths, patches, touched
 from gitexp.fsck.verdicts import check_alone
 from gitexp.git.objects import read_blobs
 from gitexp.git.repository import Repository
-from gitexp.ledger.row import COLUMNS, HASH_LENGTH, cells
+from gitexp.ledger.row import COLUMNS, cells
 from gitexp.model import RECORDS, RESULTS, Contract, Iteration
-from gitexp.text import from_bytes, one_line
+from gitexp.text import from_bytes, one_line, short
 
 _TABLE = re.compile(rf"(?:{RECORDS}/.+/)?{re.escape(RESULTS)}")
 
@@ -100,7 +100,7 @@ def _check_patches(repo: Repository, review: Lineage, source: Origin | None) -> 
             and not _alike(repo, sealed, source)
         ):
             said = "does not make the change that was measured, or makes it where the lines around it differ"
-            yield Finding("patch", f"{sealed.name} {said}.", f"git show {sealed.oid[:10]}")
+            yield Finding("patch", f"{sealed.name} {said}.", f"git show {short(sealed.oid)}")
 
 
 def _alike(repo: Repository, copy: Sealed, source: Origin | None) -> bool:
@@ -116,8 +116,8 @@ def _check_likeness(review: Lineage, source: Origin) -> Iterator[Finding]:
         if sealed is None or copy.message.trailers == sealed.message.trailers:
             continue
         differ = sorted({key for key, _ in set(copy.message.trailers) ^ set(sealed.message.trailers)})
-        diff = f"git range-diff {sealed.oid[:10]}^! {copy.oid[:10]}^!"
-        said = f"{copy.name} does not say what {sealed.oid[:10]} says, which it was picked from"
+        diff = f"git range-diff {short(sealed.oid)}^! {short(copy.oid)}^!"
+        said = f"{copy.name} does not say what {short(sealed.oid)} says, which it was picked from"
         yield Finding("unlike", f"{said}: {', '.join(differ) or 'their order'}.", diff)
 
 
@@ -129,13 +129,13 @@ def _check_table(repo: Repository, review: Lineage, source: Origin | None) -> It
         return
     (commit, table), known = tables[-1], _rows(review, source)
     header, *lines = from_bytes(read_blobs(repo, [table.new])[table.new]).rstrip("\n").split("\n")
-    look = f"git show {quote(f'{commit[:10]}:{table.path}')}"
+    look = f"git show {quote(f'{short(commit)}:{table.path}')}"
     if header.split("\t") != COLUMNS:
-        yield Finding("table", f"{RESULTS} in {commit[:10]} is not the table that gitexp computes.", look)
+        yield Finding("table", f"{RESULTS} in {short(commit)} is not the table that gitexp computes.", look)
         return
     rows = [dict(zip(COLUMNS, line.split("\t"), strict=False)) for line in lines]
     for said in _lies(rows, known):
-        yield Finding("table", f"{RESULTS} in {commit[:10]} {said}.", look)
+        yield Finding("table", f"{RESULTS} in {short(commit)} {said}.", look)
 
 
 def _lies(rows: list[dict[str, str]], known: dict[str, dict[str, set[str]]]) -> Iterator[str]:
@@ -159,5 +159,5 @@ def _rows(review: Lineage, source: Origin | None) -> dict[str, dict[str, set[str
         if sealed.iteration:
             row = rows[sealed.iteration.id] = {column: {text} for column, text in cells(sealed.iteration).items()}
             if sealed.picked or not sealed.is_copy:
-                row["commit"] = {sealed.oid[:HASH_LENGTH], (sealed.picked or sealed.oid)[:HASH_LENGTH]}
+                row["commit"] = {short(sealed.oid), short(sealed.picked or sealed.oid)}
     return rows

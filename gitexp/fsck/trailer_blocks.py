@@ -11,7 +11,7 @@ from gitexp.git.driver import PLAIN_LOG
 from gitexp.git.repository import Repository
 from gitexp.ledger import messages, trailers
 from gitexp.model import headline
-from gitexp.text import one_line
+from gitexp.text import one_line, short
 
 _REPEATED = (
     "Exp-Metric Exp-Sample Exp-Change Exp-Param Exp-Spoiled Exp-Constraint Exp-Next Exp-Edit Exp-Freeze Exp-Guard"
@@ -26,12 +26,14 @@ def check_blocks(repo: Repository, commits: Iterable[Sealed]) -> Iterator[Findin
     told = [sealed for sealed in commits if (sealed.message.trailers or sealed.claim) and not sealed.is_summary]
     by_git = _by_git(repo, told)
     for sealed in told:
-        look = f"git show {sealed.oid[:10]}"
+        look = f"git show {short(sealed.oid)}"
         if fault := _fault(sealed, by_git.get(sealed.oid, [])):
             yield Finding(fault[0], f"{sealed.name}: {fault[1]}.", look)
         if sealed.iteration and (said := headline(sealed.iteration)) != sealed.message.subject:
             ours, theirs = one_line(said, 60), one_line(sealed.message.subject, 60)
-            yield Finding("subject", f"{sealed.oid[:10]} calls itself {theirs!r}, and its trailers say {ours!r}.", look)
+            yield Finding(
+                "subject", f"{short(sealed.oid)} calls itself {theirs!r}, and its trailers say {ours!r}.", look
+            )
 
 
 def _fault(sealed: Sealed, by_git: list[tuple[str, str]]) -> tuple[str, str] | None:

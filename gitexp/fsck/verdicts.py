@@ -12,6 +12,7 @@ from gitexp.fsck.finding import Finding
 from gitexp.ledger.iterations import IterationTuple
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Contract, Iteration, Measurement, Notes, ReplicateRequest, Sample, Status, Verdict
+from gitexp.text import short
 from gitexp.verdict import guards
 from gitexp.verdict.rules import baseline_runs, decide
 
@@ -45,7 +46,7 @@ def retry(contract: Contract, iterations: Sequence[Iteration], since: int = 0) -
 
 def check_alone(contract: Contract | None, iteration: Iteration) -> Iterator[Finding]:
     """What an iteration's own trailers show where what stood before it is not at hand."""
-    why = f"git show {iteration.commit[:10]}"
+    why = f"git show {short(iteration.commit)}"
     try:
         if not _own(iteration):
             yield Finding("sample", f"{iteration.id} has no sample of its own.", why)

@@ -13,7 +13,7 @@ from typing import IO
 from gitexp.errors import GitexpError
 from gitexp.git.driver import GitCommandError, read_line
 from gitexp.git.repository import Repository
-from gitexp.text import from_bytes
+from gitexp.text import from_bytes, short
 
 SAVED = "refs/gitexp/saved"  # trees of edits that the work tree does not hold any more
 PENDING = "refs/gitexp/pending"  # trees of the candidates that are being measured
@@ -74,7 +74,7 @@ def check_readable(repo: Repository, branch: str) -> None:
         return
     file, log = repo.common_dir / ref, repo.common_dir / "logs" / ref
     entries = from_bytes(log.read_bytes()).splitlines() if log.is_file() else []
-    tip = entries[-1].split(" ")[1][:10] if entries else "COMMIT"
+    tip = short(entries[-1].split(" ")[1]) if entries else "COMMIT"
     raise GitexpError(
         f"The branch {branch} is unreadable: {file} holds no commit id.",
         f"rm {quote(str(file))} && git branch {branch} {tip}",

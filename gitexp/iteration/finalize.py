@@ -20,6 +20,7 @@ from gitexp.model import Candidate, Contract, Iteration, Measurement, Status, Ve
 from gitexp.observer import Observer
 from gitexp.run.runner import TAIL_LINES
 from gitexp.signals import signals_wait
+from gitexp.text import short
 from gitexp.verdict import breaker
 from gitexp.verdict.diagnosis import Diagnosis, diagnose
 from gitexp.views import on_disk
@@ -186,11 +187,11 @@ def check_unmoved(repo: Repository, place: ExperimentFiles, snapshot: Snapshot, 
     if tip != candidate.base:
         left = hand_back(repo, place, snapshot)
         score = score_text(measurement.score) or "none"
-        where = f"moved to {tip[:10]}" if tip else "was deleted"
+        where = f"moved to {short(tip)}" if tip else "was deleted"
         raise GitexpError(
             f"{place.branch} {where} while {candidate.id} ran (score {score}). Nothing was recorded; "
             f"{whereabouts(candidate, left)}.",
-            f"git log {place.branch}" if tip else f"git branch {place.branch} {candidate.base[:10]}",
+            f"git log {place.branch}" if tip else f"git branch {place.branch} {short(candidate.base)}",
         )
 
 

@@ -24,6 +24,7 @@ from gitexp.run.curve import Pruner
 from gitexp.run.hooks import check_gate, notify
 from gitexp.run.runner import TAIL_LINES
 from gitexp.signals import signals_wait
+from gitexp.text import short
 from gitexp.verdict import breaker
 from gitexp.verdict.diagnosis import diagnose
 from gitexp.verdict.rules import check_rule
@@ -78,7 +79,7 @@ def _check_tip(repo: Repository, ledger: Ledger) -> None:
     if ledger.foreign_commits and ledger.tree != ledger.incumbent.tree:
         raise GitexpError(
             f"The tip is not what {ledger.incumbent.id} measured: {ledger.foreign_commits[0]} was not made by gitexp.",
-            f"git reset --soft {ledger.sealed[:10]} && git restore --staged :/   # its edit can then be a step; "
+            f"git reset --soft {short(ledger.sealed)} && git restore --staged :/   # its edit can then be a step; "
             "or start anew from here: gitexp init --name NAME",
         )
 
@@ -105,7 +106,7 @@ def _propose(repo: Repository, place: ExperimentFiles, ledger: Ledger, propose: 
     if refs.current_branch(repo) != place.branch or repo.resolve("HEAD") != ledger.tip:
         raise GitexpError(
             "The command committed or switched branches; commits are made by gitexp, from edits.",
-            f"git switch {place.branch} && git reset --soft {ledger.tip[:10]} && git restore --staged :/",
+            f"git switch {place.branch} && git reset --soft {short(ledger.tip)} && git restore --staged :/",
         )
     return proposal
 

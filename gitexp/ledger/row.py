@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from gitexp.model import Iteration, score_text
-from gitexp.text import one_line
+from gitexp.text import one_line, short
 
 COLUMNS = "id metric val_score test_score memory_mb status description commit seconds samples".split()
-HASH_LENGTH = 10  # fixed: git's own abbreviation depends on what else a repository holds
 
 
 def cells(iteration: Iteration) -> dict[str, str]:
@@ -53,5 +52,5 @@ def line(
     used = "" if memory is None else f"{memory:.1f}"
     return (
         f"{identity}\t{score_text(score)}\t{score_text(test)}\t{used}\t{status}\t{one_line(description)}\t"
-        f"{commit[:HASH_LENGTH]}\t{seconds:.1f}\t{samples}"
+        f"{short(commit)}\t{seconds:.1f}\t{samples}"
     )

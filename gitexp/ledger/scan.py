@@ -12,7 +12,7 @@ from gitexp.ledger.lazy import LazyIterations
 from gitexp.ledger.ledger import Ledger
 from gitexp.ledger.noise import PooledNoise, settled
 from gitexp.model import Contract, Notes, Remark, Sample
-from gitexp.text import from_bytes, printable
+from gitexp.text import from_bytes, printable, short
 
 
 class BranchScan:
@@ -45,13 +45,13 @@ class BranchScan:
         elif is_revert(commit.message, b"exp"):
             self.revert = commit
         else:
-            self.foreign_commits.append(_short(commit))
+            self.foreign_commits.append(_with_subject(commit))
         return iteration
 
     def before(self, tree: str) -> None:
         """Before the commits taken comes one of this tree."""
         if self._undone and self._undone.tree != tree:
-            self.foreign_commits.append(_short(self._undone))
+            self.foreign_commits.append(_with_subject(self._undone))
         self._undone = None
 
     def _take_reverted(self, iteration: QuickRead | None) -> None:
@@ -60,7 +60,7 @@ class BranchScan:
             self._undone = self.revert
             self.sealed = self.sealed or self.revert.oid
         else:
-            self.foreign_commits.append(_short(self.revert))
+            self.foreign_commits.append(_with_subject(self.revert))
         self.revert = None
 
 
@@ -126,5 +126,5 @@ def _said(commit: Commit, many: bool) -> tuple[QuickRead | Remark | None, bool]:
     return (found, hidden_trailers) if own else (None, False)
 
 
-def _short(commit: Commit) -> str:
-    return f"{commit.oid[:10]} {printable(from_bytes(commit.message.partition(bytes([10]))[0]))}"
+def _with_subject(commit: Commit) -> str:
+    return f"{short(commit.oid)} {printable(from_bytes(commit.message.partition(bytes([10]))[0]))}"

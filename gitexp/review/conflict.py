@@ -12,7 +12,7 @@ from gitexp.ledger.ledger import Ledger
 from gitexp.model import Iteration, Status
 from gitexp.review import hunks
 from gitexp.review.hunks import Hunk, Trace
-from gitexp.text import from_bytes, one_line
+from gitexp.text import SHORT, from_bytes, one_line
 
 MOST = 3  # commits that are named
 _BLAMED = re.compile(r"^([0-9a-f]{40,64}) \d+ \d+", re.MULTILINE)
@@ -90,5 +90,5 @@ def _authors(work: Repository, path: str, theirs: list[Hunk]) -> list[str]:
     except GitCommandError:  # a blame.ignoreRevsFile that is not there fails it: the sentence does without
         return []
     commits = list(dict.fromkeys(_BLAMED.findall(blame)))[:MOST]
-    form = ("--no-walk", *PLAIN_LOG, "--abbrev=10", "--format=%h %s")
+    form = ("--no-walk", *PLAIN_LOG, f"--abbrev={SHORT}", "--format=%h %s")
     return [one_line(line, 80) for line in work.line("log", *form, *commits).splitlines()]

@@ -13,8 +13,7 @@ from urllib.parse import urlsplit
 from gitexp.errors import GitexpError
 from gitexp.git import refs
 from gitexp.git.repository import Repository
-from gitexp.ledger.row import HASH_LENGTH
-from gitexp.text import from_bytes, printable
+from gitexp.text import from_bytes, printable, short
 
 _PATH = r"([\w~+-][\w.~/+-]*)"  # no character that could end a link in Markdown
 _HTTP = re.compile(rf"https?://([\w.-]+(?::\d+)?)/{_PATH}")
@@ -44,9 +43,9 @@ class Remote:
 
     def link(self, commit: str) -> str:
         """A link to a commit; the bare id where there is no page: forges make a link of that themselves."""
-        short = commit[:HASH_LENGTH]
+        name = short(commit)
         page = "-/commit" if "gitlab" in self.host else "commits" if "bitbucket" in self.host else "commit"
-        return f"[`{short}`]({self.web}/{page}/{commit})" if self.web else short
+        return f"[`{name}`]({self.web}/{page}/{commit})" if self.web else name
 
 
 def remote(repo: Repository, name: str) -> Remote:
@@ -90,7 +89,7 @@ def push(repo: Repository, to: Remote, branch: str, there: str | None, is_ours: 
         where = f"{quote(to.public_name)} {quote(branch)}"
         raise GitexpError(
             f"{branch} on {to.public_url} ends with a commit that is not of gitexp's making, or not known here: "
-            f"{there[:HASH_LENGTH]}.",
+            f"{short(there)}.",
             f"git fetch {where}   # and look at it; then again",
         )
     lease = [f"--force-with-lease={ref}:{there}"] if there and not forward else []

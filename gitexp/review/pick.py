@@ -20,6 +20,7 @@ from gitexp.model import BRANCH_PREFIX, Iteration, Status
 from gitexp.review.conflict import explain, unmerged
 from gitexp.review.temporary_worktree import scratch
 from gitexp.signals import signals_wait
+from gitexp.text import short
 
 # A user's ways with messages (what is a comment, what a trailer, what is cleaned up) must not cost one its trailers.
 _AS_IT_IS = ("-c", "core.commentChar=#", "-c", "trailer.separators=:", "-c", "rerere.enabled=false")
@@ -139,9 +140,9 @@ def _way_out(
     if conflict.wanted:
         elsewhere = "" if refs.current_branch(repo) == BRANCH_PREFIX + ledger.name else f" -e {quote(ledger.name)}"
         return f"gitexp pick{elsewhere} {' '.join(i.id for i in conflict.wanted)} --onto {quote(branch)}"
-    commits = " ".join(i.commit[:10] for i in chosen)
+    commits = " ".join(short(i.commit) for i in chosen)
     known = refs.read(repo, f"refs/heads/{branch}")
-    switch = quote(branch) if known else f"-c {quote(branch)} {ledger.baseline.base[:10]}"
+    switch = quote(branch) if known else f"-c {quote(branch)} {short(ledger.baseline.base)}"
     return f"git switch {switch} && git cherry-pick -x {commits}   # and resolve it by hand"
 
 

@@ -11,6 +11,7 @@ from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
 from gitexp.observer import Observer
 from gitexp.review.rerun import rerun
+from gitexp.text import short
 from gitexp.verdict.rules import holds_against
 
 LABEL = "pick"  # what the logs of these runs are called
@@ -21,7 +22,7 @@ def recheck(repo: Repository, ledger: Ledger, work: Repository, branch: str, obs
     if path := changed_frozen(work, ledger.contract):
         raise GitexpError(
             f"{path} is frozen in this experiment, and {branch} has another: scores could not be compared.",
-            f"git diff {ledger.baseline.commit[:10]} {quote(branch)} -- {pathspec(path)}",
+            f"git diff {short(ledger.baseline.commit)} {quote(branch)} -- {pathspec(path)}",
         )
     samples, last = rerun(repo, ledger, work, LABEL, observer)
     less = f"less {quote(str(ExperimentFiles.of(work, ledger.name).log(LABEL)))}"

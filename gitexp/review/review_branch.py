@@ -19,6 +19,7 @@ from gitexp.ledger.ledger import Ledger
 from gitexp.model import BRANCH_PREFIX, NOTEBOOK, RECORDS, RESULTS
 from gitexp.review.pick import ConflictError, Picked, check_unused, choose, move, replay
 from gitexp.review.temporary_worktree import scratch
+from gitexp.text import short
 from gitexp.views.experiment_md import experiment_md
 from gitexp.views.results_tsv import results_tsv
 
@@ -55,9 +56,9 @@ def refresh(repo: Repository, ledger: Ledger, base: str) -> Review:
         try:
             picks = replay(work, ledger, chosen, base, dated=True)
         except ConflictError as conflict:
-            began = f"{BRANCH_PREFIX}{ledger.name} began at {ledger.baseline.base[:10]}"
+            began = f"{BRANCH_PREFIX}{ledger.name} began at {short(ledger.baseline.base)}"
             raise GitexpError(
-                f"{conflict.sentence} {began}, and {base} has its history up to {start[:10]} only.",
+                f"{conflict.sentence} {began}, and {base} has its history up to {short(start)} only.",
                 f"{OTHER_BASE}   # with the branch that it was begun on",
             ) from None
         tip = _seal(work, ledger, record)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import BRANCH_PREFIX, Iteration, Status, score_text, signed
-from gitexp.text import one_line, plural
+from gitexp.text import one_line, plural, short
 from gitexp.verdict.breaker import tripped
 from gitexp.verdict.diagnosis import Diagnosis, diagnose
 from gitexp.verdict.rules import run_noise
@@ -94,7 +94,7 @@ def report_text(ledger: Ledger, points: list[ChartPoint], details: Details) -> R
         constraints=notes.constraints or (),
         next=notes.next or (),
         contract=_contract(ledger),
-        tip=ledger.tip[:12],
+        tip=short(ledger.tip),
     )
 
 
