@@ -1,19 +1,27 @@
-"""gitexp's own files: replaced as a whole or not at all, and locked against other processes."""
+"""Every file that gitexp opens: regular ones only, no links, bounded, replaced whole or not at all.
+
+A run, or whoever made a branch, may have put a FIFO, a device or a link where gitexp looks, or a file of any size.
+A test finds each ``open`` in the code that does not stand here.
+"""
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
+import secrets
 import shutil
+import stat
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, BinaryIO, cast
 
 from gitexp.errors import GitexpError
 
+LIMIT = 64 << 20  # bytes of a file that are read at most, where nothing else is said
 PATIENCE = 100  # attempts, 0.01 s apart, to take a lock whose holder is dead or not known
 
 
@@ -24,7 +32,7 @@ def lock(path: Path, what: str, purpose: str) -> Iterator[None]:
     Raises at once, with ``what`` (the thing that is locked, in words) and the holder, when a living process holds it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "a+b") as file:
+    with open_file(path, "a+b") as file:
         _take(file, path, what)
         file.truncate(0)
         file.write(f"gitexp {purpose} (process {os.getpid()}, since {time.strftime('%H:%M:%S')})".encode())
@@ -62,7 +70,7 @@ def _lives(holder: str) -> bool:
 def holder_of(path: Path) -> str:
     """The text of a lock that a process holds (``gitexp step (process 123, since 12:34:56)``); empty when none does."""
     try:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except OSError:
@@ -72,22 +80,103 @@ def holder_of(path: Path) -> str:
     return ""
 
 
+class NotRegularError(OSError):
+    """A link, a FIFO, a device or a folder stands where a file is opened."""
+
+
+class TooLargeError(OSError):
+    """A file is larger than what is read of it."""
+
+
+def open_file(path: Path, mode: str = "rb", *, follow: bool = False) -> BinaryIO:
+    """Open a regular file, to read (``rb``), to change (``r+b``), to append (``ab``, ``a+b``) or to make (``xb``).
+
+    A link at ``path`` is refused unless ``follow`` is set; nothing is waited for, as for a FIFO's other end. Raises
+    :class:`OSError`, and of that :class:`NotRegularError`.
+    """
+    flags = _FLAGS[mode] | os.O_CLOEXEC | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW)
+    try:
+        descriptor = os.open(path, flags, 0o666)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EMLINK, errno.ENXIO, errno.EISDIR):
+            raise NotRegularError(errno.EINVAL, "not a regular file", str(path)) from None
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise NotRegularError(errno.EINVAL, "not a regular file", str(path))
+    return cast(BinaryIO, open(descriptor, "wb" if mode == "xb" else mode, buffering=0 if mode == "xb" else -1))
+
+
+_FLAGS = {
+    "rb": os.O_RDONLY,
+    "r+b": os.O_RDWR,
+    "ab": os.O_WRONLY | os.O_APPEND | os.O_CREAT,
+    "a+b": os.O_RDWR | os.O_APPEND | os.O_CREAT,
+    "xb": os.O_WRONLY | os.O_CREAT | os.O_EXCL,
+}
+
+
+def read_file(path: Path, limit: int = LIMIT, *, follow: bool = False) -> bytes:
+    """The bytes of a regular file. Raises :class:`OSError`; :class:`TooLargeError` for more bytes than ``limit``."""
+    with open_file(path, follow=follow) as file:
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise TooLargeError(errno.EFBIG, f"larger than {limit} bytes", str(path))
+    return data
+
+
+def find_file(path: Path, limit: int = LIMIT, *, follow: bool = False) -> bytes | None:
+    """As :func:`read_file`; ``None`` when nothing is there."""
+    try:
+        return read_file(path, limit, follow=follow)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def read_tail(path: Path, size: int) -> bytes:
+    """The last ``size`` bytes of a regular file, or all of a shorter one. Raises :class:`OSError`."""
+    with open_file(path) as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - size))
+        return file.read(size)
+
+
 def write_file(path: Path, data: bytes) -> None:
     """Write by temporary file and rename: a reader sees the old bytes or the new ones, never a part.
 
-    Without fsync, as in git: on a busy disk one takes seconds, and a step would make several.
+    What stands at ``path``, a link too, is replaced, never written through. Without fsync, as in git: on a busy disk
+    one takes seconds, and a step would make several.
     """
     part = part_file(path)
     try:
         try:
-            part.write_bytes(data)
+            file = open_file(part, "xb")
         except FileNotFoundError:
             path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_bytes(data)
+            file = open_file(part, "xb")
+        with file:
+            _write_all(file, data)
         os.replace(part, path)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def _write_all(file: BinaryIO, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) :]
+
+
+def write_output(path: Path, data: bytes) -> None:
+    """Write what a person asked for with ``-o``: a file of their own is replaced, anything else is written through.
+
+    So ``-o /dev/null``, a FIFO and a link behave as after ``>`` in a shell.
+    """
+    if os.path.lexists(path) and (path.is_symlink() or not path.is_file()):
+        with open(path, "wb") as file:
+            file.write(data)
+    else:
+        write_file(path, data)
 
 
 def stat_signature(file: str | Path) -> tuple[int, ...] | None:
@@ -113,7 +202,7 @@ def remove_folder(folder: Path) -> None:
 
 def part_file(path: Path) -> Path:
     """The file beside ``path`` that this process writes, and then renames to ``path``."""
-    return path.with_name(f".gitexp.{os.getpid()}.part")
+    return path.with_name(f".gitexp.{os.getpid()}.{secrets.token_hex(8)}.part")
 
 
 def remove_part_files(folders: Iterable[Path]) -> None:

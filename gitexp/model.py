@@ -68,6 +68,11 @@ class Contract:
     one_variable: str = "warn"  # or "strict": an edit of more than one thing is refused
     retries: int = 2  # how often a run may be made again that was spoiled from outside
 
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Every path that it names."""
+        return (self.script, self.directory, *self.edit, *(frozen.path for frozen in self.freeze))
+
 
 @dataclass(frozen=True, slots=True)
 class Notes:

@@ -14,3 +14,8 @@ def data_dir(name: str) -> Path:
     here = Path(__file__).resolve().parent
     installed = here / name
     return installed if installed.is_dir() else here.parent / name
+
+
+def read_data(name: str, *path: str) -> bytes:
+    """The bytes of a file that is shipped in the folder ``name``."""
+    return data_dir(name).joinpath(*path).read_bytes()

@@ -6,7 +6,7 @@ import click
 
 from gitexp.cli import COMMANDS, cli
 from gitexp.errors import GitexpError
-from gitexp.resources import data_dir
+from gitexp.resources import data_dir, read_data
 from gitexp.text import from_bytes
 
 
@@ -44,7 +44,7 @@ def chapters() -> list[str]:
 
 
 def _text(chapter: str) -> str:
-    return from_bytes((data_dir("manual") / f"{chapter}.md").read_bytes())
+    return from_bytes(read_data("manual", f"{chapter}.md"))
 
 
 def listed() -> list[str]:

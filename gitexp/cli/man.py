@@ -25,6 +25,7 @@ from setuptools.build_meta import (
 
 from gitexp.cli import COMMANDS, cli
 from gitexp.cli.help import listed
+from gitexp.files import write_file
 
 __all__ = [
     "build_editable",
@@ -44,9 +45,8 @@ def build_wheel(
     wheel_directory: str, config_settings: dict[str, Any] | None = None, metadata_directory: str | None = None
 ) -> str:
     """What a front end such as pip calls (PEP 517), in the folder of pyproject.toml. Returns the wheel's file name."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    (FOLDER / "gitexp.1").write_text(page(), "utf-8")
-    (FOLDER / "git-exp.1").write_text(".so man1/gitexp.1\n", "utf-8")  # `git exp --help` asks man for git-exp
+    write_file(FOLDER / "gitexp.1", page().encode())
+    write_file(FOLDER / "git-exp.1", b".so man1/gitexp.1\n")  # `git exp --help` asks man for git-exp
     name: str = build_meta.build_wheel(wheel_directory, config_settings, metadata_directory)
     return name
 

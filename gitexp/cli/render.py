@@ -6,7 +6,7 @@ import click
 
 from gitexp.cli.experiment import experiment_option, open_experiment
 from gitexp.errors import GitexpError
-from gitexp.files import write_file
+from gitexp.files import write_output
 from gitexp.ledger import cache, history
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.model import NOTEBOOK, RESULTS
@@ -33,17 +33,19 @@ def render(name: str | None, output: Path | None, full: bool) -> None:
     """
     repo, wanted = open_experiment(name)
     place = ExperimentFiles.of(repo, wanted)
+    if output:
+        ledger = history.read(repo, wanted, history.tip(repo, wanted)) if full else history.load(repo, wanted)
+        output.mkdir(parents=True, exist_ok=True)
+        write_output(output / RESULTS, table.results_tsv(ledger).encode())
+        write_output(output / NOTEBOOK, experiment_md(ledger).encode())
+        click.echo(f"{output / RESULTS}\n{output / NOTEBOOK}")
+        return
     table.forget(place)
     if full:
         cache.forget(place)
     ledger = history.load(repo, wanted)
-    if output:
-        write_file(output / RESULTS, table.results_tsv(ledger).encode())
-        write_file(output / NOTEBOOK, experiment_md(ledger).encode())
-    elif repo.root is None:
+    if repo.root is None:
         raise GitexpError("This repository has no work tree.", f"gitexp render -e {ledger.name} -o DIRECTORY")
-    else:
-        with place.locked(repo, "render"):  # a step would not know what of EXPERIMENT.md is sealed
-            write_views(repo, place, ledger)
-    folder = output or repo.top
-    click.echo(f"{folder / RESULTS}\n{folder / NOTEBOOK}")
+    with place.locked(repo, "render"):  # a step would not know what of EXPERIMENT.md is sealed
+        write_views(repo, place, ledger)
+    click.echo(f"{repo.top / RESULTS}\n{repo.top / NOTEBOOK}")

@@ -20,7 +20,7 @@ from gitexp.errors import GitexpError
 from gitexp.fsck.branch import audit
 from gitexp.fsck.finding import Finding
 from gitexp.fsck.lineages import Kind, Lineage, Sealed, of_experiment, of_range
-from gitexp.fsck.paths import check_paths
+from gitexp.fsck.paths import check_contract, check_paths
 from gitexp.fsck.review_branch import Origin, check_copies, origin
 from gitexp.fsck.trailer_blocks import check_blocks
 from gitexp.fsck.verdicts import retry
@@ -134,6 +134,7 @@ def _check_experiment(repo: Repository, lineage: Lineage, sound: list[Iteration]
         yield from _tried(_check_founding(repo, lineage.commits[0]))
         yield from retry(contract, sound)
         yield from _tried(check_paths(repo, lineage, contract))
+        yield from _tried(check_contract(repo, lineage, contract))
     else:
         said = f"{lineage.commits[0].name} has no baseline below it"
         yield Finding("history", f"{said}, so its contract is not known.", f"git log {short(lineage.commits[0].oid)}")

@@ -12,11 +12,12 @@ from gitexp.fsck.lineages import Lineage, Sealed
 from gitexp.git.commits import Commit
 from gitexp.git.diff import patch_ids
 from gitexp.git.driver import PLAIN_DIFF
-from gitexp.git.objects import entries, read_blobs
+from gitexp.git.objects import SYMLINK, entries, read_blobs
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import VIEWS, covers, pathspec
 from gitexp.iteration.edit import code_lines
 from gitexp.model import Contract
+from gitexp.paths import path_fault
 from gitexp.text import one_line, short
 
 _COMPARE = ("diff-tree", "--stdin", "-r", "--root", *PLAIN_DIFF)
@@ -105,3 +106,26 @@ def _check_simpler(repo: Repository, lineage: Lineage, changes: Mapping[str, lis
         if fewer != sealed.iteration.candidate.simpler:
             said = f"{sealed.name} calls itself {sealed.iteration.candidate.simpler} lines simpler, and is {fewer}."
             yield Finding("simpler", said, f"git show {short(sealed.oid)}")
+
+
+def check_contract(repo: Repository, lineage: Lineage, contract: Contract) -> Iterator[Finding]:
+    """No path of a contract leads out of the work tree, by its text or by a link in a commit's tree."""
+    for path in contract.paths:
+        if fault := path_fault(path):
+            look = f"git show {short(lineage.commits[0].oid)}"
+            yield Finding("contract-path", f"The contract names {path!r}: {fault}.", look)
+        elif linked := _linked(repo, lineage, path):
+            sealed, folder = linked
+            said = f"The contract names {path!r}, and in {sealed.name} {folder} is a link."
+            yield Finding("contract-path", said, f"git show {short(sealed.oid)}")
+
+
+def _linked(repo: Repository, lineage: Lineage, path: str) -> tuple[Sealed, str] | None:
+    """The first commit in which a folder on the way to ``path`` is a link, and that folder."""
+    parts = path.split("/")
+    folders = ["/".join(parts[:depth]) for depth in range(1, len(parts))]
+    for sealed in lineage.commits if folders else ():
+        for folder, entry in entries(repo, sealed.oid, folders).items():
+            if entry.mode == SYMLINK and folder in folders:
+                return sealed, folder
+    return None

@@ -13,6 +13,7 @@ from io import BufferedReader, FileIO
 from typing import NamedTuple
 
 from gitexp.errors import GitexpError
+from gitexp.files import part_file, write_file
 from gitexp.git.driver import GitCommandError, ending, read_block, read_line, start
 from gitexp.git.repository import Repository, missing_object, read_object
 
@@ -119,8 +120,10 @@ def _write_commit(repo: Repository, tree: str, parent: str | None, message: byte
         raise GitexpError(f"The tree {tree} is missing.", "git fsck   # then fetch it from a clone")
     lines = [f"tree {tree}", *([f"parent {parent}"] if parent else ())]
     lines += [f"{role} {repo.config.identity(role)}" for role in ("author", "committer")]
-    with tempfile.NamedTemporaryFile(prefix="gitexp-") as file:
-        file.write(os.fsencode("\n".join(lines)) + b"\n\n" + message)
-        file.flush()
+    file = part_file(repo.private_dir / "commit")  # swept up if this process dies now
+    try:
+        write_file(file, os.fsencode("\n".join(lines)) + b"\n\n" + message)
         hashing = repo.ask("hash-object", "-t", "commit", "-w", "--no-filters", "--stdin-paths")
-        return hashing.ask(os.fsencode(file.name) + b"\n", read_line)
+        return hashing.ask(os.fsencode(file) + b"\n", read_line)
+    finally:
+        file.unlink(missing_ok=True)

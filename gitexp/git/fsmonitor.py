@@ -32,7 +32,7 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from gitexp.files import stat_signature
+from gitexp.files import read_file, stat_signature
 from gitexp.git.objects import GITLINK
 from gitexp.git.repository import Repository
 from gitexp.git.status import Change, tracked_changes
@@ -196,7 +196,7 @@ def _content(file: Path) -> tuple[int, bytes]:
         mode = os.lstat(file).st_mode
         if stat.S_ISLNK(mode):
             return mode, os.fsencode(os.readlink(file))
-        return mode, file.read_bytes() if stat.S_ISREG(mode) else b""
+        return mode, read_file(file) if stat.S_ISREG(mode) else b""
     except OSError as error:
         return error.errno or 0, b""  # no mode is so small
 
@@ -209,7 +209,7 @@ def _is_local(top: Path) -> bool:
     """Whether one file system of this machine alone holds the work tree: inotify reports no other machine's changes."""
     here, length = "", -1
     inside = os.path.join(os.path.realpath(top), "")
-    for line in _MOUNTS.read_bytes().splitlines():
+    for line in read_file(_MOUNTS).splitlines():
         left, _, right = line.partition(b" - ")
         point = os.path.join(os.fsdecode(re.sub(rb"\\(\d{3})", lambda m: bytes([int(m[1], 8)]), left.split()[4])), "")
         if point.startswith(inside) and point != inside:

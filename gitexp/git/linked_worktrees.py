@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from gitexp.errors import GitexpError
+from gitexp.files import find_file
 from gitexp.git.driver import NO_HOOKS, open_git
 from gitexp.git.repository import Repository
 from gitexp.text import from_bytes
@@ -50,7 +51,7 @@ def is_work_tree(repo: Repository, folder: Path) -> bool:
 def _returns_to(folder: Path) -> set[str]:
     """The branches to which a rebase or a bisection goes back: git detaches HEAD for it, and notes them."""
     notes = (_git_dir(folder) / name for name in ("rebase-merge/head-name", "rebase-apply/head-name", "BISECT_START"))
-    return {from_bytes(note.read_bytes()).strip().removeprefix("refs/heads/") for note in notes if note.is_file()}
+    return {from_bytes(find_file(note) or b"").strip().removeprefix("refs/heads/") for note in notes if note.is_file()}
 
 
 def _git_dir(folder: Path) -> Path:

@@ -10,9 +10,11 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 from gitexp.git.driver import read_line
 from gitexp.git.repository import Repository, missing_object
+from gitexp.paths import link_above
 
 GITLINK = "160000"
 SYMLINK = "120000"
@@ -73,14 +75,23 @@ def file_entry(repo: Repository, path: str, known: Entry | None = None) -> Entry
     ``known`` is the entry of the commit: its mode is taken where the file system keeps no run bit.
     """
     file = repo.top / path
-    if not os.path.lexists(file) or (file.is_dir() and not file.is_symlink()):
-        return None
-    if file.is_symlink():
+    mode = _mode(file)
+    if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)) or link_above(repo.top, path):
+        return None  # nothing, a folder, a FIFO or a device; and what lies behind a linked folder is not in the tree
+    if stat.S_ISLNK(mode):
         return Entry(SYMLINK, repo.line("hash-object", "-w", "--stdin", stdin=os.fsencode(os.readlink(file))))
     blob = repo.filters.store(path)
     if not repo.config.get_bool("core.fileMode", True):
         return Entry(known.mode if known else REGULAR, blob)
-    return Entry(EXECUTABLE if os.stat(file).st_mode & stat.S_IXUSR else REGULAR, blob)
+    return Entry(EXECUTABLE if mode & stat.S_IXUSR else REGULAR, blob)
+
+
+def _mode(file: Path) -> int:
+    """The mode of what is there, a link for itself; 0 for nothing."""
+    try:
+        return os.lstat(file).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
 
 
 def write_tree(repo: Repository, base: str, changes: Mapping[str, Entry | None]) -> str:

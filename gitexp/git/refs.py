@@ -11,9 +11,10 @@ from shlex import quote
 from typing import IO
 
 from gitexp.errors import GitexpError
+from gitexp.files import find_file
 from gitexp.git.driver import GitCommandError, read_line
 from gitexp.git.repository import Repository
-from gitexp.text import from_bytes, short
+from gitexp.text import from_bytes
 
 SAVED = "refs/gitexp/saved"  # trees of edits that the work tree does not hold any more
 PENDING = "refs/gitexp/pending"  # trees of the candidates that are being measured
@@ -55,7 +56,7 @@ def current_branch(repo: Repository) -> str | None:
 
 def _symbolic_target(file: Path) -> str:
     """The ref that a symbolic ref's file names; empty where it holds an object id, or does not exist."""
-    text = os.fsdecode(file.read_bytes()) if file.is_file() else ""
+    text = os.fsdecode(find_file(file, follow=True) or b"")
     return text.removeprefix("ref:").strip() if text.startswith("ref:") else ""
 
 
@@ -73,8 +74,8 @@ def check_readable(repo: Repository, branch: str) -> None:
     if not is_unreadable(repo, ref):
         return
     file, log = repo.common_dir / ref, repo.common_dir / "logs" / ref
-    entries = from_bytes(log.read_bytes()).splitlines() if log.is_file() else []
-    tip = short(entries[-1].split(" ")[1]) if entries else "COMMIT"
+    entries = from_bytes(find_file(log) or b"").splitlines()
+    tip = entries[-1].split(" ")[1][:10] if entries else "COMMIT"
     raise GitexpError(
         f"The branch {branch} is unreadable: {file} holds no commit id.",
         f"rm {quote(str(file))} && git branch {branch} {tip}",

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO
 
 from gitexp.errors import GitexpError
+from gitexp.files import open_file
 from gitexp.git.repository import Repository
 
 SAMPLE = "17"  # the folder of loose objects by which git, too, estimates how many there are
@@ -33,7 +34,7 @@ _DETACHED = 'nice git "$@" &'
 def pack(repo: Repository) -> None:
     """Start packing in the background, if it is due. The caller neither waits for it nor sees it fail."""
     # No reason not to pack is a reason not to take a step. BlockingIOError: another process is packing.
-    with contextlib.suppress(OSError, GitexpError), open(repo.shared_lock(LOCK), "a+b") as file:
+    with contextlib.suppress(OSError, GitexpError), open_file(repo.shared_lock(LOCK), "a+b") as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if _is_due(repo, file) and _is_wanted(repo):
             _write(file, len(_sampled(repo)))

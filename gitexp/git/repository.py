@@ -12,6 +12,7 @@ from typing import IO
 from git import Git
 
 from gitexp.errors import GitexpError
+from gitexp.files import read_file
 from gitexp.git.config import Config
 from gitexp.git.driver import Batch, GitCommandError, PackFolder, open_git, read_block, read_line, run
 from gitexp.git.filters import Filters
@@ -192,7 +193,7 @@ class Repository:
 
     def shallow_commits(self) -> frozenset[str]:
         """The commits whose parents a shallow clone does not have; empty in a complete one."""
-        return frozenset((self.common_dir / "shallow").read_text("ascii").split() if self.is_shallow() else ())
+        return frozenset(read_file(self.common_dir / "shallow").decode("ascii").split() if self.is_shallow() else ())
 
     def is_partial(self) -> bool:
         """Whether a remote has promised objects that need not be here (``git clone --filter``)."""

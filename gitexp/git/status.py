@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from gitexp.files import find_file, open_file
 from gitexp.git.repository import Repository
 
 _OPERATIONS = {
@@ -54,11 +55,11 @@ def exclude(repo: Repository, paths: Iterable[str], comment: str) -> None:
     """Have git ignore ``paths``, relative to the top, in this clone alone: no tracked file changes."""
     file = repo.common_dir / "info" / "exclude"
     file.parent.mkdir(exist_ok=True)
-    old = file.read_bytes() if file.exists() else b""
+    old = find_file(file, follow=True) or b""
     missing = [f"/{path}" for path in paths if f"/{path}".encode() not in old.splitlines()]
     if missing:
         end = b"" if old.endswith(b"\n") or not old else b"\n"
-        with file.open("ab") as out:
+        with open_file(file, "ab", follow=True) as out:
             out.write(end + "".join(f"{line}\n" for line in (f"# {comment}", *missing)).encode())
 
 

@@ -14,6 +14,7 @@ from gitexp.git.objects import EXECUTABLE, SYMLINK, Entry, entries, file_entry
 from gitexp.git.repository import Repository
 from gitexp.git.status import Change, operation, untracked_files
 from gitexp.model import NOTEBOOK, RESULTS, Contract, Frozen
+from gitexp.paths import inside, link_above
 
 VIEWS = (RESULTS, NOTEBOOK)
 
@@ -169,12 +170,17 @@ def _can_write(repo: Repository, path: str, entry: Entry | None) -> bool:
     file = repo.top / path
     if file.is_dir() and not file.is_symlink():
         return False
+    if link_above(repo.top, path):
+        return False
     return entry is None or all(not os.path.lexists(p) or p.is_dir() for p in file.parents)
 
 
 def write_entry(repo: Repository, path: str, entry: Entry | None) -> None:
-    """Write ``entry`` to the work tree at ``path``, through git's smudge filters; ``None`` removes the file."""
-    file = repo.top / path
+    """Write ``entry`` to the work tree at ``path``, through git's smudge filters; ``None`` removes the file.
+
+    Raises :class:`gitexp.paths.UnsafePathError` for a path that may lead out of the work tree.
+    """
+    file = inside(repo.top, path)
     if entry is None:
         file.unlink(missing_ok=True)
         _remove_empty(file.parent, repo.top)

@@ -9,7 +9,7 @@ from pathlib import Path
 from shlex import quote
 
 from gitexp.errors import GitexpError
-from gitexp.files import write_file
+from gitexp.files import read_file, write_file
 from gitexp.git import refs
 from gitexp.git.objects import GITLINK, SYMLINK, entries
 from gitexp.git.repository import Repository
@@ -23,7 +23,6 @@ from gitexp.iteration.seal import give_up, open_pending
 from gitexp.iteration.snapshot import take_snapshot
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
-from gitexp.ledger.row import COLUMNS
 from gitexp.model import NOTEBOOK, RESULTS, Contract, Direction, Measurement, Notes
 from gitexp.observer import Observer
 from gitexp.run import hooks
@@ -31,6 +30,7 @@ from gitexp.signals import signals_wait
 from gitexp.verdict.guards import broken, parse
 from gitexp.verdict.rules import baseline_runs
 from gitexp.verdict.rules import parse as parse_rule
+from gitexp.views import results_tsv
 
 BASELINE = "exp000"
 
@@ -80,7 +80,7 @@ def begin(repo: Repository, plan: Plan, observer: Observer) -> Ledger:
         try:
             _write_files(plan, made)
             if hooked := hooks.install(repo):
-                made[hooked] = hooked.read_bytes()
+                made[hooked] = read_file(hooked)
             snapshot, measurement = _measure(repo, place, plan, observer)
         except BaseException:
             with signals_wait():
@@ -95,7 +95,7 @@ def begin(repo: Repository, plan: Plan, observer: Observer) -> Ledger:
 def _take_back(made: dict[Path, bytes]) -> None:
     """Remove what was put there for this baseline, where it still is that."""
     for file, data in made.items():
-        if file.is_file() and file.read_bytes() == data:
+        if file.is_file() and read_file(file) == data:
             file.unlink()
 
 
@@ -124,14 +124,14 @@ def _check_views(repo: Repository) -> None:
         if os.path.lexists(repo.top / name) and ((repo.top / name).is_symlink() or not (repo.top / name).is_file()):
             raise GitexpError(f"{name} is no plain file here; gitexp writes it.", f"mv {name} old-{name}")
     table = repo.top / RESULTS
-    if table.exists() and not table.read_bytes().startswith("\t".join(COLUMNS).encode()):
+    if table.exists() and not results_tsv.is_computed(table):
         raise GitexpError(f"{RESULTS} is kept by hand here; move it away first.", f"mv {RESULTS} old-{RESULTS}")
 
 
 def _write_files(plan: Plan, made: dict[Path, bytes]) -> None:
     """Write the plan's files, and note each in ``made``. Raises GitexpError rather than overwrite another file."""
     files = {plan.directory / path: data for path, data in plan.files.items()}
-    missing = {file: data for file, data in files.items() if not (file.is_file() and file.read_bytes() == data)}
+    missing = {file: data for file, data in files.items() if not (file.is_file() and read_file(file) == data)}
     for file in missing:
         if os.path.lexists(file):
             raise GitexpError(

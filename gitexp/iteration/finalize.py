@@ -149,7 +149,7 @@ def finish(repo: Repository, place: ExperimentFiles, snapshot: Snapshot, observe
         computed = experiment_md(ledger)
         on_disk.sealed(repo, place, computed, snapshot.notebook)
         if refs.current_branch(repo) == place.branch:
-            on_disk.write_views(repo, place, ledger, computed)
+            on_disk.write_views(repo, place, ledger, computed, after_run=True)
     except (GitexpError, OSError) as error:  # the verdict stands, whatever is in the way of the views
         observer.say(f"The views were not written: {error}. Later: gitexp render")
     forget_evidence(place)

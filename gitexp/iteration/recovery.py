@@ -98,7 +98,7 @@ def _look(repo: Repository, place: ExperimentFiles, observer: Observer) -> Snaps
     clear_stale(repo, place, observer)
     _mend_ref(repo, place, observer)
     files = [repo.top / path for path in snapshot.files] if snapshot else []
-    remove_part_files([place.directory, repo.top, *(file.parent for file in files)])
+    remove_part_files([repo.private_dir, place.directory, repo.top, *(file.parent for file in files)])
     if left := give_back(repo, place):
         observer.say(f"{', '.join(left)} was changed since, and is left as it is.")
     if snapshot is None:

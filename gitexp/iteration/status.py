@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
-from gitexp.files import holder_of
+from gitexp.files import holder_of, open_file
 from gitexp.git import refs
 from gitexp.git.repository import Repository
 from gitexp.iteration.journal import read_journal, read_result
@@ -117,7 +117,7 @@ def _running(place: ExperimentFiles) -> Running | None:
 def _end(log: Path) -> list[str]:
     """The last lines of a log that is being written; the first of them may be cut."""
     try:
-        with log.open("rb") as file:
+        with open_file(log) as file:
             size = file.seek(0, 2)
             file.seek(max(0, size - READ))
             text = from_bytes(file.read(READ)).replace("\r", "\n")

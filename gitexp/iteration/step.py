@@ -19,6 +19,7 @@ from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Contract, Status
 from gitexp.observer import Observer
+from gitexp.paths import inside
 from gitexp.run import hooks
 from gitexp.run.curve import Pruner
 from gitexp.run.hooks import check_gate, notify
@@ -29,6 +30,7 @@ from gitexp.verdict import breaker
 from gitexp.verdict.diagnosis import diagnose
 from gitexp.verdict.rules import check_rule
 from gitexp.views.json_schema import dumps
+from gitexp.views.on_disk import check_free
 
 
 def step(repo: Repository, name: str, proposed: Proposal | MakeEdit, observer: Observer) -> StepResult:
@@ -46,6 +48,7 @@ def step(repo: Repository, name: str, proposed: Proposal | MakeEdit, observer: O
         stale_locks.check_none(repo, place)
         ledger = history.load(repo, name)
         check_contract(repo, ledger.contract)
+        check_free(repo)
         check_breaker(place, ledger)
         proposal = proposed if isinstance(proposed, Proposal) else _propose(repo, place, ledger, proposed)
         _check_tip(repo, ledger)
@@ -65,6 +68,8 @@ def check_breaker(place: ExperimentFiles, ledger: Ledger) -> None:
 
 def check_contract(repo: Repository, contract: Contract) -> None:
     check_rule(contract)
+    for named in contract.paths:
+        inside(repo.top, named)
     check_frozen(repo, contract)
     path = hooks.find(repo)
     if hooks.blob(repo, path) != contract.hook:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from gitexp.errors import GitexpError
-from gitexp.files import remove_folder, write_file
+from gitexp.files import open_file, read_file, remove_folder, write_file
 from gitexp.git.repository import Repository
 from gitexp.ledger.columns import NAMES, Buffer, Columns
 from gitexp.ledger.experiment_files import ExperimentFiles
@@ -60,7 +60,7 @@ def forget(place: ExperimentFiles) -> None:
 
 def _page(folder: Path) -> dict[str, Any]:
     """The page, once its own checksum agrees."""
-    checksum, _, text = (folder / "page.json").read_bytes().partition(b"\n")
+    checksum, _, text = read_file(folder / "page.json").partition(b"\n")
     if int(checksum) != zlib.crc32(text):
         raise ValueError("checksum")
     page: dict[str, Any] = json.loads(text)
@@ -71,7 +71,7 @@ def _page(folder: Path) -> dict[str, Any]:
 
 def _column(folder: Path, name: str, page: dict[str, Any]) -> bytes:
     size, checksum = page["columns"][name]
-    with open(folder / name, "rb") as file:
+    with open_file(folder / name) as file:
         data = file.read(size)  # what a step appended since is not of this page
     if len(data) != size or zlib.crc32(data) != checksum:
         raise ValueError(name)
@@ -162,7 +162,7 @@ def _kept_before(folder: Path, iterations: LazyIterations) -> dict[str, tuple[in
 def _write(path: Path, column: memoryview, size: int, checksum: int) -> tuple[int, int]:
     """Write what comes after the first ``size`` bytes, which are there; the new length and checksum."""
     if size and path.is_file() and path.stat().st_size >= size:
-        with open(path, "r+b") as file:
+        with open_file(path, "r+b") as file:
             file.seek(size)
             file.write(column[size:])
             file.truncate()

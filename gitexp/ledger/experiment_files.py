@@ -17,13 +17,14 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from gitexp.errors import GitexpError
-from gitexp.files import holder_of, lock, remove_folder, write_file
+from gitexp.files import holder_of, lock, read_file, read_tail, remove_folder, write_file
 from gitexp.git import refs
 from gitexp.git.repository import Repository
 from gitexp.model import BRANCH_PREFIX
 from gitexp.text import from_bytes
 
 Value = TypeVar("Value")
+TAIL = 1 << 20  # bytes at the end of a log in which its last lines are looked for
 VERSION = 1  # of the notes' format: an upgrade between a death and its recovery must be noticed
 
 
@@ -69,8 +70,10 @@ class ExperimentFiles:
 
     def log_tail(self, iteration: str, lines: int) -> list[str]:
         """The end of what a run printed; empty where its log is not on this machine."""
-        log = self.log(iteration)
-        text = from_bytes(log.read_bytes()) if log.is_file() else ""
+        try:
+            text = from_bytes(read_tail(self.log(iteration), TAIL))
+        except OSError:
+            text = ""
         return text.replace("\r", "\n").rstrip().split("\n")[-lines:] if text else []
 
     @contextmanager
@@ -111,7 +114,7 @@ class ExperimentFiles:
         """
         path = self._note(name)
         try:
-            text = path.read_bytes()
+            text = read_file(path)
         except FileNotFoundError:
             return None
         if not text.strip(b"\0"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from shlex import quote
 
 from gitexp.errors import GitexpError
 from gitexp.git import refs
@@ -15,6 +16,7 @@ from gitexp.ledger.ledger import Ledger
 from gitexp.ledger.noise import settled
 from gitexp.ledger.scan import BranchScan, LedgerBuilder
 from gitexp.model import BRANCH_PREFIX, Iteration, Status
+from gitexp.paths import UnsafePathError, path_fault
 
 
 def current_name(repo: Repository) -> str:
@@ -48,6 +50,7 @@ def load(repo: Repository, name: str, at: str = "") -> Ledger:
     known = _from(repo, before) if isinstance(before, Ledger) else cache.load(repo, place)
     ledger = known if known and known.tip == commit else (_gone_on(repo, known, commit) if known else None)
     ledger = ledger or read(repo, name, commit)
+    _check_paths(ledger)
     if ledger is not known:
         cache.save(place, ledger)
     repo.remembered[name] = _from(None, ledger)
@@ -57,6 +60,17 @@ def load(repo: Repository, name: str, at: str = "") -> Ledger:
 def _from(repo: Repository | None, ledger: Ledger) -> Ledger:
     """The same ledger, its iterations read from ``repo``."""
     return replace(ledger, iterations=stored(ledger.iterations).of(repo))
+
+
+def _check_paths(ledger: Ledger) -> None:
+    """A contract from elsewhere is hostile text: a path in it may lead out of the work tree."""
+    for path in ledger.contract.paths:
+        if fault := path_fault(path):
+            branch = BRANCH_PREFIX + ledger.name
+            raise UnsafePathError(
+                f"The contract of {branch} names the path {path!r}, which is refused: {fault}.",
+                f"gitexp fsck {quote(branch)}",
+            )
 
 
 def tip(repo: Repository, name: str) -> str:

@@ -7,7 +7,7 @@ is taken, of a curve all of it (at most ``curve.MOST`` points).
 from __future__ import annotations
 
 from gitexp.errors import GitexpError
-from gitexp.files import write_file
+from gitexp.files import read_tail, write_file
 from gitexp.git import refs
 from gitexp.git.commits import commit_tree
 from gitexp.git.driver import GitCommandError
@@ -64,7 +64,7 @@ def _here(repo: Repository, place: ExperimentFiles) -> dict[str, Entry]:
     folder = place.log("x").parent
     files = sorted(file for file in folder.iterdir() if file.name.endswith(KINDS)) if folder.is_dir() else []
     return {
-        file.name: Entry(REGULAR, repo.line("hash-object", "-w", "--stdin", stdin=file.read_bytes()[-END:]))
+        file.name: Entry(REGULAR, repo.line("hash-object", "-w", "--stdin", stdin=read_tail(file, END)))
         for file in files
     }
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from gitexp.errors import GitexpError
-from gitexp.files import write_file
+from gitexp.files import find_file, open_file, write_file
 from gitexp.iteration.proposal import MakeEdit, Proposal
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
@@ -22,6 +22,7 @@ from gitexp.views.brief import brief
 
 PATIENCE = 3600.0  # seconds after which an agent that hangs is ended
 BRIEF = "brief.md"
+MESSAGE_LIMIT = 1 << 20  # bytes
 MESSAGE = "message"
 
 
@@ -82,14 +83,14 @@ class Agent:
         message_file.unlink(missing_ok=True)
         log = place.log(f"{ledger.next_id}.proposer")
         last_line = self._check(self._run(ledger, brief_file, message_file, log), log)
-        message = from_bytes(message_file.read_bytes()).strip() if message_file.is_file() else ""
+        message = _message(message_file)
         return Proposal(message or last_line)
 
     def _run(self, ledger: Ledger, brief_file: Path, message_file: Path, log: Path) -> Execution:
         files = {"GITEXP_BRIEF": str(brief_file), "GITEXP_MESSAGE": str(message_file), MARK: uuid.uuid4().hex}
         self.observer.run_starts(f"{ledger.next_id} proposal", 0)
         try:
-            with brief_file.open("rb") as stdin:
+            with open_file(brief_file) as stdin:
                 return run(
                     self.words,
                     cwd=self.directory,
@@ -116,3 +117,11 @@ class Agent:
             why = f": {last_line}" if last_line else ""
             raise GitexpError(f"The command {command!r} failed (exit {execution.exit_code}){why}", f"less {log}")
         return last_line
+
+
+def _message(file: Path) -> str:
+    """What the agent left as its description; empty when that is not a regular file of a description's size."""
+    try:
+        return from_bytes(find_file(file, MESSAGE_LIMIT) or b"").strip()
+    except OSError:
+        return ""

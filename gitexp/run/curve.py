@@ -12,11 +12,16 @@ import math
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from gitexp.files import open_file
+from gitexp.text import from_bytes
+
 MOST = 1000  # points of a curve that are kept: evenly thinned, the last one always among them
 LINE_LIMIT = 10_000  # characters
+READ = 16 << 20  # bytes of a file of points
 WORD_LIMIT = 60  # characters of a name or a number; a longer word is neither
 # A line is cut at these, and each word is looked at by itself: so the time is linear in the line, whatever it holds.
 _WORDS = re.compile(r"[:=]|[^\s:=|(){}\[\];\"']+")
@@ -104,11 +109,11 @@ class Recorder:
 
 
 def read(file: Path) -> list[Point]:
-    """The curve in a file of JSON lines, of whatever size; empty when there is none."""
+    """The curve in the first ``READ`` bytes of a file of JSON lines; empty when there is no such file."""
     recorder = Recorder()
-    if file.is_file():
-        with file.open(encoding="utf-8", errors="replace") as lines:
-            for found in points(iter(lambda: lines.readline(LINE_LIMIT), "")):
+    with suppress(OSError), open_file(file) as lines:
+        while lines.tell() < READ and (line := lines.readline(LINE_LIMIT)):
+            if found := point(from_bytes(line)):
                 recorder.record(found)
     return recorder.curve()
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import subprocess
 import sys
 import uuid
@@ -18,12 +17,12 @@ from shlex import quote
 from typing import IO
 
 from gitexp.errors import GitexpError
-from gitexp.files import write_file
+from gitexp.files import open_file, read_file, write_file
 from gitexp.git.repository import LOCAL_VARIABLES, Repository
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.model import Contract
 from gitexp.observer import Observer
-from gitexp.resources import data_dir
+from gitexp.resources import read_data
 from gitexp.run.processes import MARK
 from gitexp.run.runner import Execution, NotStarted, run
 from gitexp.text import one_line
@@ -47,7 +46,7 @@ def install(repo: Repository, name: str = NAME) -> Path | None:
             f"git's hooks are turned off here (core.hooksPath is {path.parent}).", "git config core.hooksPath"
         )
     path.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(data_dir("hooks") / name, path)
+    write_file(path, read_data("hooks", name))
     path.chmod(0o755)
     return path
 
@@ -73,7 +72,7 @@ def optional(repo: Repository, name: str) -> Path | None:
 
 def blob(repo: Repository, path: Path) -> str:
     """The blob id of the hook's bytes: what the contract seals."""
-    data = path.read_bytes()
+    data = read_file(path, follow=True)  # a hook may be a link to where it is kept
     hashed = hashlib.new("sha256" if repo.config.get("extensions.objectFormat") == "sha256" else "sha1")
     hashed.update(b"blob %d\0" % len(data) + data)
     return hashed.hexdigest()
@@ -124,7 +123,7 @@ def notify(
         if path is None:
             return
         write_file(place.directory / VERDICT, f"{payload}\n".encode())
-        with (place.directory / VERDICT).open("rb") as verdict:
+        with open_file(place.directory / VERDICT) as verdict:
             execution = _run_optional(repo, place, contract, path, iteration, NOTIFY_TIMEOUT, verdict)
         if execution.timed_out or execution.exit_code:
             what = f"hung for {NOTIFY_TIMEOUT:.0f} s" if execution.timed_out else f"failed (exit {execution.exit_code})"

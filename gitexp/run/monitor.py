@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from gitexp.files import write_file
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import changed_frozen
 from gitexp.ledger.experiment_files import ExperimentFiles
@@ -75,7 +76,7 @@ class RunMonitor:
         """The hook waits: end what the training left running, look at the frozen files, and let it go on."""
         self._leavings.end_all_but(self._pid)
         self.tampered = self.tampered or tampered(self._repo, self._contract)
-        (self._place.run_dir / "go").touch()
+        write_file(self._place.run_dir / "go", b"")
 
 
 def tampered(repo: Repository, contract: Contract) -> str:

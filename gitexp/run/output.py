@@ -6,7 +6,8 @@ import codecs
 import contextlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+
+from gitexp.files import open_file
 
 LOG_HEAD = 8 << 20  # bytes of output kept from the start …
 LOG_TAIL = 1 << 20  # … and from the end
@@ -50,7 +51,8 @@ class CappedLog:
 
     def __enter__(self) -> CappedLog:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._file: BinaryIO = self._path.open("wb", buffering=0)
+        self._path.unlink(missing_ok=True)
+        self._file = open_file(self._path, "xb")
         return self
 
     def write(self, chunk: bytes) -> None:

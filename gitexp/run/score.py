@@ -18,6 +18,7 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
+from gitexp.files import read_file
 from gitexp.text import from_bytes, one_line
 
 MEMORY_KEYS = ("memory_mb", "peak_memory_mb", "peak_vram_mb")
@@ -28,6 +29,7 @@ _USUAL_COLUMNS = {
     5: ("commit", "val_score", "memory_gb", "status", "description"),
     7: ("id", "metric", "val_score", "test_score", "memory_mb", "status", "description"),
 }
+MOST = 1 << 20  # bytes of a file of metrics
 WORD_LIMIT = 60  # characters that are quoted of what stands in a number's place
 _MOST_METRICS = 64  # a run that prints more is printing something else
 
@@ -94,8 +96,12 @@ class SummaryParser:
 def read_json(file: Path, metric: str) -> tuple[Metrics, str]:
     """The numbers of the JSON object in ``file``, and the word that stands for the metric where that is no number."""
     try:
-        data = json.loads(from_bytes(file.read_bytes()))
-    except (OSError, ValueError, RecursionError):
+        data = json.loads(from_bytes(read_file(file, MOST)))
+    except FileNotFoundError:
+        return {}, ""
+    except OSError as error:
+        return {}, f"not known, as the file of metrics cannot be read: {error.strerror}"
+    except (ValueError, RecursionError):
         return {}, ""
     metrics: Metrics = {}
     for key, value in data.items() if isinstance(data, dict) else ():

@@ -10,13 +10,13 @@ from pathlib import Path
 from shlex import quote
 
 from gitexp.errors import GitexpError
-from gitexp.files import write_file
+from gitexp.files import read_file, write_file
 from gitexp.git.objects import entries, stage
 from gitexp.git.repository import Repository
 from gitexp.git.status import tracked_changes, untracked_files
 from gitexp.git.worktree import check_ready, covers, is_repository, pathspec, write_entry
 from gitexp.ledger.ledger import Ledger
-from gitexp.resources import data_dir
+from gitexp.resources import read_data
 from gitexp.signals import signals_wait
 
 SKILL = ".claude/skills/autoexperiment"
@@ -48,11 +48,10 @@ def install(repo: Repository, ledger: Ledger | None) -> Installed:
     differs, and no iteration may hold them. On the branch of an experiment, that of ``ledger``, a commit would be by no
     step: there they are left untracked, and what is tracked is left as it is.
     """
-    source = data_dir("templates") / "agent"
-    skill = {_place(repo, f"{SKILL}/{name}"): (source / "skill" / name).read_bytes() for name in SKILL_FILES}
+    skill = {_place(repo, f"{SKILL}/{name}"): read_data("templates", "agent", "skill", name) for name in SKILL_FILES}
     for path, data in skill.items():
         _check_ours(repo, path, data)
-    notes, section = _place(repo, NOTES), (source / NOTES).read_bytes()
+    notes, section = _place(repo, NOTES), read_data("templates", "agent", NOTES)
     wanted = skill | {notes: with_section(_held(repo, notes) or b"", section)}
     missing = {path: data for path, data in wanted.items() if _held(repo, path) != data}
     if ledger:
@@ -94,7 +93,7 @@ def _place(repo: Repository, path: str) -> str:
 def _held(repo: Repository, path: str) -> bytes | None:
     """What the work tree holds there; ``None`` where there is no file."""
     file = repo.top / path
-    return file.read_bytes() if file.is_file() else None
+    return read_file(file) if file.is_file() else None
 
 
 def _check_ours(repo: Repository, path: str, data: bytes) -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 from shlex import quote
 
 from gitexp.errors import GitexpError
-from gitexp.files import write_file
+from gitexp.files import read_file, write_file
 from gitexp.git.repository import Repository
-from gitexp.resources import data_dir
+from gitexp.paths import inside
+from gitexp.resources import read_data
 from gitexp.version import VERSION
 
 FILE = ".github/workflows/gitexp.yml"
@@ -18,7 +19,7 @@ FILE = ".github/workflows/gitexp.yml"
 def write(repo: Repository) -> Path:
     """Put the workflow in place, and say where that is. Nothing is overwritten."""
     check(repo)
-    file = repo.top / FILE
+    file = inside(repo.top, FILE)
     if not file.exists():
         write_file(file, _workflow())
     return file
@@ -26,8 +27,8 @@ def write(repo: Repository) -> Path:
 
 def check(repo: Repository) -> None:
     """Raise for another workflow of that name."""
-    file = repo.top / FILE
-    if os.path.lexists(file) and not (file.is_file() and file.read_bytes() == _workflow()):
+    file = inside(repo.top, FILE)
+    if os.path.lexists(file) and not (file.is_file() and read_file(file) == _workflow()):
         raise GitexpError(
             f"{FILE} is there already, and is not what this gitexp ({VERSION}) writes.",
             f"mv {quote(str(file))} {quote(str(file))}.old && gitexp init --ci   # and then compare them",
@@ -35,7 +36,7 @@ def check(repo: Repository) -> None:
 
 
 def _workflow() -> bytes:
-    text = (data_dir("templates") / "ci" / "gitexp.yml").read_text("utf-8")
+    text = read_data("templates", "ci", "gitexp.yml").decode()
     return text.replace("@GITEXP@", requirement(VERSION)).encode()
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gitexp.errors import GitexpError
+from gitexp.files import read_file, write_file
 from gitexp.git.repository import Repository
 from gitexp.iteration.baseline import Plan, begin
 from gitexp.iteration.finalize import StepResult
@@ -54,7 +55,7 @@ def make(directory: Path) -> Repository:
         repo.run("config", "user.name", "gitexp demo")
         repo.run("config", "user.email", "demo@example.org")
     for path, data in MLX.contents().items():
-        (directory / path).write_bytes(data)
+        write_file(directory / path, data)
     change(directory, HANDICAP)
     repo.run("add", "--", *MLX.paths)
     repo.run("commit", "--quiet", "-m", "Start from gitexp's MLX template")
@@ -64,13 +65,13 @@ def make(directory: Path) -> Repository:
 def change(directory: Path, edit: Edit) -> None:
     """Set one constant: the line of train.py that begins with its name."""
     file = directory / "train.py"
-    lines = file.read_text().splitlines(keepends=True)
+    lines = read_file(file).decode().splitlines(keepends=True)
     found = [at for at, line in enumerate(lines) if line.startswith(f"{edit.constant} = ")]
     if len(found) != 1:
         raise GitexpError(f"{file} has no constant {edit.constant}.", "gitexp demo SOME-NEW-FOLDER")
     _, hash_, comment = lines[found[0]].partition("  #")
     lines[found[0]] = f"{edit.constant} = {edit.value}{hash_}{comment or chr(10)}"
-    file.write_text("".join(lines))
+    write_file(file, "".join(lines).encode())
 
 
 def play(repo: Repository, observer: Observer, on_outcome: Callable[[StepResult], None]) -> Ledger:

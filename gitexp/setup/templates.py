@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gitexp.resources import data_dir
+from gitexp.resources import read_data
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +22,7 @@ class Template:
 
     def contents(self) -> dict[str, bytes]:
         """What each of the paths holds."""
-        source = data_dir("templates") / self.name
-        return {path: (source / path).read_bytes() for path in self.paths}
+        return {path: read_data("templates", self.name, path) for path in self.paths}
 
 
 MLX = Template("mlx", "train.py", ("prepare.py", "kernels.py", "evaluate.py"))

@@ -12,9 +12,10 @@ from pathlib import PurePosixPath
 from typing import Protocol
 
 from gitexp.errors import GitexpError
-from gitexp.files import write_file
+from gitexp.files import read_file, write_file
 from gitexp.git.objects import read_blobs
 from gitexp.git.repository import Repository
+from gitexp.paths import inside
 from gitexp.sweep import json_source, python_source, toml_source, yaml_source
 from gitexp.sweep.literals import Constant
 
@@ -75,7 +76,7 @@ def sources(repo: Repository, tree: str, editable: Iterable[str]) -> dict[str, b
 
 def write(repo: Repository, paths: Iterable[str], values: Mapping[str, str]) -> None:
     """Give constants of ``paths`` their values, by name and as source, in the work tree. Raises as :func:`find`."""
-    files = {path: (repo.top / path).read_bytes() for path in paths}
+    files = {path: read_file(inside(repo.top, path)) for path in paths}
     for path, content in rewritten(files, values).items():
         file = repo.top / path
         mode = file.stat().st_mode

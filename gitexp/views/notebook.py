@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from gitexp.files import NotRegularError, find_file
 from gitexp.git.repository import Repository
 from gitexp.model import NOTEBOOK, Notes
 from gitexp.text import from_bytes
@@ -35,7 +36,11 @@ def owner(text: str) -> str | None:
 
 
 def read(file: Path) -> str:
-    return from_bytes(file.read_bytes()).replace("\r\n", "\n") if file.is_file() else ""
+    """The text of a notebook; empty when there is none, or a link or the like in its place: that is not read."""
+    try:
+        return from_bytes(find_file(file) or b"").replace("\r\n", "\n")
+    except NotRegularError:
+        return ""
 
 
 def absorb(text: str, computed: str) -> Notes:

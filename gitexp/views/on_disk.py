@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from contextlib import suppress
 from typing import Any
@@ -45,11 +46,14 @@ def sealed(repo: Repository, place: ExperimentFiles, computed: str, notebook: st
         place.forget_note(NOTE)
 
 
-def write_views(repo: Repository, place: ExperimentFiles, ledger: Ledger, computed: str = "") -> None:
+def write_views(
+    repo: Repository, place: ExperimentFiles, ledger: Ledger, computed: str = "", after_run: bool = False
+) -> None:
     """Write results.tsv and EXPERIMENT.md at the top of the work tree; people's unsealed text stays in it.
 
-    ``computed`` is EXPERIMENT.md where it is made already.
+    ``computed`` is EXPERIMENT.md where it is made already. ``after_run``: a table of another form is the run's.
     """
+    _check_plain(repo) if after_run else check_free(repo)
     edits = unsealed(repo, place, ledger.name)
     exclude(repo, (RESULTS, NOTEBOOK), "computed by gitexp")
     computed = computed or experiment_md(ledger)
@@ -58,6 +62,25 @@ def write_views(repo: Repository, place: ExperimentFiles, ledger: Ledger, comput
     write_file(repo.top / NOTEBOOK, (experiment_md(ledger, edits) if edits != Notes() else computed).encode())
     write_file(place.rendered, computed.encode())
     place.forget_note(NOTE)
+
+
+def check_free(repo: Repository) -> None:
+    """Raise where a link, or a table of somebody's own, has a name of gitexp's. Before a run: that may write one."""
+    _check_plain(repo)
+    if os.path.isfile(repo.top / RESULTS) and not results_tsv.is_computed(repo.top / RESULTS):
+        raise GitexpError(
+            f"{RESULTS} is kept by hand here, and is not overwritten.", f"mv {RESULTS} old-{RESULTS} && gitexp render"
+        )
+
+
+def _check_plain(repo: Repository) -> None:
+    for name in (RESULTS, NOTEBOOK):
+        file = repo.top / name
+        if os.path.lexists(file) and (file.is_symlink() or not file.is_file()):
+            raise GitexpError(
+                f"{name} is not a plain file here, and gitexp neither reads nor writes through it.",
+                f"rm {name} && gitexp render" if file.is_symlink() else f"mv {name} old-{name} && gitexp render",
+            )
 
 
 def _computed(repo: Repository, place: ExperimentFiles) -> str:

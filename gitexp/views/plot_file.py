@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError
 from gitexp.extras import needs_extra
+from gitexp.files import write_output
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Status
 from gitexp.text import one_line
@@ -36,7 +38,9 @@ def save(ledger: Ledger, file: Path) -> None:
     axes = figure.add_subplot()
     _draw(ledger, axes)
     _label(ledger, axes)
-    figure.savefig(file, metadata={"Date": None} if file.suffix.lower() == ".svg" else None)
+    picture, form = BytesIO(), file.suffix.lower()[1:]
+    figure.savefig(picture, format=form, metadata={"Date": None} if form == "svg" else None)
+    write_output(file, picture.getvalue())
 
 
 def _draw(ledger: Ledger, axes: Axes) -> None:

@@ -17,11 +17,11 @@ from markupsafe import Markup
 
 from gitexp.errors import GitexpError
 from gitexp.extras import needs_extra
-from gitexp.files import write_file
+from gitexp.files import open_file, write_output
 from gitexp.git.repository import Repository
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
-from gitexp.resources import data_dir
+from gitexp.resources import read_data
 from gitexp.text import printable
 from gitexp.version import VERSION
 from gitexp.views.json_schema import dumps
@@ -51,10 +51,15 @@ def write(repo: Repository, ledger: Ledger, output: Path | None = None, reload: 
     Raises :class:`GitexpError` rather than overwrite a file that is not a report, or where Bokeh is not installed.
     """
     file = output or default_file(repo, ledger)
-    if file.is_file() and not file.read_bytes().startswith(MARK.encode()):
+    if file.is_file() and not _is_report(file):
         raise GitexpError(f"{file} exists, and is not a report that gitexp wrote.", "gitexp report -o ANOTHER.html")
-    write_file(file, html(ledger, gather(repo, ledger), reload).encode())
+    write_output(file, html(ledger, gather(repo, ledger), reload).encode())
     return file
+
+
+def _is_report(file: Path) -> bool:
+    with open_file(file, follow=True) as there:
+        return there.read(len(MARK)) in (b"", MARK.encode())  # an empty file has nothing to lose
 
 
 def html(ledger: Ledger, details: Details, reload: int = 0) -> str:
@@ -90,7 +95,7 @@ def safe_json(value: object) -> str:
 
 
 def _source(name: str) -> str:
-    return (data_dir("templates") / "report" / name).read_text()
+    return read_data("templates", "report", name).decode()
 
 
 def _library() -> list[str]:

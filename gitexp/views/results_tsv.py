@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from gitexp.files import stat_signature, write_file
+from gitexp.files import open_file, read_file, stat_signature, write_file
 from gitexp.git.repository import Repository
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
@@ -33,6 +33,13 @@ def _row(said: str, metric: str, looks: Mapping[str, str]) -> str:
     return f"{identity}\t{metric}\t{score}\t{test or looks.get(identity, '')}\t{rest}\n"
 
 
+def is_computed(file: Path) -> bool:
+    """Whether a table has the columns that gitexp gives it; an empty file has none to lose."""
+    with open_file(file) as there:
+        header = there.readline(1024)
+    return not header or header.rstrip(b"\r\n") == "\t".join(COLUMNS).encode()
+
+
 def forget(place: ExperimentFiles) -> None:
     """All of it is written again the next time."""
     _note(place).unlink(missing_ok=True)
@@ -50,7 +57,7 @@ def write(repo: Repository, place: ExperimentFiles, ledger: Ledger) -> None:
     if since is None:
         write_file(file, results_tsv(ledger).encode())
     else:
-        with open(file, "ab") as out:
+        with open_file(file, "ab") as out:
             out.write(rows(ledger, map(told, ledger.iterations[since:])).encode())
     last = ledger.iterations[-1].commit
     facts = {"rows": len(ledger.iterations), "last": last, "looks": _looks(ledger), "file": stat_signature(file)}
@@ -60,7 +67,7 @@ def write(repo: Repository, place: ExperimentFiles, ledger: Ledger) -> None:
 def _rows_there(file: Path, note: Path, ledger: Ledger) -> int | None:
     """How many rows of this ledger the file holds, if it is as it was written, and older rows have not changed."""
     try:
-        facts = json.loads(note.read_bytes())
+        facts = json.loads(read_file(note))
         same = tuple(facts["file"]) == stat_signature(file) and facts["looks"] == _looks(ledger)
         there = int(facts["rows"])
         return there if same and ledger.iterations[there - 1].commit == facts["last"] else None

@@ -96,3 +96,15 @@ def test_no_test_imports_another() -> None:
     for file in TESTS.rglob("*.py"):
         imports = another.findall(file.read_text())
         assert not imports, f"{file.name}: {imports[0]}"
+
+
+def test_every_file_is_opened_by_one_module() -> None:
+    """There links, FIFOs, devices and endless files are looked for; the package's own data needs none of that."""
+    openers = {"open", "fdopen", "read_bytes", "read_text", "write_bytes", "write_text", "touch", "copyfile", "mkstemp"}
+    for file, tree in sources().items():
+        if file in ("files.py", "resources.py"):
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call):
+                name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+                assert name not in openers, f"{file}:{node.lineno} opens a file by {name}"
