@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from gitexp.errors import GitexpError
-from gitexp.files import find_file
+from gitexp.files import find_file, read_file
 from gitexp.git.driver import NO_HOOKS, open_git
 from gitexp.git.repository import Repository
 from gitexp.text import from_bytes
@@ -57,4 +57,4 @@ def _returns_to(folder: Path) -> set[str]:
 def _git_dir(folder: Path) -> Path:
     """The git directory of the work tree ``folder``: in a linked one, ``.git`` is a file that names it."""
     link = folder / ".git"
-    return folder / os.fsdecode(link.read_bytes()).removeprefix("gitdir: ").rstrip("\n") if link.is_file() else link
+    return folder / os.fsdecode(read_file(link)).removeprefix("gitdir: ").rstrip("\n") if link.is_file() else link
