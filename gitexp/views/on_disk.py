@@ -53,7 +53,9 @@ def write_views(
 
     ``computed`` is EXPERIMENT.md where it is made already. ``after_run``: a table of another form is the run's.
     """
-    _check_plain(repo) if after_run else check_free(repo)
+    _check_plain(repo)
+    if not after_run:
+        check_free(repo)
     edits = unsealed(repo, place, ledger.name)
     exclude(repo, (RESULTS, NOTEBOOK), "computed by gitexp")
     computed = computed or experiment_md(ledger)
@@ -65,9 +67,9 @@ def write_views(
 
 
 def check_free(repo: Repository) -> None:
-    """Raise where a link, or a table of somebody's own, has a name of gitexp's. Before a run: that may write one."""
-    _check_plain(repo)
-    if os.path.isfile(repo.top / RESULTS) and not results_tsv.is_computed(repo.top / RESULTS):
+    """Raise where somebody keeps a table of their own under gitexp's name. Ask before a run: that may write one."""
+    table = repo.top / RESULTS
+    if table.is_file() and not table.is_symlink() and not results_tsv.is_computed(table):
         raise GitexpError(
             f"{RESULTS} is kept by hand here, and is not overwritten.", f"mv {RESULTS} old-{RESULTS} && gitexp render"
         )
