@@ -19,16 +19,17 @@ from gitexp.text import printable, short
 
 
 @click.command()
-@click.option("--base", metavar="BRANCH", help="What it is to be merged into (default: origin's main branch, or main).")
-@click.option("--push", "push_to", metavar="REMOTE", help="Push review/NAME there, with plain git.")
+@click.option("--base", metavar="BRANCH", help="The branch to merge into (default: origin's main branch, or main).")
+@click.option("--push", "push_to", metavar="REMOTE", help="Push review/NAME to REMOTE, with plain git.")
 @click.option("--create", is_flag=True, help="Push (to origin, unless --push says), and open the request: gh or glab.")
 @experiment_option
 def pr(base: str | None, push_to: str | None, create: bool, name: str | None) -> None:
     """Make the branch review/NAME and the text of a pull request.
 
-    The branch has the KEEPs only, from the merge base of BRANCH and the experiment, and one last commit that keeps the
-    record: results.tsv and EXPERIMENT.md in experiments/NAME, and a summary in its trailers. The text goes to standard
-    output, with what `git request-pull` says. Do it again after more steps: branch and request are brought up to date.
+    The branch starts at the merge base of BRANCH and the experiment. It has the KEEPs only, and one last commit with
+    the record: results.tsv and EXPERIMENT.md in experiments/NAME, and a summary in its trailers. The text of the
+    request and the output of `git request-pull` are printed. After more steps, run it again to update branch and
+    request.
 
     \b
     Examples:
@@ -39,27 +40,27 @@ def pr(base: str | None, push_to: str | None, create: bool, name: str | None) ->
     repo, ledger = open_ledger(name)
     base = base or default_base(repo)
     to = _remote(repo, push_to, create)
-    tool = forge.tool(to) if create and to else ""
+    client = forge.client(to) if create and to else ""
     target = forge.branch_of(repo, base) if create else ""
     review = refresh(repo, ledger, base)
-    _say(_told(review, base))
+    _say(_description(review, base))
     if to and (push_to or create):
         _push(repo, ledger, review, to)
     text = body(ledger, review, to.link if to else short, to.public_name if to else "")
-    if tool:
-        click.echo(forge.open_request(repo, tool, target, review.branch, summary.title(ledger), text))
+    if client:
+        click.echo(forge.open_request(repo, client, target, review.branch, summary.title(ledger), text))
         return
     click.echo(text)
     try:
         click.echo(forge.request_pull(repo, review.start, to if push_to else None, review.branch))
-    except GitCommandError as error:  # it is a Perl script that not every git brings along
+    except GitCommandError as error:  # git request-pull is a Perl script, which some installations of git lack
         _say(error.sentence)
 
 
 def _remote(repo: Repository, push_to: str | None, create: bool) -> Remote | None:
     remotes = forge.names(repo)
     if create and not push_to and not remotes:
-        raise GitexpError("There is no remote to open a pull request at.", "git remote add origin URL")
+        raise GitexpError("A pull request needs a remote, and there is none.", "git remote add origin URL")
     return forge.remote(repo, push_to or remotes[0]) if push_to or remotes else None
 
 
@@ -68,15 +69,15 @@ def _push(repo: Repository, ledger: Ledger, review: Review, to: Remote) -> None:
     there = forge.heads(repo, to, review.branch, experiment)
     if there.get(review.branch) != review.tip:
         forge.push(repo, to, review.branch, there.get(review.branch), lambda commit: is_ours(repo, commit, ledger.name))
-        _say(f"{review.branch} is pushed to {to.public_url}.")
+        _say(f"{review.branch} was pushed to {to.public_url}.")
     if there.get(experiment) != ledger.tip:
         _say(
-            f"{to.public_url} has not all of {experiment}, to which the text links: "
+            f"{to.public_url} lacks commits of {experiment}, to which the text links: "
             f"git push {quote(to.public_name)} {quote(experiment)}"
         )
 
 
-def _told(review: Review, base: str) -> str:
+def _description(review: Review, base: str) -> str:
     if review.old == review.tip:
         return f"{review.branch} is up to date."
     picked = sum(not pick.skipped for pick in review.picks)

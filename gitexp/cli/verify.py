@@ -5,23 +5,24 @@ import click
 from gitexp.cli.experiment import experiment_option, open_ledger
 from gitexp.cli.progress import Terminal
 from gitexp.model import score_text
-from gitexp.review.verify import Verified, chosen
-from gitexp.review.verify import verify as run_again
+from gitexp.review.verify import Verified, choose
+from gitexp.review.verify import verify as measure_again
 from gitexp.text import one_line, plural
 from gitexp.views.json_schema import SCHEMA, VerifiedJson, dumps, sample_json
 
 
 @click.command()
 @click.argument("iterations", nargs=-1, metavar="[EXP]...")
-@click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Only N of them, drawn at random.")
+@click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Run only N of the KEEPs, drawn at random.")
 @experiment_option
 @click.option("--json", "json_", is_flag=True, help="Print one JSON object a line.")
 @click.pass_context
 def verify(ctx: click.Context, iterations: tuple[str, ...], sample: int | None, name: str | None, json_: bool) -> None:
     """Run KEEPs again from their commits, and say which hold.
 
-    All KEEPs but the baseline, or those named. Each is run twice in a temporary work tree, under the sealed contract.
-    It holds when it is not worse than its sealed runs by more than twice the noise. Exits with 1 when one does not.
+    It runs all KEEPs but the baseline, or those that you name, twice each, in a temporary work tree and under the
+    sealed contract. A KEEP holds when its new runs are not worse than its sealed ones by more than twice the noise. The
+    exit code is 1 when one does not hold.
 
     \b
     Examples:
@@ -29,16 +30,16 @@ def verify(ctx: click.Context, iterations: tuple[str, ...], sample: int | None, 
       gitexp verify --sample 3
     """
     repo, ledger = open_ledger(name)
-    keeps = chosen(ledger, iterations, sample)
+    keeps = choose(ledger, iterations, sample)
     if not keeps and not json_:
         click.echo("There is no KEEP but the baseline.")
-    held = True
-    for verified in run_again(repo, ledger, keeps, Terminal(quiet=json_)):
-        held = held and verified.holds
+    all_hold = True
+    for verified in measure_again(repo, ledger, keeps, Terminal(quiet=json_)):
+        all_hold = all_hold and verified.holds
         click.echo(dumps(_json(verified)) if json_ else _line(verified))
     if len(keeps) > 1 and not json_:
-        click.echo(f"{plural(len(keeps), 'KEEP')}: " + ("all hold." if held else "not all hold."))
-    ctx.exit(0 if held else 1)
+        click.echo(f"{plural(len(keeps), 'KEEP')}: " + ("all hold." if all_hold else "not all hold."))
+    ctx.exit(0 if all_hold else 1)
 
 
 def _line(verified: Verified) -> str:

@@ -1,4 +1,4 @@
-"""KEEPs taken to another branch: cherry-picked in a scratch work tree, the branch moved once, at the very end."""
+"""KEEPs on another branch: cherry-picked in a temporary work tree; the branch moves once, at the very end."""
 
 from __future__ import annotations
 
@@ -18,16 +18,19 @@ from gitexp.ledger import history
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import BRANCH_PREFIX, Iteration, Status
 from gitexp.review.conflict import explain, unmerged
-from gitexp.review.temporary_worktree import scratch
+from gitexp.review.temporary_worktree import temporary_worktree
 from gitexp.signals import signals_wait
 from gitexp.text import short
 
-# A user's ways with messages (what is a comment, what a trailer, what is cleaned up) must not cost one its trailers.
-_AS_IT_IS = ("-c", "core.commentChar=#", "-c", "trailer.separators=:", "-c", "rerere.enabled=false")
+# A user's settings for messages (comments, trailers, clean-up) must not cost a message its trailers.
+_VERBATIM = ("-c", "core.commentChar=#", "-c", "trailer.separators=:", "-c", "rerere.enabled=false")
 
 
 class ConflictError(GitexpError):
-    """Some iterations do not apply. ``wanted``: all that would have to be named; empty when naming more is no help."""
+    """Some iterations do not apply.
+
+    ``wanted``: all iterations that must be named to make them apply; empty where naming more would not help.
+    """
 
     def __init__(self, sentence: str, wanted: tuple[Iteration, ...] = ()) -> None:
         super().__init__(sentence)
@@ -36,27 +39,29 @@ class ConflictError(GitexpError):
 
 @dataclass(frozen=True, slots=True)
 class Picked:
-    """What became of one iteration."""
+    """An iteration, and its commit on the other branch."""
 
     iteration: Iteration
-    commit: str  # its copy; of one that was skipped what is there of it already, empty when no one commit is
-    skipped: bool = False
+    commit: str  # empty where the iteration was skipped and no single commit holds its changes
+    skipped: bool = False  # the branch had the changes already
 
 
 @dataclass(frozen=True, slots=True)
 class PickResult:
+    """A branch with picked iterations."""
+
     branch: str
-    old: str | None  # where the branch was; None: there was none
-    start: str  # what was picked onto
+    old: str | None  # its tip before; None for a new branch
+    start: str  # the commit that the first pick was put on
     tip: str
     picks: tuple[Picked, ...]
 
 
 def choose(repo: Repository, ledger: Ledger, identities: Iterable[str] = ()) -> tuple[Iteration, ...]:
-    """The iterations named, or all KEEPs but the baseline; in the order in which they were made.
+    """The iterations named, or all KEEPs but the baseline, oldest first.
 
-    A baseline that holds files of its own (``init --template``, or edits that were not committed) goes along: it is
-    what the others are edits of.
+    A baseline that holds files of its own (``init --template``, or edits that were not committed) goes along, as the
+    others are edits of it. Raises GitexpError where there is no KEEP.
     """
     named = {history.find(ledger, identity).id for identity in identities}
     chosen = [i for i in ledger.iterations if (i.id in named if named else i.status is Status.KEEP and not i.contract)]
@@ -75,9 +80,9 @@ def pick(
     branch: str,
     check: Callable[[Repository], None] | None = None,
 ) -> PickResult:
-    """Copy iterations onto ``branch``, which is made where the experiment began if there is none.
+    """Cherry-pick iterations onto ``branch``; a new branch starts where the experiment began.
 
-    ``check`` may look at the result in its work tree, and raise. Whatever raises: then nothing is moved.
+    ``check`` is given the work tree with the result. Where it raises, or an iteration does not apply, no branch moves.
     """
     branch = branch.removeprefix("refs/heads/")
     _check_name(repo, branch)
@@ -85,7 +90,7 @@ def pick(
     old = repo.resolve(f"refs/heads/{branch}")
     start = old or _beginning(repo, ledger, branch)
     chosen = choose(repo, ledger, identities)
-    with scratch(repo, start) as work:
+    with temporary_worktree(repo, start) as work:
         try:
             picks = replay(work, ledger, chosen, branch)
         except ConflictError as conflict:
@@ -102,13 +107,13 @@ def pick(
 
 def _check_name(repo: Repository, branch: str) -> None:
     if repo.lookup("check-ref-format", "--branch", branch, none=128) != branch:
-        raise GitexpError(f"{branch!r} is no name of a branch.", "gitexp pick --onto BRANCH")
+        raise GitexpError(f"{branch!r} is not a branch name.", "gitexp pick --onto BRANCH")
     if branch.startswith(BRANCH_PREFIX):
         raise GitexpError(f"{branch} is an experiment: its commits are made by steps.", "gitexp pick --onto BRANCH")
 
 
 def _beginning(repo: Repository, ledger: Ledger, branch: str) -> str:
-    """Where a new branch starts: at the commit that the baseline was made on."""
+    """Where a new branch starts: at the commit below the baseline."""
     if theirs := repo.line("for-each-ref", "--format=%(refname:short)", f"refs/remotes/*/{branch}").splitlines():
         raise GitexpError(
             f"There is no branch {branch} here, but {theirs[0]}.", f"git branch {quote(branch)} {quote(theirs[0])}"
@@ -117,7 +122,7 @@ def _beginning(repo: Repository, ledger: Ledger, branch: str) -> str:
 
 
 def check_unused(repo: Repository, branch: str) -> None:
-    """A branch that somebody has checked out is not moved under their feet."""
+    """Raise GitexpError for a branch that somebody has checked out: it must not move under their feet."""
     folder = user_of(repo, branch)
     if folder is None:
         return
@@ -128,7 +133,7 @@ def check_unused(repo: Repository, branch: str) -> None:
 
 
 def move(repo: Repository, branch: str, tip: str, old: str | None, reason: str) -> None:
-    """The only commit point. Raises when the branch is not where it was any more."""
+    """Move a branch: the only commit point. Raises GitexpError where its tip is not ``old`` any more."""
     ref = f"refs/heads/{branch}"
     with signals_wait():
         refs.update(repo, reason, f"update {ref} {tip} {old}" if old else f"create {ref} {tip}")
@@ -141,9 +146,9 @@ def _way_out(
         elsewhere = "" if refs.current_branch(repo) == BRANCH_PREFIX + ledger.name else f" -e {quote(ledger.name)}"
         return f"gitexp pick{elsewhere} {' '.join(i.id for i in conflict.wanted)} --onto {quote(branch)}"
     commits = " ".join(short(i.commit) for i in chosen)
-    known = refs.read(repo, f"refs/heads/{branch}")
-    switch = quote(branch) if known else f"-c {quote(branch)} {short(ledger.baseline.base)}"
-    return f"git switch {switch} && git cherry-pick -x {commits}   # and resolve it by hand"
+    exists = refs.read(repo, f"refs/heads/{branch}")
+    switch = quote(branch) if exists else f"-c {quote(branch)} {short(ledger.baseline.base)}"
+    return f"git switch {switch} && git cherry-pick -x {commits}   # and resolve the conflict by hand"
 
 
 # -- the copies --------------------------------------------------------------------------------------------------------
@@ -152,17 +157,17 @@ def _way_out(
 def replay(
     work: Repository, ledger: Ledger, chosen: tuple[Iteration, ...], onto: str, dated: bool = False
 ) -> tuple[Picked, ...]:
-    """Copy iterations onto what a scratch work tree has checked out; ``onto`` is what people call that.
+    """Cherry-pick iterations onto the commit that a temporary work tree has checked out; sentences call it ``onto``.
 
-    ``dated``: the copies are as old as the originals, so that the same iterations give the same commits.
-    Raises :class:`ConflictError` when one does not apply.
+    ``dated`` gives the copies the dates of the originals, so that the same iterations give the same commits.
+    Raises :class:`ConflictError` where an iteration does not apply.
     """
     start = work.line("rev-parse", "HEAD")
     present = _present(work, ledger, start)
     wanted, reasons = chosen, list[str]()
-    while isinstance(done := _try(work, wanted, present, dated), Iteration):
+    while isinstance(picks := _try(work, wanted, present, dated), Iteration):
         missing = [i for i in ledger.iterations if i not in wanted and i.id not in present]
-        why, needed = explain(work, ledger, done, missing, onto)
+        why, needed = explain(work, ledger, picks, missing, onto)
         work.run("cherry-pick", "--abort")
         reasons.append(why)
         if not needed:
@@ -171,17 +176,17 @@ def replay(
         work.run(*NO_HOOKS, "switch", "--quiet", "--detach", start)
     if reasons:
         raise ConflictError(f"{'; '.join(reasons)}.", wanted)
-    return done
+    return picks
 
 
 def _try(
     work: Repository, wanted: tuple[Iteration, ...], present: dict[str, str], dated: bool
 ) -> tuple[Picked, ...] | Iteration:
-    """The copies of ``wanted``, or the one of them that does not apply: its conflict is then in the work tree."""
+    """The picks of ``wanted``, or the iteration that does not apply, with its conflict in the work tree."""
     picks: list[Picked] = []
     for iteration in wanted:
-        there = present.get(iteration.id)
-        pick = Picked(iteration, there, skipped=True) if there else _copy(work, iteration, dated)
+        commit = present.get(iteration.id)
+        pick = Picked(iteration, commit, skipped=True) if commit else _copy(work, iteration, dated)
         if pick is None:
             return iteration
         picks.append(pick)
@@ -189,9 +194,9 @@ def _try(
 
 
 def _copy(work: Repository, iteration: Iteration, dated: bool) -> Picked | None:
-    """What ``git cherry-pick -x`` makes of an iteration; ``None`` when there are conflicts."""
+    """Cherry-pick an iteration with ``-x``; ``None`` where there are conflicts."""
     date = work.line("log", "-1", *PLAIN_LOG, "--date=raw", "--format=%cd", iteration.commit)
-    command = (*NO_HOOKS, *_AS_IT_IS, "cherry-pick", "-x", "--cleanup=verbatim", iteration.commit)
+    command = (*NO_HOOKS, *_VERBATIM, "cherry-pick", "-x", "--cleanup=verbatim", iteration.commit)
     try:
         work.run(*command, env={"GIT_COMMITTER_DATE": date} if dated else None)
     except GitCommandError as error:
@@ -199,7 +204,7 @@ def _copy(work: Repository, iteration: Iteration, dated: bool) -> Picked | None:
             raise
         if unmerged(work):
             return None
-        if tracked_changes(work):  # it applied, and could not be committed: it could not be signed, say
+        if tracked_changes(work):  # it applied and could not be committed, perhaps because it could not be signed
             raise
         work.run("cherry-pick", "--abort")
         return Picked(iteration, "", skipped=True)
@@ -207,23 +212,26 @@ def _copy(work: Repository, iteration: Iteration, dated: bool) -> Picked | None:
 
 
 def _present(repo: Repository, ledger: Ledger, start: str) -> dict[str, str]:
-    """By iteration that the history of ``start`` has already: the commit, a copy by its own word, or the same edit."""
+    """By id, the commit of each iteration that the history of ``start`` has already and does not revert.
+
+    Such a commit is the iteration itself, a copy that names it (``cherry-pick -x``), or one with the same edit.
+    """
     since = f"{ledger.baseline.base}..{start}"
     log = repo.run("log", "-z", *PLAIN_LOG, "--format=%H%n%B", since, "--")
     records = (record.partition(b"\n") for record in log.split(b"\0") if record)
     messages = {oid.decode("ascii"): message for oid, _, message in records}
-    undone = {oid for message in messages.values() for oid in reverted_commits(message)}
-    holds_against = {oid: message for oid, message in messages.items() if oid not in undone}
-    copies = {original: oid for oid, message in holds_against.items() for original in picked_commits(message)}
-    edits = _edits(repo, since, ledger) if holds_against else {}
-    edits = {patch: oid for patch, oid in edits.items() if oid in holds_against.keys() - copies.values()}
-    found: dict[str, str] = {}
+    reverted = {oid for message in messages.values() for oid in reverted_commits(message)}
+    valid = {oid: message for oid, message in messages.items() if oid not in reverted}
+    copies = {original: oid for oid, message in valid.items() for original in picked_commits(message)}
+    edits = _edits(repo, since, ledger) if valid else {}
+    edits = {patch: oid for patch, oid in edits.items() if oid in valid.keys() - copies.values()}
+    present: dict[str, str] = {}
     for i in ledger.iterations:
-        if there := i.commit if i.commit in holds_against else copies.get(i.commit):
-            found[i.id] = there
+        if commit := i.commit if i.commit in valid else copies.get(i.commit):
+            present[i.id] = commit
         elif edits and (patch := _patch(repo, i)) in edits:
-            found[i.id] = edits.pop(patch)  # the same edit may have been made twice
-    return found
+            present[i.id] = edits.pop(patch)  # two iterations may have made the same edit
+    return present
 
 
 def _patch(repo: Repository, iteration: Iteration) -> str:
@@ -233,7 +241,7 @@ def _patch(repo: Repository, iteration: Iteration) -> str:
 
 
 def _edits(repo: Repository, since: str, ledger: Ledger) -> dict[str, str]:
-    """The commits that change a file of the experiment's, by git's patch id."""
+    """By git's patch id, the commits that change a file of the contract."""
     paths = (*ledger.contract.edit, *(frozen.path for frozen in ledger.contract.freeze))
     commits = repo.run("rev-list", "--no-merges", since, "--", *paths)
     return {patch: oid for oid, patch in patch_ids(repo, commits).items()}

@@ -1,4 +1,4 @@
-"""The body of a pull request, in Markdown. What people and agents wrote stands in it as code: nothing in it acts."""
+"""The body of a pull request, in Markdown. Text of people and agents stands in code spans, where it cannot act."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SCORES = 5  # of an iteration's runs
 
 
 def code(text: str, limit: int = TEXT) -> str:
-    """``text`` as a code span: no forge looks for markup, HTML, links or names of people in one."""
+    """``text`` on one line as a code span, in which no forge reads markup, HTML, links or names of people."""
     line = one_line(text, limit)
     longest = max(map(len, re.findall("`+", line)), default=0)
     room = " " if line.startswith("`") or line.endswith("`") else ""
@@ -28,17 +28,20 @@ def code(text: str, limit: int = TEXT) -> str:
 
 
 def cell(text: str) -> str:
-    r"""A code span in a table, where ``|`` ends a cell even so, and the backslash in ``\|`` may not."""
+    r"""``text`` as a code span in a table: there a ``|`` ends the cell even inside it, and ``\|`` stands for one."""
     return code(text.replace("\\|", "\\ |")).replace("|", "\\|")
 
 
 def body(ledger: Ledger, review: Review, link: Callable[[str], str], remote: str = "") -> str:
-    """What a reviewer reads. ``link`` makes a link of a commit id; ``remote`` is where the branches can be had."""
-    return markdown_template(TEMPLATE).render(  # each text of people's is a code span in it
+    """The text that a reviewer reads.
+
+    ``link`` makes a link in Markdown of a commit id; ``remote`` is the remote that has the branches, empty for none.
+    """
+    return markdown_template(TEMPLATE).render(  # people\'s texts are code spans in it
         **_result(ledger),
         **_kept(ledger, review, link),
         **_dropped(ledger, link),
-        **_way_back(ledger, remote, link),
+        **_reproduction(ledger, remote, link),
         chart=_chart(ledger),
         record=code(review.record),
     )
@@ -82,23 +85,23 @@ def _kept(ledger: Ledger, review: Review, link: Callable[[str], str]) -> Mapping
 
 def _runs(iteration: Iteration) -> str:
     scores = [s.score for s in iteration.measurement.samples if s.iteration == iteration.id]
-    told = ", ".join(map(score_text, scores[:SCORES])) + (", …" if len(scores) > SCORES else "")
-    return f"{len(scores)}: {told}"
+    shown = ", ".join(map(score_text, scores[:SCORES])) + (", …" if len(scores) > SCORES else "")
+    return f"{len(scores)}: {shown}"
 
 
 def _dropped(ledger: Ledger, link: Callable[[str], str]) -> Mapping[str, object]:
     dropped = [i for i in ledger.iterations if i.status is not Status.KEEP]
-    lines = [_fate(i, link(i.commit)) for i in dropped[-DROPPED:]]
+    lines = [_dropped_line(i, link(i.commit)) for i in dropped[-DROPPED:]]
     experiment = code(BRANCH_PREFIX + ledger.name)
     return {"dropped": lines, "more": len(dropped) - len(lines), "experiment": experiment}
 
 
-def _fate(iteration: Iteration, link: str) -> str:
+def _dropped_line(iteration: Iteration, link: str) -> str:
     why = code(iteration.reason) if iteration.delta is None else signed(iteration.delta)
     return f"{iteration.id} {iteration.status.value} {code(iteration.description)} {why} ({link})"
 
 
-def _way_back(ledger: Ledger, remote: str, link: Callable[[str], str]) -> Mapping[str, object]:
+def _reproduction(ledger: Ledger, remote: str, link: Callable[[str], str]) -> Mapping[str, object]:
     branch = quote(BRANCH_PREFIX + ledger.name)
     fetch = [f"git fetch {quote(remote)} {branch}"] if remote else []
     return {
@@ -126,20 +129,20 @@ def _terms(contract: Contract, baseline: Iteration) -> str:
 
 
 def _chart(ledger: Ledger) -> Mapping[str, object]:
-    """The incumbent's score after each iteration; of a long experiment, at evenly spaced ones."""
+    """The incumbent's score after each iteration; of a long experiment, after evenly spaced iterations."""
     points = thinned(ledger.running_best(), POINTS)
     low, high = min(points), max(points)
-    room = (high - low or abs(high) or 1.0) / 20
+    margin = (high - low or abs(high) or 1.0) / 20
     return {
         "first": ledger.iterations[0].number,
         "last": ledger.iterations[-1].number,
         "label": re.sub(r"[^\w .%/-]+", " ", one_line(ledger.contract.metric, 40), flags=re.ASCII).strip(),
-        "low": _plain(low - room),
-        "high": _plain(high + room),
+        "low": _plain(low - margin),
+        "high": _plain(high + margin),
         "points": [_plain(point) for point in points],
     }
 
 
 def _plain(value: float) -> str:
-    """A number without an exponent: the only notation that mermaid reads."""
+    """A number without an exponent, which Mermaid could not read."""
     return format(Decimal(f"{value:.8g}"), "f")

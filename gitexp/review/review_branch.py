@@ -1,6 +1,7 @@
 """The branch ``review/<name>``: the KEEPs alone, and one last commit with the record of the whole experiment.
 
-It is gitexp's own, and is made anew each time: the same history gives the same commits, as long as nothing signs them.
+The branch is gitexp's own, and is made anew each time. The same history gives the same commits, unless commits are
+signed.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from gitexp.ledger import summary
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import BRANCH_PREFIX, NOTEBOOK, RECORDS, RESULTS
 from gitexp.review.pick import ConflictError, Picked, check_unused, choose, move, replay
-from gitexp.review.temporary_worktree import scratch
+from gitexp.review.temporary_worktree import temporary_worktree
 from gitexp.text import short
 from gitexp.views.experiment_md import experiment_md
 from gitexp.views.results_tsv import results_tsv
@@ -29,9 +30,11 @@ OTHER_BASE = "gitexp pr --base BRANCH"
 
 @dataclass(frozen=True, slots=True)
 class Review:
+    """A review branch as it was made."""
+
     branch: str
-    old: str | None  # its tip before
-    start: str  # the merge base, where it begins
+    old: str | None  # its tip before; None for a new branch
+    start: str  # the merge base, where the branch begins
     tip: str
     picks: tuple[Picked, ...]
     record: str  # the folder that holds results.tsv and EXPERIMENT.md
@@ -40,7 +43,8 @@ class Review:
 def refresh(repo: Repository, ledger: Ledger, base: str) -> Review:
     """Make ``review/<name>`` from the merge base of ``base`` and the experiment, or make it anew.
 
-    Raises, with nothing moved, when somebody committed to it or has it checked out, or when a KEEP does not apply.
+    Raises GitexpError, with no branch moved, where somebody committed to ``review/<name>`` or has it checked out, and
+    where a KEEP does not apply.
     """
     branch, record = PREFIX + ledger.name, f"{RECORDS}/{ledger.name}"
     old = repo.resolve(f"refs/heads/{branch}")
@@ -49,17 +53,17 @@ def refresh(repo: Repository, ledger: Ledger, base: str) -> Review:
     if old and not is_ours(repo, old, ledger.name):
         raise GitexpError(
             f"{branch} ends with a commit that gitexp did not make: {repo.line('log', '-1', '--format=%h %s', old)}.",
-            f"git branch -m {quote(branch)} {quote(branch + '-mine')}   # keeps it; then again",
+            f"git branch -m {quote(branch)} {quote(branch + '-mine')}   # keeps that commit; then again",
         )
     chosen = choose(repo, ledger)
-    with scratch(repo, start) as work:
+    with temporary_worktree(repo, start) as work:
         try:
             picks = replay(work, ledger, chosen, base, dated=True)
         except ConflictError as conflict:
             began = f"{BRANCH_PREFIX}{ledger.name} began at {short(ledger.baseline.base)}"
             raise GitexpError(
-                f"{conflict.sentence} {began}, and {base} has its history up to {short(start)} only.",
-                f"{OTHER_BASE}   # with the branch that it was begun on",
+                f"{conflict.sentence} {began}, and {base} shares its history only up to {short(start)}.",
+                f"{OTHER_BASE}   # with the branch that the experiment began on",
             ) from None
         tip = _seal(work, ledger, record)
         if tip != old:
@@ -69,33 +73,36 @@ def refresh(repo: Repository, ledger: Ledger, base: str) -> Review:
 
 
 def default_base(repo: Repository) -> str:
-    """The branch that work is merged into: the one that origin's HEAD names, or main, or master."""
+    """The branch that work is merged into: the one that origin's HEAD names, or main, or master.
+
+    Raises GitexpError where none of them exists.
+    """
     theirs = repo.lookup("symbolic-ref", "--quiet", "refs/remotes/origin/HEAD", none=1) or ""
     names = filter(None, (theirs.removeprefix("refs/remotes/origin/"), "main", "master"))
     for branch in (form for name in names for form in (name, f"origin/{name}")):
         if repo.resolve(branch):
             return branch
-    raise GitexpError("There is no branch main here, nor origin's.", OTHER_BASE)
+    raise GitexpError("Neither this repository nor its remote origin has a branch main.", OTHER_BASE)
 
 
 def _merge_base(repo: Repository, ledger: Ledger, base: str) -> str:
     if repo.resolve(base) is None:
         raise GitexpError(f"There is no branch {base} here.", OTHER_BASE)
-    found = repo.lookup("merge-base", base, ledger.tip)
-    if found is None:
+    merge_base = repo.lookup("merge-base", base, ledger.tip)
+    if merge_base is None:
         raise GitexpError(f"{base} and {BRANCH_PREFIX}{ledger.name} have no history in common.", OTHER_BASE)
-    if found == ledger.tip:
+    if merge_base == ledger.tip:
         raise GitexpError(f"All of {BRANCH_PREFIX}{ledger.name} is on {base}: nothing is left to review.", OTHER_BASE)
-    return found
+    return merge_base
 
 
 def is_ours(repo: Repository, commit: str, name: str) -> bool:
-    """Whether a review of this experiment that ends with ``commit`` is as gitexp made it."""
+    """Whether ``commit`` is the last commit of a review that gitexp made of the experiment ``name``."""
     return summary.is_of(next(first_parents(repo, commit)), name)
 
 
 def _seal(work: Repository, ledger: Ledger, record: str) -> str:
-    """The last commit's id."""
+    """Commit the record of the experiment; the id of that last commit."""
     base = work.line("rev-parse", "HEAD")
     _check_room(work, record)
     texts = {f"{record}/{RESULTS}": results_tsv(ledger), f"{record}/{NOTEBOOK}": experiment_md(ledger)}
@@ -106,7 +113,7 @@ def _seal(work: Repository, ledger: Ledger, record: str) -> str:
 
 
 def _check_room(work: Repository, record: str) -> None:
-    """A file where the record's folder must be is somebody's."""
+    """Raise GitexpError where a file stands in the place of the record's folder."""
     parts = record.split("/")
     for path in ("/".join(parts[:length]) for length in range(1, len(parts) + 1)):
         if path in entries(work, "HEAD", [path]):

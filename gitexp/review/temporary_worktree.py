@@ -1,4 +1,4 @@
-"""A work tree of gitexp's own, in a temporary folder: commits are made there while nobody's checkout is touched."""
+"""A work tree in a temporary folder: gitexp commits and measures there while no checkout of a person is touched."""
 
 from __future__ import annotations
 
@@ -14,15 +14,18 @@ from gitexp.git.driver import GitCommandError
 from gitexp.git.repository import Repository
 from gitexp.signals import signals_wait
 
-PREFIX = "gitexp-scratch-"  # of the folder's name: one that a dead gitexp left is known by it
+PREFIX = "gitexp-scratch-"  # of the folder's name, by which the next gitexp knows one that a killed gitexp left
 
 
 @contextmanager
-def scratch(repo: Repository, commit: str) -> Iterator[Repository]:
-    """A work tree with ``commit`` checked out, HEAD detached; it is gone however this is left."""
+def temporary_worktree(repo: Repository, commit: str) -> Iterator[Repository]:
+    """A work tree with ``commit`` checked out and HEAD detached; it is removed however the block is left.
+
+    Raises GitexpError where another gitexp has one in this repository.
+    """
     with lock(repo.shared_lock("scratch"), "The scratch work tree", "pick"):
-        for left in _left(repo):
-            _remove(repo, left)
+        for stray in _strays(repo):
+            _remove(repo, stray)
         folder = Path(os.path.realpath(tempfile.mkdtemp(prefix=PREFIX)))
         try:
             yield linked_worktrees.add(repo, folder, commit)
@@ -31,12 +34,12 @@ def scratch(repo: Repository, commit: str) -> Iterator[Repository]:
                 _remove(repo, folder)
 
 
-def _left(repo: Repository) -> list[Path]:
-    """Scratch work trees of gitexps that were killed: the lock's holder has none yet."""
+def _strays(repo: Repository) -> list[Path]:
+    """The temporary work trees of killed gitexps: who holds the lock has none yet."""
     return [path for path, _ in linked_worktrees.work_trees(repo) if path.name.startswith(PREFIX)]
 
 
 def _remove(repo: Repository, folder: Path) -> None:
-    remove_folder(folder)  # first: git removes no work tree that holds a submodule
-    with suppress(GitCommandError):  # git had not come to know of it
+    remove_folder(folder)  # first, because git refuses to remove a work tree that holds a submodule
+    with suppress(GitCommandError):  # the work tree was not registered yet
         repo.run("worktree", "remove", "--force", "--force", str(folder))

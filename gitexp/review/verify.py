@@ -1,4 +1,4 @@
-"""KEEPs, run again from their commits: which hold their sealed score within the noise."""
+"""KEEPs measured again from their commits: which of them hold their sealed score within the noise."""
 
 from __future__ import annotations
 
@@ -12,38 +12,46 @@ from gitexp.ledger import history
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Iteration, Sample, Status
 from gitexp.observer import Observer
-from gitexp.review.rerun import rerun
-from gitexp.review.temporary_worktree import scratch
+from gitexp.review.remeasure import remeasure
+from gitexp.review.temporary_worktree import temporary_worktree
 from gitexp.verdict.rules import holds_against
 
-SURE = 2.0  # times the noise: one honest KEEP in forty misses by more
+SURE = 2.0  # times the noise: one KEEP in forty is further below its sealed score by chance
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
+    """A KEEP, its new samples, and whether they hold its sealed score; ``why`` is a clause that explains it."""
+
     iteration: Iteration
     samples: tuple[Sample, ...]
     holds: bool
     why: str
 
 
-def chosen(ledger: Ledger, names: Sequence[str], sample: int | None) -> list[Iteration]:
-    """The KEEPs that are named, or all but the baseline; ``sample`` of them, drawn at random, the same each time."""
-    found = [history.find(ledger, name) for name in names]
-    if wrong := next((i for i in found if i.status is not Status.KEEP), None):
-        raise GitexpError(f"{wrong.id} is a {wrong.status.value}: only what is kept is verified.", "gitexp log")
-    keeps = found or [i for i in ledger.iterations[1:] if i.status is Status.KEEP]
+def choose(ledger: Ledger, names: Sequence[str], sample: int | None) -> list[Iteration]:
+    """The KEEPs that are named, or all but the baseline; ``sample`` of them, drawn at random.
+
+    The same history gives the same draw. Raises GitexpError for a name that is not a KEEP's.
+    """
+    named = [history.find(ledger, name) for name in names]
+    if other := next((i for i in named if i.status is not Status.KEEP), None):
+        raise GitexpError(f"{other.id} is a {other.status.value}, and only KEEPs are verified.", "gitexp log")
+    keeps = named or [i for i in ledger.iterations[1:] if i.status is Status.KEEP]
     if sample is None or sample >= len(keeps):
         return keeps
-    drawn = random.Random(ledger.tip).sample(keeps, sample)  # noqa: S311  no secret
+    drawn = random.Random(ledger.tip).sample(keeps, sample)  # noqa: S311  not a secret
     return sorted(drawn, key=lambda iteration: iteration.number)
 
 
 def verify(repo: Repository, ledger: Ledger, iterations: Sequence[Iteration], observer: Observer) -> Iterator[Verified]:
-    """Run each from its commit, in a scratch work tree. Raises when a run could not be compared with the sealed one."""
+    """Measure each iteration again, in a temporary work tree of its commit.
+
+    Raises GitexpError where a score cannot be compared with the sealed one.
+    """
     for iteration in iterations:
-        with scratch(repo, iteration.commit) as work:
-            samples, last = rerun(repo, ledger, work, f"{iteration.id}.verify", observer)
+        with temporary_worktree(repo, iteration.commit) as work:
+            samples, last = remeasure(repo, ledger, work, f"{iteration.id}.verify", observer)
         if last.score is None:
             yield Verified(iteration, tuple(samples), False, f"it crashed: {last.reason}")
             continue

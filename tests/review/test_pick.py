@@ -16,7 +16,7 @@ import pytest
 
 from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
-from gitexp.review import hunks, pick
+from gitexp.review import conflict, pick
 from gitexp.verdict.rules import holds_against
 from tests.helpers.command_line import Gitexp, check_refusal
 from tests.helpers.hooks import hook_that
@@ -112,7 +112,7 @@ def test_a_baseline_with_files_of_its_own_goes_along(
 
 def test_without_a_keep_there_is_nothing_to_pick(experiment: Path, gitexp: Gitexp) -> None:
     check_refusal(gitexp("pick", "--onto", "results", code=1), "exp/train has no KEEP but its baseline.", "gitexp log")
-    assert gitexp("pick", "exp000", "--onto", "results").stdout.endswith("Nothing to pick.\n")
+    assert gitexp("pick", "exp000", "--onto", "results").stdout.endswith("There is nothing to pick.\n")
     assert "results" not in refs(experiment)
 
 
@@ -135,7 +135,7 @@ def test_what_was_picked_is_skipped_also_when_the_branch_went_on_from_there(kept
     git("switch", "-q", "exp/train")
     result = gitexp("pick", "exp001", "exp002", "exp005", "--onto", "results")
     assert skipped(result.stdout) == ["exp001", "exp005"]
-    assert f"skipped    exp001: results has what it changes already ({known})" in result.stdout
+    assert f"skipped    exp001: results has this change already ({known})" in result.stdout
     assert content("results").startswith("A = 9\nB = 1\nC = 1\n\nD = 2\n\nE = 3\n")
 
 
@@ -144,7 +144,7 @@ def test_picking_twice_changes_nothing(kept: Path, gitexp: Gitexp) -> None:
     before = refs(kept)
     result = gitexp("pick", "--onto", "results")
     assert skipped(result.stdout) == KEEPS
-    assert result.stdout.endswith("results is as it was.\n")
+    assert result.stdout.endswith("results has not changed.\n")
     assert refs(kept) == before
 
 
@@ -279,7 +279,7 @@ def test_a_conflict_with_the_branchs_own_work_names_that(kept: Path, gitexp: Git
     check_refusal(
         result,
         f"exp001 changes train.py line 1, and main has something else there ({mine} Tune by hand).",
-        f"git switch main && git cherry-pick -x {' '.join(commits)}   # and resolve it by hand",
+        f"git switch main && git cherry-pick -x {' '.join(commits)}   # and resolve the conflict by hand",
     )
     assert refs(kept) == old
     assert work_files(kept) == before
@@ -314,7 +314,8 @@ def test_a_conflict_with_a_file_that_is_gone_or_another_kind(kept: Path, gitexp:
     git("switch", "-q", "exp/train")
     assert "exp005 changes train.py, which is not on gone." in gitexp("pick", "5", "--onto", "gone", code=1).stderr
     assert (
-        "exp005 changes train.py, which is another on binary" in gitexp("pick", "5", "--onto", "binary", code=1).stderr
+        "exp005 changes train.py, which is another file on binary"
+        in gitexp("pick", "5", "--onto", "binary", code=1).stderr
     )
 
 
@@ -325,9 +326,9 @@ def test_a_conflict_with_a_file_that_is_gone_or_another_kind(kept: Path, gitexp:
     ("branch", "said", "hint"),
     [
         ("exp/other", "exp/other is an experiment: its commits are made by steps.", "gitexp pick --onto BRANCH"),
-        ("a..b", "'a..b' is no name of a branch.", "gitexp pick --onto BRANCH"),
-        ("@{-1}", "'@{-1}' is no name of a branch.", "gitexp pick --onto BRANCH"),
-        ("-x", "'-x' is no name of a branch.", "gitexp pick --onto BRANCH"),
+        ("a..b", "'a..b' is not a branch name.", "gitexp pick --onto BRANCH"),
+        ("@{-1}", "'@{-1}' is not a branch name.", "gitexp pick --onto BRANCH"),
+        ("-x", "'-x' is not a branch name.", "gitexp pick --onto BRANCH"),
         ("theirs", "There is no branch theirs here, but up/theirs.", "git branch theirs up/theirs"),
     ],
 )
@@ -578,7 +579,7 @@ def test_measure_needs_the_contract_as_it_was(tmp_path: Path, monkeypatch: pytes
     (folder / "score.py").write_text("another\n")
     commit_all(folder, "another evaluator")
     git("switch", "-q", "exp/train")
-    said = "score.py is frozen in this experiment, and main has another: scores could not be compared."
+    said = "score.py is frozen in this experiment and differs on main: the scores could not be compared."
     assert said in gitexp("pick", "--onto", "main", "--measure", code=1).stderr
     hook_that(folder, "exit 1\n")
     changed = gitexp("pick", "--onto", "results", "--measure", code=1).stderr
@@ -640,9 +641,9 @@ def test_an_interrupted_measure_leaves_nothing(kept: Path, scratch_home: Path, g
 
 
 def test_lines_as_text() -> None:
-    assert hunks.text([4]) == "line 5"
-    assert hunks.text([13, 2, 11, 12]) == "lines 3, 12-14"
-    assert hunks.text([-1, 0]) == "line 1"
+    assert conflict.line_numbers([4]) == "line 5"
+    assert conflict.line_numbers([13, 2, 11, 12]) == "lines 3, 12-14"
+    assert conflict.line_numbers([-1, 0]) == "line 1"
 
 
 def test_traces_agree_with_git_blame(tmp_path: Path) -> None:
@@ -659,7 +660,7 @@ def test_traces_agree_with_git_blame(tmp_path: Path) -> None:
         commits.append(commit_all(folder, f"edit {edit}"))
     edits = [(new, old, new) for old, new in itertools.pairwise(commits)][::-1]
     lines = (folder / "f").read_text().splitlines()
-    found = hunks.traces(repo, "f", set(range(len(lines))), edits)
+    found = conflict.traces(repo, "f", set(range(len(lines))), edits)
     blamed: dict[str, list[int]] = {}
     for number, line in enumerate(git("blame", "-l", "-s", "f", cwd=folder).splitlines()):
         blamed.setdefault(line.split()[0].lstrip("^"), []).append(number)

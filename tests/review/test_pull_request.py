@@ -165,7 +165,7 @@ def test_what_somebody_committed_to_it_stays(kept: Path, gitexp: Gitexp, change:
     subject = git("log", "-1", "--format=%s", mine).strip()
     said = f"review/train ends with a commit that gitexp did not make: {mine[:7]} {subject}."
     way_out = "git branch -m review/train review/train-mine"
-    check_refusal(gitexp("pr", code=1), said, f"{way_out}   # keeps it; then again")
+    check_refusal(gitexp("pr", code=1), said, f"{way_out}   # keeps that commit; then again")
     assert tip("review/train") == mine
     git(*way_out.split()[1:])
     gitexp("pr")
@@ -211,7 +211,7 @@ def test_bases_that_will_not_do(kept: Path, gitexp: Gitexp) -> None:
     said = "All of exp/train is on later: nothing is left to review."
     check_refusal(gitexp("pr", "--base", "later", code=1), said, hint)
     git("branch", "-q", "-m", "main", "work")
-    check_refusal(gitexp("pr", code=1), "There is no branch main here, nor origin's.", hint)
+    check_refusal(gitexp("pr", code=1), "Neither this repository nor its remote origin has a branch main.", hint)
     assert "review/train" not in refs(kept)
 
 
@@ -223,7 +223,9 @@ def test_an_experiment_that_began_on_another_branch_names_it(kept: Path, gitexp:
     set_constant(kept, "D", "5")
     gitexp("step", "-m", "D = 5")
     result = gitexp("pr", code=1)
-    assert f"exp/more began at {feature[:10]}, and main has its history up to {tip('main')[:10]} only." in result.stderr
+    assert (
+        f"exp/more began at {feature[:10]}, and main shares its history only up to {tip('main')[:10]}." in result.stderr
+    )
     assert "exp001 changes train.py line 5, and main has something else there" in result.stderr
     check_nothing_left(kept, scratch_home)
     gitexp("pr", "--base", "feature")
@@ -496,8 +498,8 @@ def bare(kept: Path) -> Path:
 def test_push_is_plain_and_leaves_the_rest_alone(kept: Path, gitexp: Gitexp) -> None:
     there = bare(kept)
     result = gitexp("pr", "--push", "origin")
-    assert f"review/train is pushed to {there}." in result.stderr
-    assert "has not all of exp/train, to which the text links: git push origin exp/train" in result.stderr
+    assert f"review/train was pushed to {there}." in result.stderr
+    assert "lacks commits of exp/train, to which the text links: git push origin exp/train" in result.stderr
     assert git("for-each-ref", "--format=%(refname)", cwd=there).split() == [
         "refs/heads/main",
         "refs/heads/review/train",
@@ -523,11 +525,11 @@ def test_a_refreshed_review_replaces_its_own_old_one_only(kept: Path, gitexp: Gi
     set_constant(colleague, "E", "4")
     theirs = commit_all(colleague, "a suggestion")
     git("push", "-q", cwd=colleague)
-    for value in ("5", "1"):  # not known here; then known, and not of gitexp's making
+    for value in ("5", "1"):  # not in this clone; then in it, and not made by gitexp
         set_constant(kept, "C", value)
         gitexp("step", "-m", "C again")
         result = gitexp("pr", "--push", "origin", code=1)
-        assert f"ends with a commit that is not of gitexp's making, or not known here: {theirs[:10]}." in result.stderr
+        assert f"ends with {theirs[:10]}, which gitexp did not make, or which is not in this clone." in result.stderr
         assert tip("review/train", there) == theirs
         subprocess.run(re.findall(r"try: (git fetch \S+ \S+)", result.stderr)[0].split(), check=True)
 
@@ -601,7 +603,7 @@ def test_push_over_http_with_a_password(kept: Path, gitexp: Gitexp, http: str) -
     git("remote", "add", "lab", f"http://ada:s3cret@{http}/lab.git")
     git("push", "-q", "lab", "main", "exp/train")
     result = gitexp("pr", "--push", "lab")
-    assert f"review/train is pushed to http://{http}/lab.git." in result.stderr
+    assert f"review/train was pushed to http://{http}/lab.git." in result.stderr
     assert f"http://{http}/lab.git review/train\n" in result.stdout
     assert f"(http://{http}/lab/commit/{tip('review/train~1')})" in result.stdout
     there = kept.parent / "served" / "lab.git"
@@ -700,28 +702,30 @@ def test_which_tool_fits_the_remote(fake: Callable[..., Callable[[], list[Any]]]
 
     gitlab, github, own = map(remote, ("https://gitlab.com/a/b", "https://github.com/a/b", "https://git.corp/a/b"))
     for to, missing in ((gitlab, "glab"), (github, "gh"), (own, "gh or glab")):
-        with pytest.raises(GitexpError, match=f"^{missing} is not installed, or not on PATH"):
-            forge.tool(to)
+        with pytest.raises(
+            GitexpError, match=f"^{missing} opens the pull request, and is not installed or not on PATH"
+        ):
+            forge.client(to)
     fake("glab")
-    assert (forge.tool(gitlab), forge.tool(own)) == ("glab", "glab")
-    with pytest.raises(GitexpError, match=r"^gh is not installed"):
-        forge.tool(github)
+    assert (forge.client(gitlab), forge.client(own)) == ("glab", "glab")
+    with pytest.raises(GitexpError, match=r"^gh opens the pull request, and is not installed"):
+        forge.client(github)
     fake("gh")
-    assert (forge.tool(gitlab), forge.tool(github), forge.tool(own)) == ("glab", "gh", "gh")
+    assert (forge.client(gitlab), forge.client(github), forge.client(own)) == ("glab", "gh", "gh")
 
 
 def test_create_says_what_it_lacks_before_anything_is_done(
     kept: Path, gitexp: Gitexp, fake: Callable[..., Callable[[], list[Any]]]
 ) -> None:
-    said = "There is no remote to open a pull request at."
+    said = "A pull request needs a remote, and there is none."
     check_refusal(gitexp("pr", "--create", code=1), said, "git remote add origin URL")
     there = bare(kept)
     result = gitexp("pr", "--create", code=1)
     hint = "gitexp pr --push origin > body.md   # then open one in the browser"
-    check_refusal(result, "gh or glab is not installed, or not on PATH: it opens the pull request.", hint)
+    check_refusal(result, "gh or glab opens the pull request, and is not installed or not on PATH.", hint)
     fake("gh")
     commit = tip("main")
-    said = f"{commit} is no branch: a pull request is merged into one."
+    said = f"{commit} is not a branch, and a pull request is merged into one."
     check_refusal(gitexp("pr", "--create", "--base", commit, code=1), said, "gitexp pr --base BRANCH --create")
     assert "review" not in refs(kept)
     assert "review" not in git("for-each-ref", cwd=there)

@@ -51,7 +51,7 @@ def test_those_that_are_named_or_drawn(lived: Path, gitexp: Gitexp) -> None:
     drawn = json.loads(lines[0])
     assert drawn["id"] in ("exp001", "exp002")
     assert [sample["seed"] for sample in drawn["samples"]] == [0, 1]
-    assert "exp003 is a DISCARD: only what is kept is verified" in gitexp("verify", "exp003", code=1).stderr
+    assert "exp003 is a DISCARD, and only KEEPs are verified" in gitexp("verify", "exp003", code=1).stderr
 
 
 def test_a_crash_does_not_hold(lived: Path, gitexp: Gitexp, tmp_path: Path) -> None:
