@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
+from urllib.parse import quote
 
 BRANCH_PREFIX = "exp/"
 RESULTS = "results.tsv"
@@ -184,8 +185,12 @@ class Candidate:
     contract: Contract | None = None  # the baseline's only
 
     def label(self, run: int) -> str:
-        """The name of the log of its first, second, … run, the incumbent's among them."""
-        return self.id if run == 1 else f"{self.id}.{run}"
+        """The name of the log of its first, second, … run, the incumbent's among them: ``exp005-1a2b3c4d.2``.
+
+        It belongs to the run, not to the id: another branch, or the same one begun anew, has the same ids.
+        """
+        name = f"{self.id}-{quote(self.run[:8], safe='')}"  # what a branch from elsewhere says is no path
+        return name if run == 1 else f"{name}.{run}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import click
 
-from gitexp.cli.experiment import experiment_option, open_experiment
+from gitexp.cli.experiment import experiment_option, open_experiment, open_ledger
 from gitexp.ledger import logs as stored
 from gitexp.text import plural
 
@@ -31,9 +31,9 @@ def push(remote: str, name: str | None) -> None:
     Example:
       gitexp logs push origin
     """
-    repo, wanted = open_experiment(name)
-    count = stored.push(repo, wanted, remote)
-    click.echo(f"{remote} has {plural(count, 'file')} of {wanted} now, at {stored.ref(wanted)}.")
+    repo, ledger = open_ledger(name)
+    count = stored.push(repo, ledger, remote)
+    click.echo(f"{remote} has {plural(count, 'file')} of {ledger.name} now, at {stored.ref(ledger.name)}.")
 
 
 @logs.command()

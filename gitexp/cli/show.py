@@ -25,9 +25,10 @@ def show(iteration: str, name: str | None) -> None:
     found = history.find(ledger, iteration)
     click.echo(printable(from_bytes(repo.run("show", *PLAIN_LOG, found.commit))).rstrip())
     place = ExperimentFiles.of(repo, ledger.name)
-    lines = place.log_tail(found.id, LOG_LINES)
+    label = found.candidate.label(1)
+    lines = place.log_tail(label, LOG_LINES)
     if not lines:
         click.echo("\n(its log is not on this machine)")
         return
-    click.echo(f"\n{place.log(found.id)}, its end:")
+    click.echo(f"\n{place.log(label)}, its end:")
     click.echo(printable("\n".join(lines)))

@@ -162,7 +162,7 @@ def _measure(repo: Repository, place: ExperimentFiles, plan: Plan, observer: Obs
     branch = refs.current_branch(repo)
     runs = baseline_runs(contract.rule)
     measurement = gather_baseline(repo, place, contract, snapshot, runs, observer)
-    _check_measured(measurement, place.log(BASELINE))
+    _check_measured(measurement, place.log(snapshot.candidate.label(1)))
     if reason := broken(contract, measurement):
         raise GitexpError(f"With this baseline nothing could ever be kept: {reason}.", "gitexp init -h")
     if (refs.current_branch(repo), repo.resolve("HEAD")) != (branch, snapshot.candidate.base):

@@ -104,7 +104,7 @@ def conclude(
         sealed,
         verdict,
         ledger.incumbent,
-        place.log(candidate.id),
+        place.log(candidate.label(1)),
         left,
         diagnose(sealed, tail) if sealed.status is Status.CRASH else None,
         breaker.report(crashes, tail) if crashes else "",

@@ -38,16 +38,20 @@ def look(repo: Repository, name: str, identity: str, observer: Observer) -> Rema
         if measured.test is None:
             raise GitexpError(
                 "The run reported no test score: with GITEXP_TEST=1 it is to print test_score.",
-                f"less {place.log(f'{chosen.id}.test')}",
+                f"less {place.log(_label(chosen))}",
             )
         return seal_remark(repo, place, ledger, Remark("test", chosen.id, score=measured.test), observer)
+
+
+def _label(chosen: Iteration) -> str:
+    return f"{chosen.candidate.label(1)}.test"
 
 
 def _measure(
     repo: Repository, place: ExperimentFiles, ledger: Ledger, chosen: Iteration, observer: Observer
 ) -> Measurement:
     held, files = differing(repo, ledger.tree, chosen.tree, ledger.contract.edit)
-    run = Run(chosen.id, ledger.contract.seed, f"test-{chosen.candidate.run}", f"{chosen.id}.test", files, test=True)
+    run = Run(chosen.id, ledger.contract.seed, f"test-{chosen.candidate.run}", _label(chosen), files, test=True)
     with borrowed(repo, place, held, files):
         measured = measure(repo, place, ledger.contract, run, observer)
     if measured.reason:

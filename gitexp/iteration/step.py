@@ -62,7 +62,7 @@ def step(repo: Repository, name: str, proposed: Proposal | MakeEdit, observer: O
 
 def check_breaker(place: ExperimentFiles, ledger: Ledger) -> None:
     if crashes := breaker.tripped(ledger):
-        report = breaker.report(crashes, place.log_tail(crashes[-1].id, TAIL_LINES))
+        report = breaker.report(crashes, place.log_tail(crashes[-1].candidate.label(1), TAIL_LINES))
         raise BreakerOpenError(report, "gitexp breaker reset --why '...'   # when the cause is mended")
 
 

@@ -61,17 +61,25 @@ class ExperimentFiles:
         """Held by a loop as long as it goes on, between its steps too."""
         return self.directory / "loop.lock"
 
-    def log(self, iteration: str) -> Path:
-        return self.directory / "logs" / f"{iteration}.log"
+    def log(self, label: str) -> Path:
+        """Where a run's output is: :meth:`gitexp.model.Candidate.label` names the run."""
+        return self._of_run(f"{label}.log")
 
-    def curve_file(self, iteration: str) -> Path:
+    def curve_file(self, label: str) -> Path:
         """A run's loss over time, for :func:`gitexp.run.curve.read`."""
-        return self.directory / "logs" / f"{iteration}.curve.jsonl"
+        return self._of_run(f"{label}.curve.jsonl")
 
-    def log_tail(self, iteration: str, lines: int) -> list[str]:
-        """The end of what a run printed; empty where its log is not on this machine."""
+    def _of_run(self, name: str) -> Path:
+        """A file of a run. It may lie under another experiment's name: the branch was renamed since."""
+        file = self.directory / "logs" / name
+        if file.exists() or "-" not in name:
+            return file
+        return next((one for one in all_logs(self.directory.parent) if one.name == name), file)
+
+    def log_tail(self, label: str, lines: int) -> list[str]:
+        """The last ``lines`` lines that a run printed; empty where its log is not on this machine."""
         try:
-            text = from_bytes(read_tail(self.log(iteration), TAIL))
+            text = from_bytes(read_tail(self.log(label), TAIL))
         except OSError:
             text = ""
         return text.replace("\r", "\n").rstrip().split("\n")[-lines:] if text else []
@@ -133,6 +141,11 @@ class ExperimentFiles:
 
     def _note(self, name: str) -> Path:
         return self.directory / f"{name}.json"
+
+
+def all_logs(private_dir: Path) -> Iterator[Path]:
+    """The logs and curves of all experiments of a repository."""
+    return (file for folder in sorted(private_dir.glob("*/logs")) for file in sorted(folder.iterdir()))
 
 
 class UnreadableNoteError(GitexpError):

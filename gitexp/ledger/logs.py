@@ -13,7 +13,8 @@ from gitexp.git.commits import commit_tree
 from gitexp.git.driver import GitCommandError
 from gitexp.git.objects import REGULAR, Entry, entries, read_blobs, write_tree
 from gitexp.git.repository import Repository
-from gitexp.ledger.experiment_files import ExperimentFiles
+from gitexp.ledger.experiment_files import ExperimentFiles, all_logs
+from gitexp.ledger.ledger import Ledger
 
 END = 1 << 16  # bytes of a log that travel
 KINDS = (".log", ".curve.jsonl")
@@ -23,12 +24,10 @@ def ref(name: str) -> str:
     return f"refs/gitexp/logs/{name}"
 
 
-def push(repo: Repository, name: str, remote: str) -> int:
-    """Store what is here in the ref, and push that; how many files it holds now."""
-    held = _stored(repo, name)
-    new = {
-        path: entry for path, entry in _here(repo, ExperimentFiles.of(repo, name)).items() if held.get(path) != entry
-    }
+def push(repo: Repository, ledger: Ledger, remote: str) -> int:
+    """Store what is here of the ledger's runs in the ref, and push that; how many files it holds now."""
+    name, held = ledger.name, _stored(repo, ledger.name)
+    new = {path: entry for path, entry in _here(repo, ledger).items() if held.get(path) != entry}
     if new:
         old = repo.resolve(ref(name))
         base = old + "^{tree}" if old else repo.line("mktree", stdin=b"")
@@ -60,13 +59,23 @@ def _stored(repo: Repository, name: str) -> dict[str, Entry]:
     return entries(repo, ref(name)) if repo.resolve(ref(name)) else {}
 
 
-def _here(repo: Repository, place: ExperimentFiles) -> dict[str, Entry]:
-    folder = place.log("x").parent
-    files = sorted(file for file in folder.iterdir() if file.name.endswith(KINDS)) if folder.is_dir() else []
+def _here(repo: Repository, ledger: Ledger) -> dict[str, Entry]:
+    """The files of the ledger's own runs, whatever the branch was called when they were made."""
+    files = [file for file in all_logs(repo.private_dir) if file.name.endswith(KINDS) and _is_of(ledger, file.name)]
     return {
         file.name: Entry(REGULAR, repo.line("hash-object", "-w", "--stdin", stdin=read_tail(file, END)))
         for file in files
     }
+
+
+def _is_of(ledger: Ledger, name: str) -> bool:
+    """Whether a file belongs to a run of one of the iterations, and not to one of the same id on another branch."""
+    label = name.partition(".")[0]
+    number = label.partition("-")[0].removeprefix("exp")
+    numbers = ledger.columns.numbers
+    if not number.isdecimal() or int(number) not in numbers:
+        return False
+    return ledger.iterations[numbers.index(int(number))].candidate.label(1) == label
 
 
 def _talk(repo: Repository, verb: str, remote: str, refspec: str) -> None:

@@ -40,7 +40,7 @@ class Run:
     @property
     def title(self) -> str:
         """What it is called on the screen."""
-        return self.iteration if self.label == self.iteration else f"{self.iteration}, seed {self.seed}"
+        return f"{self.iteration}, seed {self.seed}" if "." in self.label else self.iteration
 
 
 CURVE = "curve.jsonl"
@@ -83,11 +83,11 @@ def measure(
             if len(spoiled) > 1 and all(each.startswith(STOPPED) for each in spoiled):
                 return stopped_itself(measured, len(spoiled))
             raise GitexpError(
-                f"{asked.label} was spoiled {len(spoiled)} times (at last: {trouble}): it has no verdict, and its "
+                f"{asked.title} was spoiled {len(spoiled)} times (at last: {trouble}): it has no verdict, and its "
                 "edit stays.",
                 "gitexp step -m '...'   # again, when the machine has time for it",
             )
-        observer.say(f"{asked.label}: {trouble}: no verdict. Run again ({len(spoiled)} of {contract.retries}).")
+        observer.say(f"{asked.title}: {trouble}: no verdict. Run again ({len(spoiled)} of {contract.retries}).")
 
 
 def _check_held(repo: Repository, files: Mapping[str, Entry | None]) -> None:

@@ -37,8 +37,10 @@ def gather(repo: Repository, ledger: Ledger) -> Details:
     place = ExperimentFiles.of(repo, ledger.name)
     looked_at = newest(ledger, DETAILED)
     diffs = _diffs(repo, [iteration.commit for iteration in looked_at])
-    tails = {i.id: [line[:LINE] for line in place.log_tail(i.id, TAIL)] for i in looked_at}
-    curves = {i.id: thinned(read(place.curve_file(i.id)) or _sealed(i), DOTS) for i in newest(ledger, CURVES)}
+    tails = {i.id: [line[:LINE] for line in place.log_tail(i.candidate.label(1), TAIL)] for i in looked_at}
+    curves = {
+        i.id: thinned(read(place.curve_file(i.candidate.label(1))) or _sealed(i), DOTS) for i in newest(ledger, CURVES)
+    }
     return Details(
         diffs={i.id: _cut(diffs[i.commit]) for i in looked_at},
         tails={identity: lines for identity, lines in tails.items() if lines},

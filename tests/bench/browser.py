@@ -26,10 +26,15 @@ def report(iterations: int) -> Path:
     logs.mkdir(parents=True, exist_ok=True)
     for number in range(max(0, iterations - WITH_LOGS), iterations):
         points = [{"loss": 2 + 4 * math.exp(-step / 14), "step": step, "share": step / STEPS} for step in range(STEPS)]
-        (logs / f"exp{number:03d}.curve.jsonl").write_text("".join(json.dumps(point) + "\n" for point in points))
-        (logs / f"exp{number:03d}.log").write_text("".join(f"step {p['step']} | loss {p['loss']}\n" for p in points))
+        (logs / f"{label(number)}.curve.jsonl").write_text("".join(json.dumps(point) + "\n" for point in points))
+        (logs / f"{label(number)}.log").write_text("".join(f"step {p['step']} | loss {p['loss']}\n" for p in points))
     gitexp("report", "-o", str(file), folder=place)
     return file
+
+
+def label(number: int) -> str:
+    """The name of a run's log; histories number their runs."""
+    return f"exp{number:03d}-{f'{number:032x}'[:8]}"
 
 
 def opened(iterations: int) -> float:

@@ -55,7 +55,7 @@ def main() -> None:
         subprocess.run(init, cwd=folder, check=True, capture_output=True)
         silent, _ = step(folder, 0)
         flooded, seconds = step(folder, size)
-        log = (folder / ".git/gitexp/train/logs/exp002.log").stat().st_size
+        log = next((folder / ".git/gitexp/train/logs").glob("exp002-*.log")).stat().st_size
     print(
         f"printed {size / 1e6:,.0f} MB in {seconds:.1f} s ({size / 1e6 / seconds:,.0f} MB/s), "
         f"of which its log keeps {log / 1e6:.1f} MB"

@@ -56,7 +56,8 @@ def test_what_catches_each_cheat(
     gitexp("step", "-m", name)
     sealed = ledger_of(folder).iterations[-1]
     print(f"\n{name:<52} {sealed.status.value:<8} {sealed.reason[:100]}")
-    log = (folder / ".git/gitexp/train/logs/exp001.log").read_text(errors="replace")
+    (log_file,) = (folder / ".git/gitexp/train/logs").glob("exp001-????????.log")
+    log = log_file.read_text(errors="replace")
     if cheat.caught:
         assert sealed.status is Status.CRASH
         assert cheat.caught in sealed.reason + log, log[-2000:]

@@ -336,7 +336,8 @@ def test_a_hook_that_runs_gitexp_is_told_who_holds_it(folder: Path, gitexp: Gite
     gitexp("init")
     set_lr(folder, 0.2)
     gitexp("step", "-m", "outer")
-    log = (folder / ".git/gitexp/train/logs/exp001.log").read_text()
+    (log_file,) = (folder / ".git/gitexp/train/logs").glob("exp001-*.log")
+    log = log_file.read_text()
     assert "gitexp: exp/train is in use by gitexp step (process" in log
     assert "exp000" in log
     assert [i.description for i in ledger_of(folder).iterations] == ["baseline", "outer"]

@@ -28,7 +28,7 @@ def test_the_demo_keeps_discards_and_crashes_for_real(
     assert len(ledger.iterations) == 5
     assert {i.status for i in ledger.iterations[1:]} == set(Status)
     crash = next(i for i in ledger.iterations if i.status is Status.CRASH)
-    log = (folder / ".git/gitexp/demo/logs" / f"{crash.id}.log").read_text()
+    log = (folder / ".git/gitexp/demo/logs" / f"{crash.candidate.label(1)}.log").read_text()
     assert "Traceback (most recent call last)" in log
     assert "train.py" in crash.measurement.error
     for iteration in ledger.iterations:
