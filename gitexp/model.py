@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
@@ -135,7 +136,13 @@ class Measurement:
     pruned: str = ""  # why the run was ended early, on purpose: then it has no score, and is no crash
 
     @property
+    def seed(self) -> int:
+        """The first run's."""
+        return self.samples[0].seed
+
+    @property
     def seconds(self) -> float:
+        """Wall-clock seconds of all runs."""
         return sum(sample.seconds for sample in self.samples)
 
 
@@ -259,12 +266,18 @@ class Remark:
     commit: str = ""
 
 
+ID = "exp(?:[0-9]{3}|[1-9][0-9]{3,8})"  # a regular expression: the id of one iteration in one way only
+
+
 def identity(number: int) -> str:
+    """The id of the iteration with a number, counted from 0: ``exp004``."""
     return f"exp{number:03d}"
 
 
 def number(identity: str) -> int:
-    """The number in an iteration's id."""
+    """The number in an iteration's id. Raises :class:`ValueError` for a text that is not an id."""
+    if not re.fullmatch(ID, identity):
+        raise ValueError(f"{identity!r} is not an id")
     return int(identity.removeprefix("exp"))
 
 

@@ -127,7 +127,7 @@ def _names(iterations: list[Iteration]) -> str:
 
 def _check_experiment(repo: Repository, lineage: Lineage, sound: list[Iteration]) -> Iterator[Finding]:
     yield from audit(lineage)
-    yield from _tried(check_blocks(repo, lineage.commits))
+    yield from _tried(check_blocks(repo, lineage.commits, lineage.format))
     if lineage.kind is Kind.REBASED:
         return
     if contract := lineage.contract:
@@ -145,7 +145,7 @@ def _check_review(repo: Repository, lineage: Lineage, source: Origin | None) -> 
     if source:
         found = list(_check_experiment(repo, source.lineage, _in_order(source.lineage)))
         yield from found
-    yield from _tried(check_blocks(repo, lineage.commits))
+    yield from _tried(check_blocks(repo, lineage.commits, source.lineage.format if source else lineage.format))
     yield from _tried(check_copies(repo, lineage, source))
     if source and not found:
         for copy in filter(source.comes_next, lineage.iterations):

@@ -15,8 +15,8 @@ from itertools import pairwise
 from gitexp.git.commits import Commit, first_parents, rev_list
 from gitexp.git.provenance import picked_commits, reverted_commits
 from gitexp.git.repository import Repository
-from gitexp.ledger import messages, trailers
-from gitexp.ledger.trailers import Message
+from gitexp.ledger import messages, trailer_block
+from gitexp.ledger.trailer_block import Message
 from gitexp.model import Contract, Iteration, Remark, Status
 from gitexp.text import one_line, short
 
@@ -34,7 +34,7 @@ class Sealed:
 
     @classmethod
     def of(cls, commit: Commit) -> Sealed:
-        message = trailers.read(commit.message)
+        message = trailer_block.read(commit.message)
         iteration = messages.from_message(message, commit.oid)
         return cls(commit, message, iteration, messages.remark_from(message, commit.oid))
 
@@ -116,6 +116,12 @@ class Lineage:
     @property
     def contract(self) -> Contract | None:
         return next((iteration.contract for iteration in self.iterations if iteration.contract), None)
+
+    @property
+    def format(self) -> int | None:
+        """The format of its trailers; ``None`` where it holds no baseline, which names it."""
+        baseline = next((sealed for sealed in self.commits if sealed.is_baseline), None)
+        return messages.format_of(baseline.message) if baseline else None
 
 
 def of_experiment(repo: Repository, tip: str) -> Lineage | None:

@@ -1,48 +1,29 @@
 """Most messages of iterations, read by one regular expression: a history of 100,000 is read in seconds.
 
-It knows the form in which :mod:`gitexp.ledger.messages` writes a KEEP or a DISCARD without notes, and nothing else:
-``None`` means that :mod:`gitexp.ledger.trailers` has to look. A test holds the two to the same answer.
+It knows the usual form, in which :mod:`gitexp.ledger.messages` writes a KEEP or a DISCARD without notes, and nothing
+else: ``None`` means that :mod:`gitexp.ledger.messages` has to read it. A test holds the two to the same answer.
+The expression is made of the table in :mod:`gitexp.ledger.trailers`.
 """
 
 from __future__ import annotations
 
 import re
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from gitexp.ledger.columns import KEEP, Row
 from gitexp.ledger.row import line, told
-from gitexp.model import Candidate, Contract, Iteration, Measurement, Notes, Sample, Status, Verdict
+from gitexp.ledger.trailers import ITERATION, Part, Trailer
+from gitexp.model import ID, Candidate, Contract, Iteration, Measurement, Notes, Sample, Status, Verdict
 from gitexp.text import from_bytes
 
-_NUMBER = r"-?[0-9]{1,17}(?:\.[0-9]{1,25})?(?:e[+-]?[0-9]{1,2})?"  # always finite
-_TEXT = r'[^\s"](?:[^\n]*\S)?'  # as it stands: neither quoted nor with spaces around it
-_MESSAGE = rf"""exp[0-9]{{3,9}}\ (?:KEEP|DISCARD)(?:\ [^:\s]+)?:\ (?P<description>[^\n]*)\n\n
-    Exp-Id:\ (?P<id>exp[0-9]{{3,9}})\n
-    Exp-Run:\ (?P<run>\w+)\n
-    Exp-Base:\ (?P<base>\w+)\n
-    Exp-Tree:\ (?P<tree>\w+)\n
-    Exp-Status:\ (?P<status>KEEP|DISCARD)\n
-    Exp-Score:\ (?P<score>{_NUMBER})\n
-    (?P<metrics>(?:Exp-Metric:\ [^\s"=][^\s=]*={_NUMBER}\n)*)
-    (?:Exp-Test:\ (?P<test>{_NUMBER})\n)?
-    (?:Exp-Memory-MB:\ (?P<memory>{_NUMBER})\n)?
-    Exp-Seconds:\ {_NUMBER}\n
-    Exp-Seed:\ [0-9]+\n
-    (?P<samples>(?:Exp-Sample:\ \w+\ seed=[0-9]+\ seconds={_NUMBER}\ score={_NUMBER}\n)+)
-    (?:Exp-Curve:\ (?P<curve>[0-9]+={_NUMBER}(?:\ [0-9]+={_NUMBER})*)\n)?
-    (?:Exp-Device:\ (?P<device>{_TEXT})\n)?
-    (?:Exp-Data:\ (?P<data>{_TEXT})\n)?
-    (?:Exp-Delta:\ (?P<delta>{_NUMBER})\n)?
-    (?P<changes>(?:Exp-Change:\ {_TEXT}\n)*)
-    (?P<params>(?:Exp-Param:\ [^\s"=]+={_TEXT}\n)*)
-    (?:Exp-Patch:\ (?P<patch>\w+)\n)?
-    Exp-Reason:\ (?P<reason>{_TEXT})\n"""
+_SUBJECT = rf"{ID} (?:KEEP|DISCARD)(?: [^:\s]+)?: (?P<description>[^\n]*)\n\n"
+_FIELDS = [  # of a usual message, and where in a line the value begins, if there can be more than one
+    (trailer.part, trailer.field, trailer.form.read, len(f"{trailer.key}: ") if trailer.form.repeats else 0)
+    for trailer in ITERATION
+    if trailer.usually and not trailer.computed
+]
 _SAMPLE = re.compile(r"Exp-Sample: (\S+) seed=(\S+) seconds=(\S+) score=(\S+)\n")
-_METRIC = re.compile(r"Exp-Metric: ([^=]+)=(.*)\n")
-_TENTH = re.compile(r"(\S+)=(\S+)")
-_CHANGE = re.compile(r"Exp-Change: (.*)\n")
-_PARAM = re.compile(r"Exp-Param: ([^=]+)=(.*)\n")
 _NO_NOTES = Notes()
 DISCARD = Status.DISCARD.letter
 
@@ -50,7 +31,17 @@ DISCARD = Status.DISCARD.letter
 @cache
 def _message() -> re.Pattern[str]:
     """Made where it pays: that takes as long as to read fifty messages the long way."""
-    return re.compile(_MESSAGE, re.ASCII | re.VERBOSE)
+    return re.compile(_SUBJECT + "".join(_line(trailer) for trailer in ITERATION if trailer.usually))
+
+
+def _line(trailer: Trailer) -> str:
+    """The lines of a trailer in a usual message, its value in a group of its field's name."""
+    value = trailer.form.usual
+    if trailer.computed:
+        return f"{trailer.key}: (?:{value})\n"
+    if trailer.form.repeats:
+        return f"(?P<{trailer.field}>(?:{trailer.key}: {value}\n){trailer.usually})"
+    return f"(?:{trailer.key}: (?P<{trailer.field}>{value})\n){trailer.usually}"
 
 
 class QuickRead(NamedTuple):
@@ -88,7 +79,7 @@ def glance(message: bytes, commit: str) -> QuickRead | None:
     if found is None:
         return None
     identity, base, tree, status, said, number, test, memory, delta, patch, description = found.group(
-        "id", "base", "tree", "status", "samples", "score", "test", "memory", "delta", "patch", "description"
+        "id", "base", "tree", "status", "samples", "score", "test", "memory_mb", "delta", "patch", "description"
     )
     samples = _SAMPLE.findall(said)
     score, tested = float(number), None if test is None else float(test)
@@ -127,34 +118,14 @@ def _sample(found: tuple[str, str, str, str]) -> Sample:
 
 
 def read(message: bytes, commit: str) -> Iteration | None:
-    """The iteration that a message in the common form records; ``None`` for any other message."""
+    """The iteration that a message in the usual form records; ``None`` for any other message."""
     found = _message().fullmatch(from_bytes(message))
     if found is None:
         return None
-    field = found.group
-    score, test, memory, delta = [
-        None if text is None else float(text) for text in field("score", "test", "memory", "delta")
-    ]
-    metrics, curve, changes, params = field("metrics", "curve", "changes", "params")
-    measurement = Measurement(
-        samples=tuple(map(_sample, _SAMPLE.findall(field("samples")))),
-        score=score,
-        metrics=tuple([(name, float(value)) for name, value in _METRIC.findall(metrics)]) if metrics else (),
-        test=test,
-        memory_mb=memory,
-        device=field("device") or "",
-        data=field("data") or "",
-        curve=tuple([(int(tenth), float(loss)) for tenth, loss in _TENTH.findall(curve)]) if curve else (),
-    )
-    candidate = Candidate(
-        id=field("id"),
-        run=field("run"),
-        base=field("base"),
-        tree=field("tree"),
-        description=field("description"),
-        notes=_NO_NOTES,
-        changes=tuple(_CHANGE.findall(changes)) if changes else (),
-        patch=field("patch") or "",
-        params=tuple(_PARAM.findall(params)) if params else (),
-    )
-    return Iteration(candidate, Verdict(Status(field("status")), field("reason"), delta), measurement, commit)
+    fields: dict[Part, dict[str, Any]] = {"candidate": {}, "verdict": {}, "measurement": {}}
+    for part, field, read_form, start in _FIELDS:
+        if text := found[field]:
+            texts = tuple([line[start:] for line in text.split("\n")[:-1]]) if start else (text,)
+            fields[part][field] = read_form(texts)
+    candidate = Candidate(**fields["candidate"], description=found["description"])
+    return Iteration(candidate, Verdict(**fields["verdict"]), Measurement(**fields["measurement"]), commit)

@@ -8,7 +8,7 @@ from typing import overload
 from gitexp.errors import GitexpError
 from gitexp.git.commits import Commit, read_commits, stream_commits
 from gitexp.git.repository import Repository
-from gitexp.ledger import fast_reader, messages, trailers
+from gitexp.ledger import fast_reader, messages, trailer_block
 from gitexp.ledger.columns import Columns, Row
 from gitexp.ledger.iterations import IterationSequence
 from gitexp.ledger.row import told
@@ -121,7 +121,7 @@ def _quickly(commit: Commit) -> Iteration:
 
 
 def _iteration(commit: Commit) -> Iteration:
-    iteration = messages.from_message(trailers.read(commit.message), commit.oid)
+    iteration = messages.from_message(trailer_block.read(commit.message), commit.oid)
     if iteration is None:
         raise GitexpError(f"{commit.oid} is no iteration any more.", "gitexp render --full")
     return iteration

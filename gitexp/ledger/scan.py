@@ -5,7 +5,7 @@ from __future__ import annotations
 from gitexp.git.commits import Commit
 from gitexp.git.provenance import is_revert
 from gitexp.git.repository import Repository
-from gitexp.ledger import fast_reader, messages, trailers
+from gitexp.ledger import fast_reader, messages, trailer_block
 from gitexp.ledger.columns import KEEP, Columns, Row
 from gitexp.ledger.fast_reader import QuickRead
 from gitexp.ledger.lazy import LazyIterations
@@ -116,7 +116,7 @@ def _said(commit: Commit, many: bool) -> tuple[QuickRead | Remark | None, bool]:
         return None, False
     found, hidden_trailers = fast_reader.glance(commit.message, commit.oid) if many else None, False
     if found is None:
-        message = trailers.read(commit.message)
+        message = trailer_block.read(commit.message)
         iteration, hidden_trailers = messages.from_message(message, commit.oid), message.displaced
         if iteration is None:
             remark = messages.remark_from(message, commit.oid)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 
 from gitexp.git.commits import Commit
-from gitexp.ledger import trailers
+from gitexp.ledger import trailer_block, trailers
 from gitexp.ledger.ledger import Ledger
-from gitexp.model import BRANCH_PREFIX, Iteration, Status, score_text
+from gitexp.model import BRANCH_PREFIX, Contract, Iteration, Status, score_text
 from gitexp.text import one_line
 
 
@@ -17,28 +17,46 @@ def title(ledger: Ledger) -> str:
     return one_line(f"{BRANCH_PREFIX}{ledger.name}: {ledger.contract.metric} {scores}")
 
 
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What an experiment came to. A result is an iteration's id, commit, score and description, on one line."""
+
+    name: str
+    tip: str  # of the experiment's branch
+    base: str  # this and the tree bind the message to its commit, as an iteration's do
+    tree: str
+    goal: str
+    contract: Contract
+    first: str  # the baseline's result
+    best: str  # the incumbent's
+    counts: tuple[str, ...]  # ``KEEP 5``, one for each verdict
+    kept: tuple[str, ...]  # each KEEP's result, without the baseline's
+
+    @property
+    def rule(self) -> str:
+        return self.contract.rule
+
+    @classmethod
+    def of(cls, ledger: Ledger, base: str, tree: str) -> Summary:
+        return cls(
+            ledger.name,
+            ledger.tip,
+            base,
+            tree,
+            ledger.notes.goal or "",
+            ledger.contract,
+            _result(ledger.baseline),
+            _result(ledger.incumbent),
+            tuple(f"{status.value} {ledger.count(status)}" for status in Status),
+            tuple(_result(each) for each in ledger.iterations[1:] if each.status is Status.KEEP),
+        )
+
+
 def to_message(ledger: Ledger, base: str, tree: str) -> bytes:
-    """``base`` and ``tree`` bind the message to its commit, as an iteration's do."""
+    """The message of the commit with the tree ``tree`` on top of ``base`` that sums a ledger up."""
     text = f"The whole experiment, what was dropped too, is {BRANCH_PREFIX}{ledger.name} at {ledger.tip}."
-    return trailers.write(f"Record of {title(ledger)}", text, _pairs(ledger, base, tree))
-
-
-def _pairs(ledger: Ledger, base: str, tree: str) -> Iterator[tuple[str, str]]:
-    yield "Exp-Summary", ledger.name
-    yield "Exp-Tip", ledger.tip
-    yield "Exp-Base", base
-    yield "Exp-Tree", tree
-    if ledger.notes.goal:
-        yield "Exp-Goal", ledger.notes.goal
-    yield "Exp-Optimize", f"{ledger.contract.direction.value} {ledger.contract.metric}"
-    yield "Exp-Rule", ledger.contract.rule
-    yield "Exp-First", _result(ledger.baseline)
-    yield "Exp-Best", _result(ledger.incumbent)
-    for status in Status:
-        yield "Exp-Count", f"{status.value} {ledger.count(status)}"
-    for iteration in ledger.iterations[1:]:
-        if iteration.status is Status.KEEP:
-            yield "Exp-Kept", _result(iteration)
+    pairs = trailers.written(trailers.SUMMARIES, {"summary": Summary.of(ledger, base, tree)})
+    return trailer_block.write(f"Record of {title(ledger)}", text, pairs)
 
 
 def _result(iteration: Iteration) -> str:
@@ -47,6 +65,6 @@ def _result(iteration: Iteration) -> str:
 
 def is_of(commit: Commit, name: str) -> bool:
     """Whether a commit is the one that gitexp ended a review of the experiment ``name`` with, unchanged since."""
-    message = trailers.read(commit.message)
+    message = trailer_block.read(commit.message)
     sealed = (message.first("Exp-Summary"), message.first("Exp-Base"), message.first("Exp-Tree"))
     return bool(commit.parents) and sealed == (name, commit.parents[0], commit.tree)

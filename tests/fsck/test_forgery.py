@@ -221,6 +221,19 @@ def add_a_term(branch: Branch) -> None:
     branch[DISCARD].message = branch[DISCARD].message.rstrip() + "\nExp-Rule: margin 9\n"
 
 
+def add_an_unknown_key(branch: Branch) -> None:
+    branch[KEEP].message = branch[KEEP].message.rstrip() + "\nExp-Verdict: certain\n"
+
+
+def add_a_key_of_another_format(branch: Branch) -> None:
+    branch["exp000"].message = branch["exp000"].message.rstrip() + "\nExp-Contract-Seed: 4\n"
+
+
+def add_a_twin(branch: Branch) -> None:
+    """git takes a key in any case."""
+    branch[KEEP].change("Exp-Score", "exp-score: 1.5\nExp-Score")
+
+
 def forge_simpler(branch: Branch) -> None:
     branch[KEEP].change("Exp-Patch", "Exp-Simpler: 5\nExp-Patch")
 
@@ -268,6 +281,9 @@ FORGERIES: dict[Callable[[Branch], None], str] = {
     second_contract: "contract",
     second_beginning: "contract",
     add_a_term: "contract",
+    add_an_unknown_key: "unknown-key",
+    add_a_key_of_another_format: "unknown-key",
+    add_a_twin: "unknown-key",
     lie_in_subject: "subject",
     lie_in_a_reverts_subject: "subject",
     remark_with_an_edit: "remark",

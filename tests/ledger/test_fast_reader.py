@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitexp.ledger import fast_reader, trailers
+from gitexp.ledger import fast_reader, trailer_block
 from gitexp.ledger.messages import from_message, to_message
 from gitexp.model import Iteration, Measurement, Notes, Sample, Status
 from tests.helpers.iterations import CRASH, HASH, iterations
@@ -41,13 +42,15 @@ USUAL = make_iteration(
 
 
 def long_way(message: bytes) -> Iteration | None:
-    return from_message(trailers.read(message), "c" * 40)
+    return from_message(trailer_block.read(message), "c" * 40)
 
 
 def check(message: bytes) -> None:
     """The short ways say nothing, or what the long way does."""
     iteration = long_way(message)
-    assert fast_reader.read(message, "c" * 40) in (None, iteration)
+    read = fast_reader.read(message, "c" * 40)
+    assert read in (None, iteration)
+    assert read is None or (iteration and read.delta == iteration.delta)
     glance = fast_reader.glance(message, "c" * 40)
     assert glance is None or (iteration and glance == fast_reader.of(iteration)._replace(iteration=None))
 
@@ -72,6 +75,24 @@ def test_what_is_not_usual_is_left_to_the_long_way() -> None:
     ):
         check(to_message(unusual))
     assert fast_reader.read(to_message(changed(USUAL, notes=Notes(next=("a",)))), "c" * 40) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "instead"),
+    [
+        ("Exp-Device: cpu", "Exp-Device: cpu\xa0"),
+        ("Exp-Device: cpu", "Exp-Device: \u3000cpu"),
+        ("Exp-Param: DEPTH", "Exp-Param: \xa0DEPTH"),
+        ("Exp-Change: constant", "Exp-Change: \x85constant"),
+        (f"Exp-Run: {'a' * 32}", "Exp-Run: é"),
+        ("exp004", "exp0004"),
+        ("seed=0", "seed=\u0660"),
+    ],
+)
+def test_both_ways_take_away_the_same_spaces(line: str, instead: str) -> None:
+    message = to_message(USUAL).decode()
+    assert line in message
+    check(message.replace(line, instead).encode())
 
 
 @SLOW_DATA

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from gitexp.errors import GitexpError
 from gitexp.git.commits import commit_tree
 from gitexp.git.repository import Repository
-from gitexp.ledger import trailers
-from gitexp.ledger.messages import SUBJECT_LIMIT, describe, from_message, revert_message, to_message
+from gitexp.ledger import trailer_block
+from gitexp.ledger.messages import SUBJECT_LIMIT, describe, fault, from_message, revert_message, to_message
 from gitexp.model import Iteration, Notes, Sample, Status, headline
 from gitexp.text import UNSAFE, one_line
 from tests.helpers.iterations import BASELINE, CRASH, TEXT, iterations
@@ -23,7 +23,7 @@ from tests.helpers.repositories import git
 
 
 def again(iteration: Iteration) -> Iteration | None:
-    return from_message(trailers.read(to_message(iteration)), iteration.commit)
+    return from_message(trailer_block.read(to_message(iteration)), iteration.commit)
 
 
 # -- iteration -> message -> iteration -------------------------------------------------------------------------------
@@ -37,7 +37,7 @@ def test_an_iteration_is_read_back_as_it_was(iteration: Iteration) -> None:
     read = again(iteration)
     assert read is not None
     assert changed(read, body="") == changed(iteration, body="")
-    assert read.candidate.body.split() == trailers.printable(iteration.candidate.body).split()
+    assert read.candidate.body.split() == trailer_block.printable(iteration.candidate.body).split()
     assert again(read) == read
 
 
@@ -135,7 +135,7 @@ def test_a_description_may_look_like_a_subject(description: str) -> None:
 
 def test_another_subject_is_the_description() -> None:
     message = to_message(BASELINE).replace(b"exp000 KEEP 2.667000: baseline", b"reworded by a person")
-    read = from_message(trailers.read(message), "c")
+    read = from_message(trailer_block.read(message), "c")
     assert read
     assert read.description == "reworded by a person"
     assert read.id == "exp000"
@@ -200,14 +200,47 @@ def test_describe_loses_nothing(text: str, longer: int, end: str) -> None:
     assert one_line(said) == one_line(text)
 
 
+# -- formats ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_contract_with_a_seed_of_its_own_is_of_format_2() -> None:
+    """Format 1 has it from the first run."""
+    assert BASELINE.contract
+    other = changed(BASELINE, contract=replace(BASELINE.contract, seed=3))
+    message = to_message(other).decode()
+    assert message.startswith("exp000 KEEP 2.667000: baseline\n\nExp-Format: 2\nExp-Id: exp000\n")
+    assert "Exp-Seed: 7\n" in message
+    assert message.endswith(f"Exp-Hook: {'a' * 40}\nExp-Contract-Seed: 3\n")
+    assert again(other) == other
+
+
+def test_what_format_1_can_say_is_of_format_1() -> None:
+    assert b"Exp-Format: 1\n" in to_message(BASELINE)
+    assert b"Exp-Contract-Seed" not in to_message(BASELINE)
+
+
+def test_each_format_has_its_own_key_for_the_seed() -> None:
+    old, new = b"Exp-Format: 1\n", b"Exp-Format: 2\n"
+    message = to_message(BASELINE)
+    both = message + b"Exp-Contract-Seed: 3\n"
+    for text, seed in ((message, 7), (both, 7), (both.replace(old, new), 3)):
+        read = from_message(trailer_block.read(text), "c")
+        assert read
+        assert read.contract
+        assert read.contract.seed == seed
+    lacking = trailer_block.read(message.replace(old, new))
+    assert from_message(lacking, "c") is None
+    assert fault(lacking) == "Exp-Contract-Seed is missing"
+
+
 # -- what is refused -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("version", ["2", "1.1", '""', "one"])
+@pytest.mark.parametrize("version", ["3", "1.1", "02", '""', "one"])
 def test_another_format_is_refused_with_the_way_out(version: str) -> None:
     message = to_message(BASELINE).replace(b"Exp-Format: 1\n", f"Exp-Format: {version}\n".encode())
-    with pytest.raises(GitexpError, match="reads format 1") as refused:
-        from_message(trailers.read(message), "c")
+    with pytest.raises(GitexpError, match="this gitexp reads formats 1 and 2") as refused:
+        from_message(trailer_block.read(message), "c")
     assert refused.value.hint
 
 
@@ -255,14 +288,14 @@ def test_a_malformed_block_is_no_iteration(line: str, instead: str) -> None:
     message = to_message(BASELINE).decode()
     assert line in message
     assert again(BASELINE) == BASELINE
-    assert from_message(trailers.read(message.replace(line, instead).encode()), "c") is None
+    assert from_message(trailer_block.read(message.replace(line, instead).encode()), "c") is None
 
 
 @pytest.mark.parametrize(
     "message", [b"", b"x", b"x\n\nSigned-off-by: A <a@b>\n", to_message(CRASH).partition(b"\n\nExp")[0]]
 )
 def test_a_commit_without_a_block_is_no_iteration(message: bytes) -> None:
-    assert from_message(trailers.read(message), "c") is None
+    assert from_message(trailer_block.read(message), "c") is None
 
 
 @PURE
@@ -272,7 +305,7 @@ def test_a_damaged_message_is_an_iteration_or_none(data: st.DataObject) -> None:
     for _ in range(data.draw(st.integers(1, 8))):
         message[data.draw(st.integers(0, len(message) - 1))] = data.draw(st.integers(0, 255))
     try:
-        read = from_message(trailers.read(bytes(message)), "c")
+        read = from_message(trailer_block.read(bytes(message)), "c")
     except GitexpError:
         return  # it hit the format
     if read:

@@ -20,7 +20,7 @@ from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
 from gitexp.iteration.step import Proposal, step
 from gitexp.ledger import messages as records
-from gitexp.ledger import trailers
+from gitexp.ledger import trailer_block
 from gitexp.ledger.iterations import IterationTuple
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Status
@@ -50,8 +50,8 @@ pytestmark = pytest.mark.slow  # repositories by the dozen
 RECORD = "experiments/train"
 
 
-def record_of(branch: str) -> trailers.Message:
-    return trailers.read(git("log", "-1", "--format=%B", branch).encode())
+def record_of(branch: str) -> trailer_block.Message:
+    return trailer_block.read(git("log", "-1", "--format=%B", branch).encode())
 
 
 def tip(name: str, cwd: Path | None = None) -> str:
