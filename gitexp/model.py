@@ -11,6 +11,7 @@ from urllib.parse import quote
 BRANCH_PREFIX = "exp/"
 RESULTS = "results.tsv"
 NOTEBOOK = "EXPERIMENT.md"
+VIEWS = (RESULTS, NOTEBOOK)  # files that are computed from the history, and are in no iteration's tree
 RECORDS = "experiments"  # where a review keeps both: at the top level they would be in the next experiment's way
 
 

@@ -14,9 +14,9 @@ from gitexp.git.diff import patch_ids
 from gitexp.git.driver import PLAIN_DIFF
 from gitexp.git.objects import SYMLINK, entries, read_blobs
 from gitexp.git.repository import Repository
-from gitexp.git.worktree import VIEWS, covers, pathspec
+from gitexp.git.worktree import covers, pathspec
 from gitexp.iteration.edit import code_lines
-from gitexp.model import Contract
+from gitexp.model import VIEWS, Contract
 from gitexp.paths import path_fault
 from gitexp.text import one_line, short
 

@@ -63,13 +63,13 @@ def watching(repo: Repository) -> Iterator[None]:
         watch.close()
 
 
-def changes(repo: Repository, but: Collection[str] = ()) -> list[Change]:
+def changes(repo: Repository, compared: Collection[str] = ()) -> list[Change]:
     """Every tracked path that differs from HEAD, in the index or in the work tree.
 
-    ``but`` are files that the caller compares itself: the answer may be out of date about their content.
+    ``compared`` are files that the caller compares itself: the answer may be out of date about their content.
     """
     watch = _open.get(repo.root) if repo.root else None
-    return watch.changes(but) if watch else tracked_changes(repo)
+    return watch.changes(compared) if watch else tracked_changes(repo)
 
 
 class TreeWatch:
@@ -97,13 +97,13 @@ class TreeWatch:
             self._inotify.close()
             self._inotify = None
 
-    def changes(self, but: Collection[str] = ()) -> list[Change]:
+    def changes(self, compared: Collection[str] = ()) -> list[Change]:
         """As :func:`changes`."""
         if self._inotify is None:
             return tracked_changes(self._repo)
-        self._compared.update(but)
+        self._compared.update(compared)
         self._read_events(self._inotify, self._compared)
-        if self._answer is None or not self._is_current(but):
+        if self._answer is None or not self._is_current(compared):
             return self._ask(self._inotify)
         return list(self._answer)
 
@@ -121,11 +121,13 @@ class TreeWatch:
                 answer = None
         self._answer, self._covered = answer, covered
 
-    def _is_current(self, but: Collection[str]) -> bool:
+    def _is_current(self, compared: Collection[str]) -> bool:
         """Whether git would give the last answer again, judged by everything that no event reports."""
         if time.monotonic() - self._asked_at > RECHECK or self._state_now() != self._state:
             return False
-        return all(_content(self._repo.top / path) == self._contents.get(path) for path in self._compared - set(but))
+        return all(
+            _content(self._repo.top / path) == self._contents.get(path) for path in self._compared - set(compared)
+        )
 
     def _ask(self, inotify: INotify) -> list[Change]:
         """Watch first, then ask git: so each change is in its answer, or reported by an event, or both."""

@@ -24,12 +24,12 @@ def add(repo: Repository, folder: Path, commit: str) -> Repository:
 
 def work_trees(repo: Repository) -> list[tuple[Path, str]]:
     """The folder of each work tree, and the full name of the branch that is checked out there; empty for none."""
-    found: list[tuple[Path, str]] = []
+    trees: list[tuple[Path, str]] = []
     for record in os.fsdecode(repo.run("worktree", "list", "--porcelain")).split("\n\n"):
         facts = dict(line.partition(" ")[::2] for line in record.splitlines())
         if "worktree" in facts and "bare" not in facts:
-            found.append((Path(facts["worktree"]), facts.get("branch", "")))
-    return found
+            trees.append((Path(facts["worktree"]), facts.get("branch", "")))
+    return trees
 
 
 def user_of(repo: Repository, branch: str) -> Path | None:

@@ -57,7 +57,7 @@ def _look_up(repo: Repository, tree: str, path: str) -> dict[str, Entry] | None:
     return {path: Entry(names[last].mode, names[last].oid)} if last in names else {}
 
 
-def differing(
+def differing_entries(
     repo: Repository, one: str, other: str, paths: Iterable[str]
 ) -> tuple[dict[str, Entry | None], dict[str, Entry | None]]:
     """The files at or below ``paths`` that differ between two trees: by path the first tree's, and the second tree's.
@@ -148,7 +148,7 @@ def read_blobs(repo: Repository, oids: Iterable[str]) -> dict[str, bytes]:
     return contents
 
 
-def in_index(repo: Repository, paths: Iterable[str]) -> dict[str, Entry | None]:
+def index_entries(repo: Repository, paths: Iterable[str]) -> dict[str, Entry | None]:
     """The index's entry of each of ``paths``; ``None`` where it has none."""
     staged: dict[str, Entry | None] = dict.fromkeys(paths)
     for record in os.fsdecode(repo.run("ls-files", "--stage", "-z", "--", *staged)).split("\0"):

@@ -13,10 +13,8 @@ from gitexp.git.fsmonitor import changes
 from gitexp.git.objects import EXECUTABLE, SYMLINK, Entry, entries, file_entry
 from gitexp.git.repository import Repository
 from gitexp.git.status import Change, operation, untracked_files
-from gitexp.model import NOTEBOOK, RESULTS, Contract, Frozen
+from gitexp.model import VIEWS, Contract, Frozen
 from gitexp.paths import inside, link_above
-
-VIEWS = (RESULTS, NOTEBOOK)
 
 
 def check_ready(repo: Repository) -> None:
@@ -41,7 +39,7 @@ def edits(repo: Repository, editable: Iterable[str]) -> dict[str, Entry | None]:
     _check_watched(repo, folders)
     # Editable files are compared by content, whatever git's index says of them; in folders git finds the changes.
     files = [path for path in editable if path not in folders]
-    changed = changes(repo, but=files)
+    changed = changes(repo, compared=files)
     _check_outside(repo, changed, editable)
     paths = dict.fromkeys([*files, *(change.path for change in changed), *untracked_below(repo, editable)])
     old = entries(repo, "HEAD", paths) if paths else {}
@@ -49,7 +47,7 @@ def edits(repo: Repository, editable: Iterable[str]) -> dict[str, Entry | None]:
     return {path: entry for path, entry in new.items() if entry != old.get(path)}
 
 
-def edited(repo: Repository, editable: Iterable[str]) -> list[str]:
+def edited_paths(repo: Repository, editable: Iterable[str]) -> list[str]:
     """The paths that differ from HEAD: tracked files anywhere, and new ones in the editable folders."""
     return list(dict.fromkeys([*(change.path for change in changes(repo)), *untracked_below(repo, editable)]))
 
@@ -141,12 +139,14 @@ def check_frozen(repo: Repository, contract: Contract) -> None:
         )
 
 
-def swap(repo: Repository, held: Mapping[str, Entry | None], wanted: Mapping[str, Entry | None]) -> tuple[str, ...]:
+def replace_unchanged(
+    repo: Repository, held: Mapping[str, Entry | None], wanted: Mapping[str, Entry | None]
+) -> tuple[str, ...]:
     """Write each entry of ``wanted`` where the work tree still holds the entry of ``held``. The index is not touched.
 
     Returns the paths that are left alone because somebody changed them meanwhile.
     """
-    left: list[str] = []
+    kept: list[str] = []
     before = {path: file_entry(repo, path, held[path]) for path in wanted}  # by the filters as they were
     for path, entry in sorted(wanted.items(), key=_order):
         now = before[path]
@@ -155,8 +155,8 @@ def swap(repo: Repository, held: Mapping[str, Entry | None], wanted: Mapping[str
         if now == held[path] and _can_write(repo, path, entry):
             write_entry(repo, path, entry)
         else:
-            left.append(path)
-    return tuple(left)
+            kept.append(path)
+    return tuple(kept)
 
 
 def _order(change: tuple[str, Entry | None]) -> tuple[bool, bool]:

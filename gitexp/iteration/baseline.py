@@ -23,7 +23,7 @@ from gitexp.iteration.seal import give_up, open_pending
 from gitexp.iteration.snapshot import take_snapshot
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
-from gitexp.model import NOTEBOOK, RESULTS, Contract, Direction, Measurement, Notes
+from gitexp.model import RESULTS, VIEWS, Contract, Direction, Measurement, Notes
 from gitexp.observer import Observer
 from gitexp.run import hooks
 from gitexp.signals import signals_wait
@@ -115,7 +115,7 @@ def _check_free(repo: Repository, place: ExperimentFiles) -> None:
 
 def _check_views(repo: Repository) -> None:
     """Both views are computed: what somebody keeps by hand under these names is not overwritten."""
-    for name in (RESULTS, NOTEBOOK):
+    for name in VIEWS:
         if repo.line("ls-files", "--", name):
             raise GitexpError(
                 f"{name} is tracked here, and gitexp computes it from the branch's history.",

@@ -163,7 +163,7 @@ def _warn_of_leavings(repo: Repository, contract: Contract, observer: Observer) 
         observer.say(
             f"New in an editable folder: {', '.join(new[:5])}. The next step seals it, unless .gitignore names it."
         )
-    if changed := [c.path for c in changes(repo, but=contract.edit) if not covers(contract.edit, c.path)]:
+    if changed := [c.path for c in changes(repo, compared=contract.edit) if not covers(contract.edit, c.path)]:
         paths = " ".join(map(pathspec, changed))
         observer.say(
             f"The run changed {', '.join(changed[:5])}, which git tracks: the next step will be refused. "

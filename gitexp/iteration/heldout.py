@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gitexp.errors import GitexpError
-from gitexp.git.objects import differing
+from gitexp.git.objects import differing_entries
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import check_ready, edits
 from gitexp.iteration import stale_locks
@@ -50,7 +50,7 @@ def _label(chosen: Iteration) -> str:
 def _measure(
     repo: Repository, place: ExperimentFiles, ledger: Ledger, chosen: Iteration, observer: Observer
 ) -> Measurement:
-    held, files = differing(repo, ledger.tree, chosen.tree, ledger.contract.edit)
+    held, files = differing_entries(repo, ledger.tree, chosen.tree, ledger.contract.edit)
     run = Run(chosen.id, ledger.contract.seed, f"test-{chosen.candidate.run}", _label(chosen), files, test=True)
     with borrowed(repo, place, held, files):
         measured = measure(repo, place, ledger.contract, run, observer)

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from gitexp.errors import GitexpError
 from gitexp.git.objects import Entry
 from gitexp.git.repository import Repository
-from gitexp.git.worktree import swap
+from gitexp.git.worktree import replace_unchanged
 from gitexp.iteration.journal import Files, to_files
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.signals import signals_wait
@@ -27,7 +27,7 @@ def borrowed(
     """
     _write_loan(place, held, wanted)
     try:
-        _check_all(swap(repo, held, wanted))
+        _check_all(replace_unchanged(repo, held, wanted))
         yield
     finally:
         with signals_wait():
@@ -41,7 +41,7 @@ def give_back(repo: Repository, place: ExperimentFiles) -> tuple[str, ...]:
     if loan is None:
         return ()
     held, wanted = loan
-    left = swap(repo, wanted, held)
+    left = replace_unchanged(repo, wanted, held)
     place.forget_note(NOTE)
     return left
 

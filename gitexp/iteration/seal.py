@@ -5,9 +5,9 @@ from __future__ import annotations
 from gitexp.errors import GitexpError
 from gitexp.git import refs
 from gitexp.git.commits import commit_tree
-from gitexp.git.objects import Entry, entries, file_entry, in_index, stage
+from gitexp.git.objects import Entry, entries, file_entry, index_entries, stage
 from gitexp.git.repository import Repository
-from gitexp.git.worktree import swap
+from gitexp.git.worktree import replace_unchanged
 from gitexp.iteration.journal import Snapshot, clear, write_journal
 from gitexp.iteration.moving import moving
 from gitexp.ledger import messages
@@ -27,10 +27,10 @@ def seal(repo: Repository, place: ExperimentFiles, snapshot: Snapshot, iteration
     if iteration.status is not Status.KEEP:
         # A revert of the last commit needs no merge: its tree is the one before.
         tip = commit_tree(repo, snapshot.base_tree, commit, messages.revert_message(iteration, commit))
-        left = swap(repo, snapshot.files, old)
+        left = replace_unchanged(repo, snapshot.files, old)
         _move(repo, place, iteration, tip)
         return left
-    held = in_index(repo, old)
+    held = index_entries(repo, old)
     others = [path for path, entry in held.items() if entry not in (old[path], snapshot.files[path])]
     staged = {path: entry for path, entry in snapshot.files.items() if path not in others}
     edited = [path for path, entry in snapshot.files.items() if file_entry(repo, path, entry) != entry]
@@ -74,7 +74,7 @@ def hand_back(repo: Repository, place: ExperimentFiles, snapshot: Snapshot) -> t
     """
     with signals_wait():
         old = base_files(repo, snapshot)
-        swap(repo, old, snapshot.files)
+        replace_unchanged(repo, old, snapshot.files)
         left = save_if_lost(repo, place, snapshot)
         _unstage(repo, place, snapshot, old)
         give_up(repo, place)
@@ -83,7 +83,7 @@ def hand_back(repo: Repository, place: ExperimentFiles, snapshot: Snapshot) -> t
 
 def _unstage(repo: Repository, place: ExperimentFiles, snapshot: Snapshot, old: dict[str, Entry | None]) -> None:
     """A seal that did not come to its end may have staged the candidate."""
-    held = in_index(repo, old)
+    held = index_entries(repo, old)
     ours = {path: old[path] for path in old if held[path] == snapshot.files[path] != old[path]}
     if ours:
         with moving(place):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gitexp.errors import BreakerOpenError, GitexpError, NotNewError
 from gitexp.git import refs, repack
 from gitexp.git.repository import Repository
-from gitexp.git.worktree import check_frozen, check_ready, covers, edited, pathspec
+from gitexp.git.worktree import check_frozen, check_ready, covers, edited_paths, pathspec
 from gitexp.iteration import stale_locks
 from gitexp.iteration.finalize import StepResult, check_unmoved, conclude, keep_result, outcome_json, whereabouts
 from gitexp.iteration.journal import Snapshot
@@ -91,7 +91,7 @@ def _check_tip(repo: Repository, ledger: Ledger) -> None:
 
 def _check_unedited(repo: Repository, contract: Contract) -> None:
     """What a refused or interrupted step left must not be taken for a part of what the command is about to do."""
-    paths = edited(repo, contract.edit)
+    paths = edited_paths(repo, contract.edit)
     if outside := [path for path in paths if not covers(contract.edit, path)]:
         raise GitexpError(
             f"{', '.join(outside)} differs from HEAD, and only {', '.join(contract.edit)} may change here.",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from gitexp.git import refs
-from gitexp.git.objects import entries, file_entry, in_index, stage, write_tree
+from gitexp.git.objects import entries, file_entry, index_entries, stage, write_tree
 from gitexp.git.repository import Repository
-from gitexp.git.worktree import edited, swap
+from gitexp.git.worktree import edited_paths, replace_unchanged
 from gitexp.iteration.moving import moving
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.signals import signals_wait
@@ -19,14 +19,14 @@ def set_aside(repo: Repository, place: ExperimentFiles, editable: Iterable[str],
     The ref's name begins with ``label``. It is empty where no file differed, and without a ``label``: an edit that can
     be made again is not kept.
     """
-    paths = edited(repo, editable)
+    paths = edited_paths(repo, editable)
     if not paths:
         return ""
     old = entries(repo, "HEAD", paths)
     wanted = {path: old.get(path) for path in paths}
     held = {path: file_entry(repo, path, old.get(path)) for path in paths}
     ref = ""
-    index = in_index(repo, paths)
+    index = index_entries(repo, paths)
     staged = {path: entry for path, entry in wanted.items() if index[path] != entry}
     with signals_wait(), moving(place):
         if label:
@@ -35,5 +35,5 @@ def set_aside(repo: Repository, place: ExperimentFiles, editable: Iterable[str],
             refs.update(repo, "gitexp: set aside", f"update {ref} {tree}")
         if staged:
             stage(repo, staged)
-        swap(repo, held, wanted)
+        replace_unchanged(repo, held, wanted)
     return ref

@@ -6,15 +6,15 @@ import os
 from shlex import quote
 
 from gitexp.errors import GitexpError
-from gitexp.git.objects import differing
+from gitexp.git.objects import differing_entries
 from gitexp.git.repository import Repository
-from gitexp.git.worktree import VIEWS, changed_frozen, covers, pathspec, untracked_below
+from gitexp.git.worktree import changed_frozen, covers, pathspec, untracked_below
 from gitexp.iteration.replicates import check_comparable, usual_speed
 from gitexp.iteration.status import pending
 from gitexp.iteration.step import check_contract
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
-from gitexp.model import Contract, Measurement, Sample
+from gitexp.model import VIEWS, Contract, Measurement, Sample
 from gitexp.observer import Observer
 from gitexp.run.measure import Run, measure
 from gitexp.text import short
@@ -86,7 +86,7 @@ def _measure(
     work: Repository, place: ExperimentFiles, ledger: Ledger, label: str, observer: Observer
 ) -> tuple[list[Sample], Measurement]:
     contract = ledger.contract
-    _, files = differing(work, ledger.baseline.tree, "HEAD", contract.edit)
+    _, files = differing_entries(work, ledger.baseline.tree, "HEAD", contract.edit)
     samples: list[Sample] = []
     for at in range(RUNS):
         log = label if at == 0 else f"{label}.{at + 1}"

@@ -14,7 +14,7 @@ from gitexp.git.status import exclude
 from gitexp.ledger import history
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
-from gitexp.model import NOTEBOOK, RESULTS, Notes
+from gitexp.model import NOTEBOOK, RESULTS, VIEWS, Notes
 from gitexp.views import results_tsv
 from gitexp.views.experiment_md import experiment_md
 from gitexp.views.notebook import absorb, current, owner, read
@@ -57,7 +57,7 @@ def write_views(
     if not after_run:
         check_free(repo)
     edits = unsealed(repo, place, ledger.name)
-    exclude(repo, (RESULTS, NOTEBOOK), "computed by gitexp")
+    exclude(repo, VIEWS, "computed by gitexp")
     computed = computed or experiment_md(ledger)
     place.write_note(NOTE, [current(repo), computed])  # before it is replaced, and after
     results_tsv.write(repo, place, ledger)
@@ -76,7 +76,7 @@ def check_free(repo: Repository) -> None:
 
 
 def _check_plain(repo: Repository) -> None:
-    for name in (RESULTS, NOTEBOOK):
+    for name in VIEWS:
         file = repo.top / name
         if os.path.lexists(file) and (file.is_symlink() or not file.is_file()):
             raise GitexpError(
