@@ -1,4 +1,4 @@
-"""The command line: a lazy group, one module a command, so that no command pays for another's libraries."""
+"""The command line: a module for each command, imported when it runs, so that none pays for another's libraries."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ INTERRUPTED = 130
 BUG = 3
 BREAKER_OPEN = 4
 
-# What --help says of each command. It stands here so that --help imports no command; its module has its name.
+# Each command, which is also the name of its module, with its line in --help, which so needs to import none of them.
 COMMANDS = {
     "demo": "Make a repository and run a small experiment in it, start to end.",
     "init": "Start an experiment: run the baseline and seal it on exp/NAME.",
-    "step": "Try one change: run it, judge it, seal what came of it.",
+    "step": "Try one change: run it, judge it, seal the result.",
     "loop": "Let COMMAND propose one change after another, and take each as a step.",
     "sweep": "Search over constants: one step for each setting of them.",
     "watch": "Watch a running loop from another terminal, until ^C.",
-    "brief": "Say what a fresh agent needs to know, or a person in the morning.",
+    "brief": "Print what a fresh agent, or a person in the morning, needs to know.",
     "log": "List the iterations, oldest first, or all experiments.",
     "show": "Show one iteration: message, diff, the end of its log.",
     "why": "Explain a verdict: the rule, the samples it stood on, the incumbent it met.",
@@ -39,14 +39,14 @@ COMMANDS = {
     "diff": "Compare two iterations: metrics side by side, then the code.",
     "best": "Show the best iteration, and how to take it.",
     "test": "Score a KEEP on the held-out split, once, and seal the score.",
-    "status": "Say where the experiment stands.",
+    "status": "Show where the experiment stands.",
     "render": "Compute results.tsv and EXPERIMENT.md from the history.",
     "pick": "Cherry-pick KEEPs onto a branch.",
     "pr": "Make the branch review/NAME and the text of a pull request.",
     "verify": "Run KEEPs again from their commits, and say which hold.",
-    "recover": "Finish what a gitexp that died had measured, or hand its edit back.",
+    "recover": "Clean up after a gitexp that died: seal its result, or hand its edit back.",
     "abort": "Hand the edit of an interrupted step back, unsealed.",
-    "breaker": "Say whether the circuit breaker is open, or reset it.",
+    "breaker": "Show whether the circuit breaker is open, or reset it.",
     "fsck": "Check that branch, trailers and files agree.",
     "hook": "Show the hooks, or install one.",
     "help": "Read the manual: list its chapters, or show one.",
@@ -54,49 +54,57 @@ COMMANDS = {
 
 
 class LazyGroup(click.Group):
+    """The group ``gitexp``: it knows its commands by ``COMMANDS`` and imports only the one that runs."""
+
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands, in the order of ``COMMANDS``."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """Import the command ``name``; ``None`` if there is none of that name."""
         if name not in COMMANDS:
             return None
         module = importlib.import_module(f"gitexp.cli.{name}")
-        if not gc.isenabled():  # main() put it off: from here on there may be garbage
+        if not gc.isenabled():  # main() disabled it; the command itself makes garbage
             gc.freeze()
             gc.enable()
         command: click.Command = getattr(module, name)
         return command
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """As click's own, which would import each command that may be meant."""
+        """As click completes, without importing each command whose name fits."""
         names = [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
         return names + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands into --help, without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
-        """The one place where an expected failure becomes a message and an exit code."""
+        """Run the command. An expected failure becomes a message and an exit code here, and nowhere else."""
         try:
             return super().invoke(ctx)
         except GitexpError as error:
             _complain(error)
             ctx.exit(BREAKER_OPEN if isinstance(error, BreakerOpenError) else 1)
-        except BrokenPipeError:  # nobody reads on: click ends without a word
+        except BrokenPipeError:  # its reader has ended: click ends without a message
             raise
         except OSError as error:  # a read-only folder, a full disk
             _complain(GitexpError(str(error), "gitexp status"))
             ctx.exit(1)
         except KeyboardInterrupt:
             _complain(
-                GitexpError("Interrupted. What was not sealed yet is not recorded; its edit stays.", "gitexp status")
+                GitexpError(
+                    "Interrupted. An edit that was not sealed yet is not recorded; it stays in the work tree.",
+                    "gitexp status",
+                )
             )
             ctx.exit(INTERRUPTED)
 
 
 def _complain(error: GitexpError) -> None:
-    with suppress(OSError, ValueError):  # nobody may be there to read it
+    with suppress(OSError, ValueError):  # the terminal may have been closed
         click.echo(f"gitexp: {printable(error.sentence)}", err=True)
         if error.hint:
             click.echo(f"  try: {printable(error.hint)}", err=True)
@@ -111,15 +119,15 @@ def _complain(error: GitexpError) -> None:
 def cli() -> None:
     """A git-native experiment tracker for time-budget training loops.
 
-    Every iteration is one commit on exp/NAME: the change, and in its trailers what was measured. What did not help is
-    reverted at once; KEEPs stay, ready to be picked.
+    Every iteration is one commit on exp/NAME: the change, and in its trailers what was measured. A change that did not
+    help is reverted by the next commit; KEEPs stay, ready to be picked.
     """
 
 
 def main() -> None:
     """The executables ``gitexp`` and ``git-exp`` (so that ``git exp`` works)."""
     gc.freeze()
-    gc.disable()  # until the command is imported: that makes no garbage, and looking for some takes 20 of 120 ms
+    gc.disable()  # until the command is imported: imports make no garbage, and collecting takes 20 of 120 ms
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
             signal.signal(number, _interrupt)
@@ -131,5 +139,5 @@ def main() -> None:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """A closed terminal or a polite kill ends a run the way ^C does."""
+    """End the run as ^C does, when the terminal is closed or the process is asked to terminate."""
     raise KeyboardInterrupt

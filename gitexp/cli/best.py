@@ -20,26 +20,26 @@ def best(name: str | None, json_: bool) -> None:
       gitexp best
     """
     _, ledger = open_ledger(name)
-    found = ledger.incumbent
+    incumbent = ledger.incumbent
     if json_:
-        click.echo(dumps(iteration_json(found)))
+        click.echo(dumps(iteration_json(incumbent)))
         return
-    click.echo(one_line(headline(found)))
-    for key, value in _facts(ledger, found):
+    click.echo(one_line(headline(incumbent)))
+    for key, value in _facts(ledger, incumbent):
         click.echo(f"  {key:<9} {one_line(value)}")
 
 
-def _facts(ledger: Ledger, found: Iteration) -> list[tuple[str, str]]:
+def _facts(ledger: Ledger, incumbent: Iteration) -> list[tuple[str, str]]:
     first = ledger.baseline
-    runs = ledger.replicates()[found.id]
+    runs = ledger.replicates()[incumbent.id]
     scores = ", ".join(score_text(score) for score in runs.values())
-    facts = [("runs", f"{plural(len(runs), 'run')}: {scores}"), ("commit", found.commit)]
-    if found is not first and found.score is not None and first.score is not None:
+    facts = [("runs", f"{plural(len(runs), 'run')}: {scores}"), ("commit", incumbent.commit)]
+    if incumbent is not first and incumbent.score is not None and first.score is not None:
         facts.insert(
-            0, ("gained", f"{signed(found.score - first.score)} from the baseline's {score_text(first.score)}")
+            0, ("gained", f"{signed(incumbent.score - first.score)} from the baseline's {score_text(first.score)}")
         )
     return [
         *facts,
-        ("look", f"gitexp diff {first.id} {found.id}; gitexp why {found.id}"),
-        ("take", "git cherry-pick -x " + short(found.commit)),
+        ("look", f"gitexp diff {first.id} {incumbent.id}; gitexp why {incumbent.id}"),
+        ("take", "git cherry-pick -x " + short(incumbent.commit)),
     ]

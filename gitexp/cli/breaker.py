@@ -23,10 +23,10 @@ from gitexp.verdict.breaker import tripped
 @experiment_option
 @click.pass_context
 def breaker(ctx: click.Context, name: str | None) -> None:
-    """Say whether the circuit breaker is open, or reset it.
+    """Show whether the circuit breaker is open, or reset it.
 
     Three CRASHes in a row with the same error open it: then no step is taken (exit 4) until a person has looked. It is
-    computed from the history, so that no restart and no clone forgets it.
+    computed from the history, so no restart and no clone loses it.
 
     \b
     Examples:
@@ -40,16 +40,16 @@ def breaker(ctx: click.Context, name: str | None) -> None:
 
 
 @breaker.command()
-@click.option("--why", required=True, help="What was the matter, and what was done; it becomes part of the history.")
+@click.option("--why", required=True, help="What went wrong, and what you did about it: sealed in the history.")
 def reset(why: str) -> None:
-    """Close the circuit breaker, and seal why.
+    """Close the circuit breaker, and seal the reason.
 
     \b
     Example:
       gitexp breaker reset --why 'the disk was full; it has room again'
     """
     if not one_line(why):
-        raise GitexpError("A reset needs a reason.", "gitexp breaker reset --why 'what was the matter'")
+        raise GitexpError("A reset needs a reason.", "gitexp breaker reset --why 'what went wrong'")
     repo = Repository.discover(Path.cwd())
 
     def closed(ledger: Ledger) -> Remark:

@@ -22,7 +22,7 @@ from gitexp.text import from_bytes, one_line, printable
 def diff(one: str, other: str | None, name: str | None) -> None:
     """Compare two iterations: metrics side by side, then the code.
 
-    ONE is compared with OTHER: by default with the incumbent that it met.
+    ONE is compared with OTHER, or else with the incumbent that it met.
 
     \b
     Examples:

@@ -15,7 +15,7 @@ from gitexp.ledger.ledger import Ledger
 from gitexp.model import BRANCH_PREFIX
 
 experiment_option = click.option(
-    "-e", "--experiment", "name", metavar="NAME", help="Another experiment than the one checked out."
+    "-e", "--experiment", "name", metavar="NAME", help="An experiment other than the one checked out."
 )
 
 
@@ -41,10 +41,10 @@ def interrupted_experiments(repo: Repository, name: str | None) -> list[Experime
 
     Raises where the experiment that is asked for, or the only one, is in use by a living process.
     """
-    found = [(place, step) for place in local_experiments(repo, name) if (step := pending(repo, place))]
-    for place, step in found:
-        if step.holder and (name or len(found) == 1):
+    steps = [(place, step) for place in local_experiments(repo, name) if (step := pending(repo, place))]
+    for place, step in steps:
+        if step.holder and (name or len(steps) == 1):
             raise GitexpError(
                 f"{place.branch} is in use by {step.holder}.", f"kill {step.process}   # ends the run, the edit stays"
             )
-    return [place for place, step in found if not step.holder]
+    return [place for place, step in steps if not step.holder]

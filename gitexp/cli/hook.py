@@ -19,14 +19,14 @@ from gitexp.text import short
     is_flag=False,
     flag_value=hooks.NAME,
     type=click.Choice(hooks.NAMES),
-    help=f"Put gitexp's own hook in place, if there is none ({hooks.NAME} by default).",
+    help=f"Install gitexp's own hook, unless there is one already ({hooks.NAME} by default).",
 )
 def hook(install: str | None) -> None:
     """Show the hooks, or install one.
 
     post-run trains and measures. Two more are optional: pre-run is a gate before any training, and post-step is told
     each verdict. A clone carries no hooks: nothing from somebody else's repository runs before you install one. Any
-    executable may be a hook; what it is given and what it answers stands at the top of gitexp's own.
+    executable may be a hook; the comment at the top of gitexp's own says what it is given and what it must answer.
 
     \b
     Examples:

@@ -21,18 +21,18 @@ HEIGHT = 14  # lines of the plot
 
 @click.command()
 @experiment_option
-@click.option("--all", "all_", is_flag=True, help="One line for each experiment there is, here and on remotes.")
+@click.option("--all", "all_", is_flag=True, help="List the experiments instead, local ones and those of remotes.")
 @click.option("--graph", is_flag=True, help="Draw the running best above the table.")
 @click.option(
     "--status",
     "statuses",
     multiple=True,
     type=click.Choice([status.value for status in Status], case_sensitive=False),
-    help="Only those with this verdict. May be repeated.",
+    help="Only iterations with this verdict. May be repeated.",
 )
-@click.option("--grep", metavar="TEXT", help="Only those whose description has TEXT in it, in upper or lower case.")
-@click.option("--changed", metavar="NAME", help="Only those that changed this constant, function, class or file.")
-@click.option("-n", "--max-count", type=click.IntRange(min=1), help="Only the last N.")
+@click.option("--grep", metavar="TEXT", help="Only iterations whose description contains TEXT, in upper or lower case.")
+@click.option("--changed", metavar="NAME", help="Only iterations that changed this constant, function, class or file.")
+@click.option("-n", "--max-count", type=click.IntRange(min=1), help="Only the last N iterations.")
 @click.option("--json", "form", flag_value="json", help="Print a JSON array.")
 @click.option("--tsv", "form", flag_value="tsv", help="Print tab-separated values.")
 def log(

@@ -11,8 +11,9 @@ from gitexp.text import plural
 def logs() -> None:
     """Push logs and loss curves to a remote, or fetch them.
 
-    A clone has the whole history and no logs: those stay on the machine that ran, in git's folder. These commands carry
-    them as the ref refs/gitexp/logs/NAME, which only they push and fetch: of each log the last 64 kB, and the curves.
+    A clone has the whole history and no logs: logs stay on the machine that ran, in the git directory. These commands
+    carry the last 64 kB of each log, and the curves, as the ref refs/gitexp/logs/NAME, which plain git neither pushes
+    nor fetches.
 
     \b
     Examples:
@@ -25,7 +26,7 @@ def logs() -> None:
 @click.argument("remote", default="origin")
 @experiment_option
 def push(remote: str, name: str | None) -> None:
-    """Push the logs and curves that are here.
+    """Push the logs and curves that this machine has.
 
     \b
     Example:
@@ -40,7 +41,7 @@ def push(remote: str, name: str | None) -> None:
 @click.argument("remote", default="origin")
 @experiment_option
 def fetch(remote: str, name: str | None) -> None:
-    """Fetch the logs and curves that are not here.
+    """Fetch the logs and curves that this machine lacks.
 
     \b
     Example:
@@ -48,4 +49,4 @@ def fetch(remote: str, name: str | None) -> None:
     """
     repo, wanted = open_experiment(name)
     count = stored.fetch(repo, wanted, remote)
-    click.echo(f"{plural(count, 'file')} of {wanted} came from {remote}.")
+    click.echo(f"Fetched {plural(count, 'file')} of {wanted} from {remote}.")

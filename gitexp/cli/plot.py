@@ -14,7 +14,13 @@ HEIGHT = 20  # lines
 
 @click.command()
 @experiment_option
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="A file: .png, .svg or .pdf.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write a picture to this file: .png, .svg or .pdf.",
+)
 def plot(name: str | None, output: Path | None) -> None:
     """Draw the running best: in the terminal, or as a picture.
 

@@ -15,10 +15,10 @@ from gitexp.loop.proposing import forget_proposing
 @click.command()
 @experiment_option
 def recover(name: str | None) -> None:
-    """Finish what a gitexp that died had measured, or hand its edit back.
+    """Clean up after a gitexp that died: seal its result, or hand its edit back.
 
-    The next step does this by itself. Nothing is lost either way: a finished measurement is sealed, a run that is still
-    going on is ended, and an edit that is no longer in the work tree is kept as a ref.
+    The next step does this by itself. Nothing is lost either way: a finished measurement is sealed, a run that still
+    goes on is ended, and an edit that is no longer in the work tree is kept as a ref.
 
     \b
     Example:
@@ -33,8 +33,8 @@ def recover(name: str | None) -> None:
             try:
                 with place.locked(repo, "recover"):
                     clear_up(repo, place, Terminal())
-                    forget_proposing(place)  # what lies in the work tree is that person's now
-            except GitexpError as refusal:  # the others need not wait for this one
+                    forget_proposing(place)  # the edit in the work tree is that person's now
+            except GitexpError as refusal:  # try the other experiments first
                 refused.append(refusal)
     if refused:
         raise refused[0]

@@ -17,13 +17,13 @@ from gitexp.views.on_disk import write_views
 
 @click.command()
 @experiment_option
-@click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), help="Write them into this folder.")
-@click.option("--full", is_flag=True, help="Read all of the history again, whatever was kept of it.")
+@click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), help="Write both into this folder.")
+@click.option("--full", is_flag=True, help="Read the whole history again; use nothing that was cached.")
 def render(name: str | None, output: Path | None, full: bool) -> None:
     """Compute results.tsv and EXPERIMENT.md from the history.
 
-    The same history gives the same bytes, in any clone. Without -o they are written at the top of the work tree, and
-    what people wrote in EXPERIMENT.md since stays in it.
+    The same history gives the same bytes, in any clone. Without -o both are written at the top of the work tree, and
+    edits that people made in EXPERIMENT.md stay in it.
 
     \b
     Examples:
@@ -46,6 +46,6 @@ def render(name: str | None, output: Path | None, full: bool) -> None:
     ledger = history.load(repo, wanted)
     if repo.root is None:
         raise GitexpError("This repository has no work tree.", f"gitexp render -e {ledger.name} -o DIRECTORY")
-    with place.locked(repo, "render"):  # a step would not know what of EXPERIMENT.md is sealed
+    with place.locked(repo, "render"):  # a step meanwhile would not know which edits are sealed
         write_views(repo, place, ledger)
     click.echo(f"{repo.top / RESULTS}\n{repo.top / NOTEBOOK}")

@@ -11,8 +11,8 @@ from gitexp.ledger import history
 from gitexp.ledger.ledger import Ledger
 from gitexp.views import report as page
 
-EVERY = 1.0  # seconds between two looks at the branch
-RELOAD = 10  # seconds between two looks of the page at its file
+EVERY = 1.0  # seconds between two checks of the branch
+RELOAD = 10  # seconds after which the page loads its file again
 
 
 @click.command()
@@ -25,13 +25,13 @@ RELOAD = 10  # seconds between two looks of the page at its file
     help="Write it to FILE, not into the git directory.",
 )
 @click.option("--open", "open_", is_flag=True, help="Open it in the browser.")
-@click.option("--watch", is_flag=True, help="Write it again whenever the branch moves, until ^C; the page reloads.")
+@click.option("--watch", is_flag=True, help="Write it again after each step, until ^C; the page reloads.")
 def report(name: str | None, output: Path | None, open_: bool, watch: bool) -> None:
     """Make a page to look at: one HTML file that opens offline.
 
-    The running best with every iteration, a table to sort and filter, loss curves, score against memory and time,
-    what was learned, what crashed and why; for each iteration its diff, its reason, and the end of its log where that
-    is on this machine. It needs an extra: pip install 'gitexp[report]'.
+    It shows the running best with every iteration, a table to sort and filter, loss curves, score against memory and
+    time, what was learned, and what crashed and why. For each iteration it has the diff, the reason, and the end of the
+    log, if that is on this machine. It needs an extra: pip install 'gitexp[report]'.
 
     \b
     Examples:
@@ -49,8 +49,8 @@ def report(name: str | None, output: Path | None, open_: bool, watch: bool) -> N
 
 
 def _watch(repo: Repository, ledger: Ledger, file: Path) -> None:
-    """Until ^C; what is left then does not reload."""
-    click.echo("It is written again whenever the branch moves, until ^C.", err=True)
+    """Write the report whenever the branch moves, until ^C; the last one does not reload."""
+    click.echo("The report is written again after each step, until ^C.", err=True)
     try:
         while True:
             time.sleep(EVERY)

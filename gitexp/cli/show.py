@@ -22,13 +22,13 @@ def show(iteration: str, name: str | None) -> None:
       gitexp show exp004
     """
     repo, ledger = open_ledger(name)
-    found = history.find(ledger, iteration)
-    click.echo(printable(from_bytes(repo.run("show", *PLAIN_LOG, found.commit))).rstrip())
+    shown = history.find(ledger, iteration)
+    click.echo(printable(from_bytes(repo.run("show", *PLAIN_LOG, shown.commit))).rstrip())
     place = ExperimentFiles.of(repo, ledger.name)
-    label = found.candidate.label(1)
+    label = shown.candidate.label(1)
     lines = place.log_tail(label, LOG_LINES)
     if not lines:
         click.echo("\n(its log is not on this machine)")
         return
-    click.echo(f"\n{place.log(label)}, its end:")
+    click.echo(f"\nThe end of {place.log(label)}:")
     click.echo(printable("\n".join(lines)))

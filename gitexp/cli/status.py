@@ -23,7 +23,7 @@ from gitexp.views.notebook import current, owner
 @experiment_option
 @click.option("--json", "json_", is_flag=True, help="Print one JSON object.")
 def status(name: str | None, json_: bool) -> None:
-    """Say where the experiment stands: goal, incumbent, counts, what is pending, what to try next.
+    """Show where the experiment stands: goal, incumbent, counts, what is pending, what to try next.
 
     \b
     Example:
@@ -42,7 +42,7 @@ def status(name: str | None, json_: bool) -> None:
 
 
 def _say_pending() -> None:
-    """Where no experiment is checked out, one may be pending all the same: a baseline that died."""
+    """Show a pending step where no experiment is checked out: that of a baseline whose gitexp died."""
     repo = Repository.discover(Path.cwd())
     for place in local_experiments(repo, None):
         if step := pending(repo, place):
@@ -50,13 +50,13 @@ def _say_pending() -> None:
 
 
 def _edited(repo: Repository, ledger: Ledger) -> list[str]:
-    """The files that the next step would take, or stumble over."""
+    """The changed files, which the next step would take or refuse."""
     here = repo.root is not None and refs.current_branch(repo) == BRANCH_PREFIX + ledger.name
     return [change.path for change in tracked_changes(repo)] if here else []
 
 
 def _stale(repo: Repository, ledger: Ledger) -> str:
-    """After a switch of branches the views may still be another experiment's."""
+    """A warning if the views are still those of the experiment that was checked out before; else empty."""
     other = owner(current(repo)) if repo.root else None
     return f"{RESULTS} and {NOTEBOOK} are of {other}: gitexp render" if other and other != ledger.name else ""
 
@@ -82,6 +82,6 @@ def _status_text(ledger: Ledger, step: Pending | None, edited: list[str], stale:
         ("views", stale),
     ]
     facts += [("next", one_line(idea)) for idea in ledger.notes.next or ()]
-    facts += [("by no step", stranger) for stranger in ledger.foreign_commits]
+    facts += [("warning", f"{commit}: not committed by gitexp") for commit in ledger.foreign_commits]
     facts += [("warning", f"{i}: a paragraph after its trailers hides them from git") for i in ledger.hidden_trailers]
     return "\n".join(f"{name:<13} {one_line(text)}" for name, text in facts if text)

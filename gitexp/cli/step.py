@@ -21,12 +21,12 @@ from gitexp.views.json_schema import dumps
 EXIT_CODES = {Status.KEEP: 0, Status.DISCARD: 10, Status.CRASH: 11}
 
 
-@click.command(context_settings={"allow_interspersed_args": False})  # what follows COMMAND is its own
-@click.option("-m", "--message", required=True, help="What was changed, in a line; further lines are kept with it.")
+@click.command(context_settings={"allow_interspersed_args": False})  # options after COMMAND are COMMAND's
+@click.option("-m", "--message", required=True, help="What you changed, in one line; further lines are sealed with it.")
 @click.option("--hypothesis", help="What you expect, and why.")
 @click.option("--next", "ideas", multiple=True, help="What to try next; replaces the list. May be repeated.")
 @click.option("--note", help="Anything else worth keeping.")
-@click.option("--simplify", is_flag=True, help="Its point is shorter code: keep it if the score is no worse.")
+@click.option("--simplify", is_flag=True, help="The purpose is shorter code: keep it if the score is not worse.")
 @click.option("--again", is_flag=True, help="Try an edit that was tried before.")
 @click.option("--json", "json_", is_flag=True, help="Print one JSON object.")
 @click.option("--exit-code", is_flag=True, help="Exit with 0 for KEEP, 10 for DISCARD, 11 for CRASH.")
@@ -44,7 +44,7 @@ def step(
     exit_code: bool,
     command: tuple[str, ...],
 ) -> None:
-    """Try one change: run it, judge it, seal what came of it.
+    """Try one change: run it, judge it, seal the result.
 
     Takes your edit of the editable files, or runs COMMAND to make it. Then the post-run hook trains it for the
     experiment's budget. A KEEP stays; a DISCARD or a CRASH is committed and reverted at once.
@@ -59,7 +59,7 @@ def step(
     name = history.current_name(repo)
     proposal = Proposal(message, notes, again, simplify)
     if not one_line(message):
-        raise GitexpError("A step needs to say what was changed.", "gitexp step -m 'depth 8 -> 4'")
+        raise GitexpError("A step needs a description of the change.", "gitexp step -m 'depth 8 -> 4'")
     proposed = Command(command, Path.cwd(), proposal) if command else proposal
     outcome = take_step(repo, name, proposed, Terminal(quiet=json_))
     click.echo(dumps(outcome_json(outcome)) if json_ else outcome_text(outcome))
@@ -74,21 +74,22 @@ def step(
 def _from_here(path: Path) -> str:
     try:
         return os.path.relpath(path)
-    except FileNotFoundError:  # the folder where the step was typed was the edit's, and is gone with it
+    except FileNotFoundError:  # the current folder was part of the edit, and was reverted with it
         return str(path)
 
 
 def head(outcome: StepResult) -> str:
-    """The outcome in a line."""
+    """A step's result in one line: ``exp001 KEEP 2.01 (-0.03 against exp000): LR 0.1 -> 0.2``."""
     iteration = outcome.iteration
     verdict = click.style(iteration.status.value, fg=COLORS[iteration.status], bold=True)
-    said = " ".join(filter(None, (iteration.id, verdict, score_text(iteration.score))))
+    line = " ".join(filter(None, (iteration.id, verdict, score_text(iteration.score))))
     if delta := signed(iteration.delta):
-        said += f" ({delta} against {outcome.incumbent.id})"
-    return f"{said}: {iteration.description}"
+        line += f" ({delta} against {outcome.incumbent.id})"
+    return f"{line}: {iteration.description}"
 
 
 def outcome_text(outcome: StepResult) -> str:
+    """A step's result in full: why, what was changed, where the log is, what probably caused a crash."""
     iteration = outcome.iteration
     lines = [
         head(outcome),
@@ -96,8 +97,8 @@ def outcome_text(outcome: StepResult) -> str:
         f"  changed: {printable(', '.join(iteration.candidate.changes)) or 'comments and formatting only'}",
         f"  log: {_from_here(outcome.log)}",
     ]
-    if found := outcome.diagnosis:
-        lines.append(f"  {found.name}: {found.cause} {found.fix}")
+    if diagnosis := outcome.diagnosis:
+        lines.append(f"  {diagnosis.name}: {diagnosis.cause} {diagnosis.fix}")
     if iteration.status is not Status.KEEP:
         lines.append(f"  reverted; the code is in {short(iteration.commit)}")
     lines += [f"  an earlier run was spoiled: {trouble}" for trouble in map(printable, iteration.measurement.spoiled)]

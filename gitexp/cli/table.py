@@ -15,6 +15,7 @@ HEADERS = ("id", "verdict", "score", "delta", "memory", "seconds", "description"
 
 
 def cells(iteration: Iteration) -> list[str]:
+    """An iteration as the cells of a row, one for each of ``HEADERS``."""
     memory = iteration.measurement.memory_mb
     return [
         iteration.id,
@@ -28,7 +29,7 @@ def cells(iteration: Iteration) -> list[str]:
 
 
 def table(shown: Sequence[Iteration], width: int = 0) -> str:
-    """A table as wide as the terminal, or ``width``; numbers on the right, the verdict in colour."""
+    """The iterations as a table of ``width`` columns (0: of the terminal's); its verdicts are coloured."""
     lines = [list(HEADERS), *map(cells, shown)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(HEADERS) - 1)]
     room = max(20, (width or shutil.get_terminal_size((120, 24)).columns) - sum(widths) - 2 * len(widths))
@@ -42,11 +43,12 @@ def table(shown: Sequence[Iteration], width: int = 0) -> str:
 
 
 def tsv(shown: Sequence[Iteration]) -> str:
+    """The iterations as tab-separated values, with a line of headers."""
     return "\n".join("\t".join(line) for line in [list(HEADERS), *map(cells, shown)])
 
 
 def columns(lines: list[list[str]], left: int) -> str:
-    """Cells in columns: the first ``left`` and the last column start on the left, the others end on the right."""
+    """Cells as aligned columns: the first ``left`` ones and the last are left-aligned, the others right-aligned."""
     widths = [max(len(line[at]) for line in lines) for at in range(len(lines[0]))]
     widths[-1] = 0
     return "\n".join(

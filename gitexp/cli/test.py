@@ -16,8 +16,9 @@ from gitexp.model import score_text
 def test(iteration: str) -> None:
     """Score a KEEP on the held-out split, once, and seal the score.
 
-    ITERATION is the incumbent by default. It is trained once more, with its test. The score becomes results.tsv's
-    test_score; a second look is recorded as a second look, since what is looked at twice is no longer held out.
+    ITERATION is the incumbent by default. It is trained once more, and this time its script also prints the test score,
+    which becomes results.tsv's test_score. A second look is recorded as the second: a split that is looked at twice is
+    no longer held out.
 
     \b
     Example:

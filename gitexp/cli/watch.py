@@ -14,7 +14,7 @@ from gitexp.model import score_text
 from gitexp.text import duration, one_line, plural
 from gitexp.views.terminal_plot import loss, running_best
 
-EVERY = 1.0  # seconds between two looks
+EVERY = 1.0  # seconds between two pages
 VERDICTS = 8
 CURVE = 12  # lines, where there is room
 BAR = 30
@@ -27,8 +27,8 @@ TOP, REST, BELOW = "\x1b[H", "\x1b[K", "\x1b[J"  # go to its top; clear the rest
 def watch(name: str | None) -> None:
     """Watch a running loop from another terminal, until ^C.
 
-    The running best, the current run with its loss and the time it has left, and the last verdicts. It only reads.
-    Where the output is no terminal, one page is printed.
+    The running best, the current run with its loss and the time it has left, and the last verdicts. It writes nothing.
+    Where the output is not a terminal, one page is printed.
 
     \b
     Example:
@@ -55,7 +55,7 @@ def watch(name: str | None) -> None:
 
 
 def page(now: Live, width: int, height: int) -> list[str]:
-    """The page, at most ``height`` lines of ``width`` columns; on a small one the curves go first."""
+    """The page as lines: at most ``height``, of at most ``width`` columns. A small one has no curves."""
     top, run, last = _head(now, width), _run(now, width), _verdicts(now, width)
     room = height - len(top) - len(run) - len(last) - 4
     best = running_best(now.ledger, width, min(CURVE, room)) if room >= 6 else []
@@ -89,9 +89,9 @@ def _running(run: Running, budget: float, width: int) -> list[str]:
     share = last.share if last and last.share is not None else min(1.0, run.spent / budget)
     bar = "#" * round(BAR * share) + "-" * (BAR - round(BAR * share))
     left = f"{duration(budget * (1 - share))} left" if share < 1 else "being scored"
-    said = f"loss {last.loss:.4g}, {left}" if last else f"{left}  {run.said}"
+    text = f"loss {last.loss:.4g}, {left}" if last else f"{left}  {run.said}"
     which = run.iteration if run.run == 1 else f"{run.iteration}, run {run.run}"
-    return [one_line(f"{which}: {run.description}", width), one_line(f"[{bar}] {share:4.0%}  {said}", width)]
+    return [one_line(f"{which}: {run.description}", width), one_line(f"[{bar}] {share:4.0%}  {text}", width)]
 
 
 def _verdicts(now: Live, width: int) -> list[str]:

@@ -24,42 +24,42 @@ def why(iteration: str, name: str | None) -> None:
       gitexp why exp004
     """
     _, ledger = open_ledger(name)
-    found = history.find(ledger, iteration)
-    verdict = click.style(found.status.value, fg=COLORS[found.status], bold=True)
-    click.echo(f"{found.id} {verdict} {score_text(found.score)}: {one_line(found.description)}")
-    for key, value in _facts(ledger, found):
+    judged = history.find(ledger, iteration)
+    verdict = click.style(judged.status.value, fg=COLORS[judged.status], bold=True)
+    click.echo(f"{judged.id} {verdict} {score_text(judged.score)}: {one_line(judged.description)}")
+    for key, value in _facts(ledger, judged):
         click.echo(f"  {key:<10} {one_line(value)}".rstrip())
 
 
-def _known(ledger: Ledger, found: Iteration) -> list[tuple[int, float | None]]:
-    """The incumbent's runs that earlier iterations had made."""
-    met = ledger.met_by(found)
+def _earlier_runs(ledger: Ledger, judged: Iteration) -> list[tuple[int, float | None]]:
+    """The incumbent's runs that were made before this step: seed and score."""
+    met = ledger.met_by(judged)
     if met is None:
         return []
-    return list(ledger.before(found).replicates()[met.id].items())
+    return list(ledger.before(judged).replicates()[met.id].items())
 
 
-def _facts(ledger: Ledger, found: Iteration) -> list[tuple[str, str]]:
-    contract, met = ledger.contract, ledger.met_by(found)
-    facts = [("because", found.reason), ("rule", f"{contract.rule}, to {contract.direction.value} {contract.metric}")]
+def _facts(ledger: Ledger, judged: Iteration) -> list[tuple[str, str]]:
+    contract, met = ledger.contract, ledger.met_by(judged)
+    facts = [("because", judged.reason), ("rule", f"{contract.rule}, to {contract.direction.value} {contract.metric}")]
     if met:
         facts.append(("met", f"{met.id} {score_text(met.score)}: {met.description}"))
-    for at, sample in enumerate(found.measurement.samples):
+    for at, sample in enumerate(judged.measurement.samples):
         score = score_text(sample.score) or "crashed"
         text = f"{sample.iteration} seed {sample.seed}: {score} in {sample.seconds:.1f} s"
         facts.append(("samples" if at == 0 else "+", text))
-    for seed, known in _known(ledger, found):
-        facts.append(("+", f"{met.id if met else ''} seed {seed}: {score_text(known)}, known before"))
-    facts += [("changed", thing) for thing in found.candidate.changes]
-    facts += [("set", f"{name} = {value}") for name, value in found.candidate.params]
-    facts.append(("hypothesis", found.notes.hypothesis or ""))
-    if found.candidate.simpler:
-        facts.append(("simpler", f"lines of code: {found.candidate.simpler} fewer"))
+    for seed, earlier in _earlier_runs(ledger, judged):
+        facts.append(("+", f"{met.id if met else ''} seed {seed}: {score_text(earlier)}, known before"))
+    facts += [("changed", thing) for thing in judged.candidate.changes]
+    facts += [("set", f"{name} = {value}") for name, value in judged.candidate.params]
+    facts.append(("hypothesis", judged.notes.hypothesis or ""))
+    if judged.candidate.simpler:
+        facts.append(("simpler", f"lines of code: {judged.candidate.simpler} fewer"))
     facts += [("guard", guard) for guard in contract.guards]
-    facts += [("spoiled", trouble) for trouble in found.measurement.spoiled]
-    if found.status is Status.CRASH:
-        likely = diagnose(found)
-        facts += [("error", found.measurement.error), ("cause", f"{likely.name}: {likely.cause}"), ("fix", likely.fix)]
-    facts += [("tested", f"{score_text(score)} on the held-out split") for score in ledger.tests().get(found.id, [])]
-    facts.append(("commit", found.commit))
+    facts += [("spoiled", trouble) for trouble in judged.measurement.spoiled]
+    if judged.status is Status.CRASH:
+        likely = diagnose(judged)
+        facts += [("error", judged.measurement.error), ("cause", f"{likely.name}: {likely.cause}"), ("fix", likely.fix)]
+    facts += [("tested", f"{score_text(score)} on the held-out split") for score in ledger.tests().get(judged.id, [])]
+    facts.append(("commit", judged.commit))
     return [(key, value) for key, value in facts if value]

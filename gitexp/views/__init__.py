@@ -1,4 +1,4 @@
-"""What is computed from a ledger for people and machines: text, JSON, HTML and pictures.
+"""What people and machines see of a ledger: text, JSON, HTML and pictures.
 
-Each view is a function of the ledger; only :mod:`gitexp.views.on_disk` writes into the work tree.
+Each view is computed from the ledger alone; :mod:`gitexp.views.on_disk` writes two of them into the work tree.
 """

@@ -1,4 +1,4 @@
-"""EXPERIMENT.md, computed from the ledger: the same ledger gives the same bytes, anywhere."""
+"""EXPERIMENT.md, computed from the ledger: the same ledger gives the same bytes everywhere."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LEARNED = {Status.KEEP: "Helped", Status.DISCARD: "Did not help", Status.CRASH: 
 
 
 def experiment_md(ledger: Ledger, unsealed: Notes | None = None) -> str:
-    """EXPERIMENT.md; ``unsealed`` are people's edits that no iteration carries yet, and that must not be lost."""
+    """The text of EXPERIMENT.md. ``unsealed`` are people's edits that no iteration carries yet: they stay in it."""
     notes = (unsealed or Notes()).over(ledger.notes)
     text = markdown_template(NOTEBOOK + ".j2").render(
         name=ledger.name,
@@ -33,13 +33,13 @@ def experiment_md(ledger: Ledger, unsealed: Notes | None = None) -> str:
 
 
 def _prose(text: str) -> str:
-    """A person's text: a line of it that starts with ``#`` (or the escape of one) must not read as a heading."""
+    """A person's text, in which a line that starts with ``#`` is escaped by ``\\``: it must not read as a heading."""
     lines = printable(text).strip().split("\n")
     return "\n".join("\\" + line if line.lstrip("\\").startswith("#") else line for line in lines)
 
 
 def _bullets(items: Iterable[str]) -> str:
-    """A list; the further lines of an item are indented, so that each item can be told from the next."""
+    """Items as a list; the further lines of an item are indented, so that it is clear where the next one begins."""
     return "\n".join("- " + printable(item).strip().replace("\n", "\n  ") for item in items)
 
 
@@ -76,9 +76,9 @@ def _results(ledger: Ledger) -> str:
 def _learned(ledger: Ledger) -> str:
     parts: list[str] = []
     for status, title in LEARNED.items():
-        told = [each for each in ledger.last(status, SHOWN) if not each.contract]
-        if told:
-            parts.append("\n".join([f"{title}:", "", *map(_lesson, told)]))
+        newest = [each for each in ledger.last(status, SHOWN) if not each.contract]
+        if newest:
+            parts.append("\n".join([f"{title}:", "", *map(_lesson, newest)]))
     return "\n\n".join(parts)
 
 

@@ -1,4 +1,4 @@
-"""EXPERIMENT.md read back: what people wrote in it since it was computed."""
+"""EXPERIMENT.md read back: the edits that people made since it was computed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gitexp.git.repository import Repository
 from gitexp.model import NOTEBOOK, Notes
 from gitexp.text import from_bytes
 
-PEOPLES = ("Current goal", "Hypothesis", "Constraints", "Next to try")
+WRITTEN_BY_PEOPLE = ("Current goal", "Hypothesis", "Constraints", "Next to try")
 COMPUTED = ("Baseline", "Results so far", "What was learned", "Notes")
 _HEADING = re.compile(r"#{1,6}\s+(.*?)\s*#*\s*")
 _TITLE = re.compile(r"#\s+Experiment (.+)")
@@ -25,18 +25,18 @@ Value = TypeVar("Value", str, tuple[str, ...])
 
 
 def current(repo: Repository) -> str:
-    """EXPERIMENT.md as it is; empty when there is none."""
+    """EXPERIMENT.md as it stands in the work tree; empty if there is none."""
     return read(repo.top / NOTEBOOK)
 
 
 def owner(text: str) -> str | None:
-    """The experiment that a notebook says it is of."""
+    """The name of the experiment in a notebook's title; ``None`` if it has no such title."""
     title = _title(text)
     return title[1] if title else None
 
 
 def read(file: Path) -> str:
-    """The text of a notebook; empty when there is none, or a link or the like in its place: that is not read."""
+    """A notebook's text; empty if there is none, or if a link or the like, which is not read, stands in its place."""
     try:
         return from_bytes(find_file(file) or b"").replace("\r\n", "\n")
     except NotRegularError:
@@ -44,9 +44,9 @@ def read(file: Path) -> str:
 
 
 def absorb(text: str, computed: str) -> Notes:
-    """What ``text`` says that ``computed``, the file as gitexp last wrote it, does not.
+    """The edits in ``text``, against ``computed``: the file as gitexp last wrote it.
 
-    In people's sections the whole section counts, elsewhere each new line: it becomes the note.
+    An edited section of people's is taken whole; new lines anywhere else become the note.
     """
     new, old = _sections(text), _sections(computed)
     goal, hypothesis = (_changed(_prose, new, old, name) for name in ("Current goal", "Hypothesis"))
@@ -63,8 +63,8 @@ def _sections(text: str) -> Sections:
     if title := _title(text):
         lines.remove(title[0])
     for line in lines:
-        if found := _HEADING.fullmatch(line):
-            name = _known(found[1])
+        if heading := _HEADING.fullmatch(line):
+            name = _section_name(heading[1])
             sections.setdefault(name, [])
         else:
             sections[name].append(line.rstrip())
@@ -72,14 +72,14 @@ def _sections(text: str) -> Sections:
 
 
 def _title(text: str) -> re.Match[str] | None:
-    """The line that names the experiment: the first heading, if it does."""
+    """The first heading, if it names the experiment; else ``None``."""
     heading = next(filter(_HEADING.fullmatch, text.split("\n")), "")
     return _TITLE.fullmatch(heading)
 
 
-def _known(heading: str) -> str:
-    """A heading people wrote in another case is still the section it names."""
-    return next((name for name in PEOPLES + COMPUTED if name.lower() == heading.lower()), heading)
+def _section_name(heading: str) -> str:
+    """The section that a heading names, in whichever case people wrote it; else the heading itself."""
+    return next((name for name in WRITTEN_BY_PEOPLE + COMPUTED if name.lower() == heading.lower()), heading)
 
 
 def _changed(read: Callable[[list[str]], Value], new: Sections, old: Sections, name: str) -> Value | None:
@@ -90,12 +90,12 @@ def _changed(read: Callable[[list[str]], Value], new: Sections, old: Sections, n
 
 
 def _prose(lines: list[str]) -> str:
-    """Lines as text, less the escape that keeps a ``#`` from being a heading."""
+    """Lines as text, without the ``\\`` by which a ``#`` at the start of a line is escaped."""
     return "\n".join(re.sub(r"^\\(?=\\*#)", "", line) for line in lines).strip()
 
 
 def _items(lines: list[str]) -> tuple[str, ...]:
-    """The items of a list: a line that starts no item goes on with the one before, or is an item of its own."""
+    """The items of a list. An indented line continues the item before it; any other line is an item of its own."""
     items: list[str] = []
     for line in lines:
         if bullet := _BULLET.fullmatch(line):
@@ -108,10 +108,10 @@ def _items(lines: list[str]) -> tuple[str, ...]:
 
 
 def _unclaimed(new: Sections, old: Sections) -> str | None:
-    """The lines that stand in no section of people's, and that gitexp did not write."""
+    """The lines outside people's sections that gitexp did not write, under the headings people gave them."""
     parts: list[str] = []
     for name, lines in new.items():
-        if name in PEOPLES:
+        if name in WRITTEN_BY_PEOPLE:
             continue
         text = _prose(_surplus(lines, Counter(old.get(name, []))))
         if text or (name and name not in COMPUTED and name not in old):
@@ -121,7 +121,7 @@ def _unclaimed(new: Sections, old: Sections) -> str | None:
 
 
 def _surplus(lines: list[str], known: Counter[str]) -> list[str]:
-    """``lines`` without those that are ``known``, each as often as it is known; empty ones stay."""
+    """``lines`` without the ``known`` ones, each left out as often as it is known; empty lines stay."""
     surplus: list[str] = []
     for line in lines:
         if line and known[line]:

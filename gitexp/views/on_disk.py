@@ -1,4 +1,4 @@
-"""The views on disk: both are written at once, and what people wrote in EXPERIMENT.md meanwhile is not lost."""
+"""results.tsv and EXPERIMENT.md in the work tree: written together, and without losing an edit of EXPERIMENT.md."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ NOTE = "rendering"  # stands while EXPERIMENT.md is being replaced
 
 
 def unsealed(repo: Repository, place: ExperimentFiles, name: str) -> Notes:
-    """What people wrote in EXPERIMENT.md since it was computed. Raises when those are edits for another experiment."""
+    """The edits that people made in EXPERIMENT.md since it was computed.
+
+    Raises :class:`GitexpError` where the file is another experiment's, and holds edits for that one.
+    """
     text = current(repo)
     other = owner(text)
     others = _computed(repo, ExperimentFiles.of(repo, other)) if other and other != name else ""
@@ -38,9 +41,9 @@ def unsealed(repo: Repository, place: ExperimentFiles, name: str) -> Notes:
     return Notes()
 
 
-def sealed(repo: Repository, place: ExperimentFiles, computed: str, notebook: str) -> None:
-    """An iteration carries what ``notebook`` said: what EXPERIMENT.md says beyond that is new."""
-    if _computed(repo, place) != computed:  # else its views are written already, and say more
+def mark_sealed(repo: Repository, place: ExperimentFiles, computed: str, notebook: str) -> None:
+    """Take the edits in ``notebook`` for sealed: from now on only what differs from it is an edit."""
+    if _computed(repo, place) != computed:  # else the views of that iteration are written already
         if read(place.rendered) != notebook:
             write_file(place.rendered, notebook.encode())
         place.forget_note(NOTE)
@@ -49,9 +52,10 @@ def sealed(repo: Repository, place: ExperimentFiles, computed: str, notebook: st
 def write_views(
     repo: Repository, place: ExperimentFiles, ledger: Ledger, computed: str = "", after_run: bool = False
 ) -> None:
-    """Write results.tsv and EXPERIMENT.md at the top of the work tree; people's unsealed text stays in it.
+    """Write results.tsv and EXPERIMENT.md at the top of the work tree; people's unsealed edits stay in it.
 
-    ``computed`` is EXPERIMENT.md where it is made already. ``after_run``: a table of another form is the run's.
+    ``computed`` is the text of EXPERIMENT.md, where the caller has made it already. ``after_run``: a table of another
+    form is the run's, and is replaced.
     """
     _check_plain(repo)
     if not after_run:
@@ -86,10 +90,9 @@ def _check_plain(repo: Repository) -> None:
 
 
 def _computed(repo: Repository, place: ExperimentFiles) -> str:
-    """What EXPERIMENT.md is an edit of; empty when that is not known."""
-    if written := place.read_note(
-        NOTE, _two_texts
-    ):  # somebody died while writing it: before it was replaced, or after?
+    """The computed text that EXPERIMENT.md is an edit of; empty if that is not known."""
+    written = place.read_note(NOTE, _two_texts)
+    if written:  # a gitexp died as it wrote: before it replaced the file, or after?
         before, after = (_shared(current(repo), text) for text in written)
         if after > before:
             return written[1]

@@ -1,8 +1,8 @@
-"""The report as one HTML file that needs no network, no server, and nobody's trust.
+"""The report: one HTML file that opens without network or server, and runs no script but gitexp's and BokehJS.
 
-What people, agents and runs wrote is text in it: jinja escapes it, the data for the scripts is JSON without ``<``, and
-the scripts build elements by their text only. Should all of that fail, the page's Content-Security-Policy allows no
-request whatever, and no script but those whose hashes it names.
+What people, agents and runs wrote stays text: Jinja escapes it, the data for the scripts is JSON without ``<``, and the
+scripts set elements by their text only. Should all of that fail, the page's Content-Security-Policy forbids every
+request, and every script but those whose hashes it names.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from gitexp.views.report_details import Details, gather
 from gitexp.views.report_text import report_text
 from gitexp.views.templates import html_template
 
-MARK = "<!doctype html>\n<!-- A report of gitexp's. -->\n"  # what a file begins with that may be overwritten
+MARK = "<!doctype html>\n<!-- A report of gitexp's. -->\n"  # the beginning of a report: only such a file is overwritten
 SCRIPTS = ("drawing.js", "pointing.js", "charts.js", "curves.js", "details.js", "report.js")
 TEXT = 1500  # characters of any one text that is not in the details
 
 
 def available() -> bool:
-    """Whether the library that draws the charts is installed: it is an extra."""
+    """Whether Bokeh, which draws the charts, is installed: it is an extra."""
     return importlib.util.find_spec("bokeh") is not None
 
 
@@ -80,14 +80,14 @@ def html(ledger: Ledger, details: Details, reload: int = 0) -> str:
 
 
 def _shown(value: object) -> object:
-    """What the template prints: nothing in it may turn text around, and none of it is endless."""
+    """A value as the template prints it: text is made printable, and cut to ``TEXT`` characters."""
     if not isinstance(value, str) or isinstance(value, Markup):
         return value
     return printable(value if len(value) <= TEXT else value[:TEXT] + "…")
 
 
 def safe_json(value: object) -> str:
-    """JSON that no HTML parser sees an element in."""
+    """JSON in which no HTML parser finds an element: ``<``, ``>`` and ``&`` are escaped."""
     text = dumps(value)
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
@@ -99,7 +99,7 @@ def _source(name: str) -> str:
 
 
 def _library() -> list[str]:
-    """The chart library's JavaScript: BokehJS, and its plotting interface."""
+    """The JavaScript of BokehJS, and that of its plotting interface."""
     with needs_extra("A report", "report"):
         from bokeh.resources import Resources
     scripts = Resources(mode="inline", components=["bokeh", "bokeh-api"]).js_raw[:2]  # then come scripts that start it
@@ -107,7 +107,7 @@ def _library() -> list[str]:
 
 
 def _policy(scripts: Iterable[str]) -> str:
-    """No request, no form, no frame, and no script but ours. Styles are BokehJS's own, made as it draws."""
+    """The Content-Security-Policy: nothing but ``scripts``, and the styles that BokehJS makes as it draws."""
     hashes = " ".join(f"'sha256-{_sha256(script)}'" for script in scripts)
     return (
         f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; "

@@ -1,4 +1,4 @@
-"""What the report's charts draw and its details say, as data for its scripts.
+"""The data for the report's scripts: what its charts draw, and what an iteration shows when it is opened.
 
 People, agents and runs wrote some of it: all text is cut to a length and made printable here. The page escapes it.
 """
@@ -16,9 +16,9 @@ from gitexp.run.curve import Point
 from gitexp.text import one_line, printable, thinned
 from gitexp.views.report_details import Details
 
-NEWEST = 2000  # iterations of which every one is drawn, and stands in the table
-SAMPLED = 1000  # of the older ones that are drawn, besides all KEEPs
-LINE, SHORT, TEXT = 300, 500, 4000  # characters of a line, of an old iteration's text, and of a text
+NEWEST = 2000  # the newest iterations, which are all drawn and stand in the table
+SAMPLED = 1000  # of the older iterations, how many are drawn besides all KEEPs
+LINE, SHORT, TEXT = 300, 500, 4000  # characters of a line, of an old iteration's text, of a new one's
 METRICS = 40
 HASH = 12
 
@@ -34,7 +34,7 @@ class ChartPoint:
 
 
 def chart_points(ledger: Ledger) -> list[ChartPoint]:
-    """All iterations, or of a long history: every KEEP, the newest, those of the Pareto fronts, some of the others."""
+    """All iterations, oldest first; of a long history the newest, the KEEPs, the Pareto fronts, and a sample."""
     everything = _everything(ledger)
     if len(everything) <= NEWEST:
         return everything
@@ -47,17 +47,17 @@ def chart_points(ledger: Ledger) -> list[ChartPoint]:
 
 def _everything(ledger: Ledger) -> list[ChartPoint]:
     replicates = ledger.replicates()
-    found = []
+    points = []
     for iteration in ledger.iterations:
         m = iteration.measurement
         scores = tuple(score for score in replicates.get(iteration.id, {}).values() if score is not None)
         own = [sample.seconds for sample in m.samples if sample.iteration == iteration.id]
-        found.append(ChartPoint(iteration, scores, m.memory_mb, fmean(own) if own else None))
-    return found
+        points.append(ChartPoint(iteration, scores, m.memory_mb, fmean(own) if own else None))
+    return points
 
 
 def fronts(ledger: Ledger, points: Iterable[ChartPoint]) -> dict[str, list[str]]:
-    """The iterations that none beats in score without costing more memory, or more seconds; the cheapest first."""
+    """The Pareto fronts of score against memory and against seconds: ids, the cheapest first."""
     points = list(points)
     return {
         "memory": _front(ledger.contract.direction, [(p.memory, p.iteration) for p in points]),
@@ -66,10 +66,12 @@ def fronts(ledger: Ledger, points: Iterable[ChartPoint]) -> dict[str, list[str]]
 
 
 def _front(direction: Direction, priced: Iterable[tuple[float | None, Iteration]]) -> list[str]:
-    known = [(cost, -direction.sign * i.score, i.id) for cost, i in priced if cost is not None and i.score is not None]
+    priced_and_scored = [
+        (cost, -direction.sign * i.score, i.id) for cost, i in priced if cost is not None and i.score is not None
+    ]
     front: list[str] = []
     least = float("inf")
-    for _, score, identity in sorted(known):
+    for _, score, identity in sorted(priced_and_scored):
         if score < least:
             front.append(identity)
             least = score
@@ -77,7 +79,7 @@ def _front(direction: Direction, priced: Iterable[tuple[float | None, Iteration]
 
 
 def chart_data(ledger: Ledger, points: Sequence[ChartPoint], details: Details, noise: float) -> dict[str, Any]:
-    """Everything that the scripts need, in one JSON object."""
+    """All that the scripts need, to be dumped as JSON. ``noise`` is the standard deviation of one run's score."""
     return {
         "minimize": ledger.contract.direction is Direction.MINIMIZE,
         "noise": noise,
@@ -110,7 +112,7 @@ def _point(point: ChartPoint) -> dict[str, Any]:
 
 
 def _iteration_details(iteration: Iteration, details: Details) -> dict[str, Any]:
-    """What is said of an iteration when it is opened; of one whose diff is not here, in brief."""
+    """What an iteration shows when it is opened; less if its diff was not gathered."""
     m, notes = iteration.measurement, iteration.notes
     here = iteration.id in details.diffs
     room = TEXT if here else SHORT
@@ -138,17 +140,17 @@ def _iteration_details(iteration: Iteration, details: Details) -> dict[str, Any]
 
 
 def _text(text: str | None, limit: int) -> str:
-    said = printable(text or "").strip()
-    return said if len(said) <= limit else said[:limit] + "…"
+    shown = printable(text or "").strip()
+    return shown if len(shown) <= limit else shown[:limit] + "…"
 
 
 def _curves(details: Details, budget: float) -> dict[str, Any]:
-    """The runs' losses over what all of them tell: the share of the budget, the step, or else only an order."""
-    told = [point for curve in details.curves.values() for point in curve]
+    """The runs' losses over the share of the budget, if all runs tell it; else over the step, or over their order."""
+    points = [point for curve in details.curves.values() for point in curve]
     axis = "order"
-    if all(point.share is not None or point.seconds is not None for point in told):
+    if all(point.share is not None or point.seconds is not None for point in points):
         axis = "share"
-    elif all(point.step is not None for point in told):
+    elif all(point.step is not None for point in points):
         axis = "step"
     runs = [
         {"id": identity, "x": [_x(p, axis, at, budget) for at, p in enumerate(curve)], "y": [p.loss for p in curve]}

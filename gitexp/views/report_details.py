@@ -1,6 +1,6 @@
-"""What is known of iterations beside the ledger: their diffs, and what their logs hold where those are on this machine.
+"""What the report shows of iterations beside the ledger: diffs, and the logs and curves that this machine has.
 
-All of it is bounded: so many iterations (the baseline, the newest KEEPs and the newest of all), and so much of each.
+All of it is bounded: some iterations (the baseline, the newest KEEPs and the newest of all), and so much of each.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ BIG = "256k"  # files above this have no diff, only "Binary files differ"
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """By iteration. What is in none of them was not looked at, or is not here."""
+    """By an iteration's id: its diff, the last lines of its log, its loss curve. Missing ones were not gathered."""
 
     diffs: Mapping[str, str]
     tails: Mapping[str, Sequence[str]]
@@ -34,22 +34,23 @@ class Details:
 
 
 def gather(repo: Repository, ledger: Ledger) -> Details:
+    """Read the details of the newest iterations from git and from the files on this machine."""
     place = ExperimentFiles.of(repo, ledger.name)
-    looked_at = newest(ledger, DETAILED)
-    diffs = _diffs(repo, [iteration.commit for iteration in looked_at])
-    tails = {i.id: [line[:LINE] for line in place.log_tail(i.candidate.label(1), TAIL)] for i in looked_at}
+    shown = newest(ledger, DETAILED)
+    diffs = _diffs(repo, [iteration.commit for iteration in shown])
+    tails = {i.id: [line[:LINE] for line in place.log_tail(i.candidate.label(1), TAIL)] for i in shown}
     curves = {
         i.id: thinned(read(place.curve_file(i.candidate.label(1))) or _sealed(i), DOTS) for i in newest(ledger, CURVES)
     }
     return Details(
-        diffs={i.id: _cut(diffs[i.commit]) for i in looked_at},
+        diffs={i.id: _cut(diffs[i.commit]) for i in shown},
         tails={identity: lines for identity, lines in tails.items() if lines},
         curves={identity: curve for identity, curve in curves.items() if len(curve) > 1},
     )
 
 
 def newest(ledger: Ledger, limit: int) -> list[Iteration]:
-    """The baseline, the newest KEEPs, and the newest of all, oldest first."""
+    """The baseline, the newest KEEPs and the newest of all: at most ``limit`` iterations, oldest first."""
     kept = [i for i in ledger.iterations if i.status is Status.KEEP][-(limit // 2) :]
     first = [ledger.baseline, *reversed(kept), *reversed(ledger.iterations[-limit:])]
     ids = set(list(dict.fromkeys(iteration.id for iteration in first))[:limit])
@@ -57,23 +58,23 @@ def newest(ledger: Ledger, limit: int) -> list[Iteration]:
 
 
 def _sealed(iteration: Iteration) -> list[Point]:
-    """What of its loss is in its commit, and in every clone: a mean for each tenth of the budget."""
+    """The loss curve that is sealed in its commit: a mean for each tenth of the budget."""
     return [Point(loss, share=(tenth - 0.5) / 10) for tenth, loss in iteration.measurement.curve]
 
 
 def _diffs(repo: Repository, commits: Sequence[str]) -> dict[str, str]:
-    """Each commit's change. In git's output a line that is a commit id and nothing else starts the next one."""
+    """The diff of each commit. In git's output a line that is nothing but a commit id starts the next diff."""
     args = ("diff-tree", "--stdin", "-p", *PLAIN_DIFF)
-    told = "".join(f"{commit}\n" for commit in commits).encode()
-    out = from_bytes(repo.run("-c", f"core.bigFileThreshold={BIG}", *args, stdin=told))
-    found: dict[str, list[str]] = {commit: [] for commit in commits}
+    ids = "".join(f"{commit}\n" for commit in commits).encode()
+    out = from_bytes(repo.run("-c", f"core.bigFileThreshold={BIG}", *args, stdin=ids))
+    diffs: dict[str, list[str]] = {commit: [] for commit in commits}
     current: list[str] = []
     for line in out.split("\n"):
-        if line in found:
-            current = found[line]
+        if line in diffs:
+            current = diffs[line]
         else:
             current.append(line)
-    return {commit: "\n".join(lines).strip("\n") for commit, lines in found.items()}
+    return {commit: "\n".join(lines).strip("\n") for commit, lines in diffs.items()}
 
 
 def _cut(diff: str) -> str:

@@ -1,4 +1,4 @@
-"""What stands on the report as text, computed from the ledger: the figures at its top, its table, what was learned."""
+"""The report's text, computed from the ledger: the figures at its top, its table, what was learned."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ LINE = 300  # characters
 
 @dataclass(frozen=True, slots=True)
 class Fact:
+    """A name and its value, with a note below it in small print."""
+
     name: str
     value: str
     note: str = ""
@@ -39,9 +41,11 @@ class TableRow:
 
 @dataclass(frozen=True, slots=True)
 class Lessons:
+    """The newest iterations with one verdict."""
+
     title: str
-    items: tuple[Fact, ...]  # the newest: id, description, what came of it
-    left: int  # how many more there are
+    items: tuple[Fact, ...]  # id, description, and the delta or the reason
+    left: int  # how many older ones there are
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +53,19 @@ class CrashGroup:
     """All crashes with one error."""
 
     ids: str
-    found: Diagnosis
+    diagnosis: Diagnosis
     error: str
 
 
 @dataclass(frozen=True, slots=True)
 class ReportText:
+    """What the template is given. It escapes all of it."""
+
     title: str
     branch: str
     goal: str
     metric: str
-    better: str  # which way is
+    better: str  # "lower" or "higher"
     warning: str
     tiles: tuple[Fact, ...]
     noise: float  # standard deviation of a run's score; 0 when it is not known
@@ -140,10 +146,10 @@ def _left_out(ledger: Ledger, points: list[ChartPoint]) -> str:
 
 
 def _lessons(ledger: Ledger) -> list[Lessons]:
-    told = ledger.iterations[1:]
+    after_baseline = ledger.iterations[1:]
     groups = []
     for status, title in LEARNED.items():
-        of_it = [iteration for iteration in told if iteration.status is status]
+        of_it = [iteration for iteration in after_baseline if iteration.status is status]
         newest = tuple(map(_lesson, reversed(of_it[-SHOWN:])))
         groups.append(Lessons(title, newest, len(of_it) - len(newest)))
     return groups
@@ -155,18 +161,18 @@ def _lesson(iteration: Iteration) -> Fact:
 
 
 def _crashes(ledger: Ledger, details: Details) -> tuple[CrashGroup, ...]:
-    """By error, the one that crashed last first."""
+    """The crashes by error, the newest first."""
     by_error: dict[str, list[Iteration]] = {}
     for iteration in reversed(ledger.iterations):
         if iteration.status is Status.CRASH:
             by_error.setdefault(iteration.measurement.error or iteration.reason, []).append(iteration)
-    return tuple(_crash(error, found, details) for error, found in list(by_error.items())[:SHOWN])
+    return tuple(_crash(error, crashes, details) for error, crashes in list(by_error.items())[:SHOWN])
 
 
-def _crash(error: str, found: list[Iteration], details: Details) -> CrashGroup:
-    ids = ", ".join(iteration.id for iteration in found[:5])
-    more = f" and {plural(len(found) - 5, 'other')}" if len(found) > 5 else ""
-    return CrashGroup(ids + more, diagnose(found[0], details.tails.get(found[0].id, [])), one_line(error, LINE))
+def _crash(error: str, crashes: list[Iteration], details: Details) -> CrashGroup:
+    ids = ", ".join(iteration.id for iteration in crashes[:5])
+    more = f" and {plural(len(crashes) - 5, 'other')}" if len(crashes) > 5 else ""
+    return CrashGroup(ids + more, diagnose(crashes[0], details.tails.get(crashes[0].id, [])), one_line(error, LINE))
 
 
 def _contract(ledger: Ledger) -> tuple[Fact, ...]:

@@ -1,4 +1,4 @@
-"""results.tsv at the top of the work tree: it grows by its new rows, as long as it is what was written last."""
+"""results.tsv: its text, and the file at the top of the work tree, which grows by its new rows where that is safe."""
 
 from __future__ import annotations
 
@@ -16,20 +16,23 @@ from gitexp.text import one_line
 
 
 def results_tsv(ledger: Ledger) -> str:
-    """One row an iteration, the columns in the order people's scripts read them; no quoting; a CRASH has no score."""
+    """The whole table: a row for each iteration, its columns as people's scripts expect them. A CRASH has no score.
+
+    It is tab-separated, without quoting; tabs and newlines in texts are spaces.
+    """
     return "\t".join(COLUMNS) + "\n" + rows(ledger, ledger.iterations.told())
 
 
-def rows(ledger: Ledger, said: Iterable[str]) -> str:
-    """The rows of iterations by what is told of each."""
+def rows(ledger: Ledger, lines: Iterable[str]) -> str:
+    """The rows of the iterations whose own ``lines`` (:func:`gitexp.ledger.row.told`) are given."""
     metric = one_line(ledger.contract.metric)
     looks = {remark.of: score_text(remark.score) for remark in reversed(ledger.remarks) if remark.score is not None}
-    return "".join(_row(each, metric, looks) for each in said)
+    return "".join(_row(line, metric, looks) for line in lines)
 
 
-def _row(said: str, metric: str, looks: Mapping[str, str]) -> str:
-    """``looks`` are the first looks at the held-out split that were taken after the run."""
-    identity, score, test, rest = said.split("\t", 3)
+def _row(line: str, metric: str, looks: Mapping[str, str]) -> str:
+    """``looks`` are by iteration the score of its first look at the held-out split after its run."""
+    identity, score, test, rest = line.split("\t", 3)
     return f"{identity}\t{metric}\t{score}\t{test or looks.get(identity, '')}\t{rest}\n"
 
 
@@ -41,7 +44,7 @@ def is_computed(file: Path) -> bool:
 
 
 def forget(place: ExperimentFiles) -> None:
-    """All of it is written again the next time."""
+    """Have the whole file written again the next time."""
     _note(place).unlink(missing_ok=True)
 
 
@@ -50,10 +53,10 @@ def _note(place: ExperimentFiles) -> Path:
 
 
 def write(repo: Repository, place: ExperimentFiles, ledger: Ledger) -> None:
-    """Make it say what the ledger does; in any doubt about what is there all of it is written again."""
+    """Bring the file up to date. If it may not be as gitexp left it, all of it is written again."""
     file, note = repo.top / RESULTS, _note(place)
     since = _rows_there(file, note, ledger)
-    forget(place)  # a process that dies while it writes leaves a part of a row
+    forget(place)  # first: a gitexp that dies while it appends leaves a part of a row
     if since is None:
         write_file(file, results_tsv(ledger).encode())
     else:
@@ -65,7 +68,7 @@ def write(repo: Repository, place: ExperimentFiles, ledger: Ledger) -> None:
 
 
 def _rows_there(file: Path, note: Path, ledger: Ledger) -> int | None:
-    """How many rows of this ledger the file holds, if it is as it was written, and older rows have not changed."""
+    """How many of the ledger's rows the file holds; ``None`` if it was changed, or one of them must be."""
     try:
         facts = json.loads(read_file(note))
         same = tuple(facts["file"]) == stat_signature(file) and facts["looks"] == _looks(ledger)
@@ -76,5 +79,5 @@ def _rows_there(file: Path, note: Path, ledger: Ledger) -> int | None:
 
 
 def _looks(ledger: Ledger) -> list[str]:
-    """The looks at the held-out split, which older rows tell of."""
+    """The commits of the looks at the held-out split: a new one changes an older row."""
     return [remark.commit for remark in ledger.remarks if remark.score is not None]

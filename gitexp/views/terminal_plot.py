@@ -13,17 +13,17 @@ from gitexp.text import thinned
 if TYPE_CHECKING:
     from plotille import Figure
 
-LABELS = 14  # columns that the values at the left take
+LABELS = 14  # columns of the values at the left
 BLOCKS = "▁▂▃▄▅▆▇█"
 SPARK = 40  # columns
-ROUND = 0.2  # a tick that is further from a whole number has no label
+ROUND = 0.2  # a tick that is further than this from a whole number gets no label
 MARKS = {Status.KEEP: "●", Status.DISCARD: "·"}
 
 
 def running_best(ledger: Ledger, width: int, height: int) -> list[str]:
-    """The incumbent's score after each iteration, and each iteration's own (KEEP a disc, DISCARD a dot).
+    """The incumbent's score after each iteration, and each iteration's own: a disc for a KEEP, a dot for a DISCARD.
 
-    DISCARDs far off are left out: they would flatten the curve.
+    At most ``height`` lines of ``width`` columns. DISCARDs far off are left out: they would flatten the curve.
     """
     best, end = ledger.running_best(), 1.02 * max(ledger.iterations[-1].number, 1)
     low, high = _span(best)
@@ -48,13 +48,13 @@ def sparkline(ledger: Ledger) -> str:
 
 
 def loss(curve: Sequence[Point], width: int, height: int) -> list[str]:
-    """A run's loss over its progress lines; nothing for fewer than two."""
+    """A run's loss over its progress lines, in ``height`` lines of ``width`` columns; nothing for fewer than two."""
     if len(curve) < 2:
         return []
     low, high = _span([point.loss for point in curve])
     figure = _figure(width, height, (0, len(curve) - 1), (low, high))
     figure.plot(range(len(curve)), [point.loss for point in curve])
-    return _lines(figure)[:-2]  # what counts is the shape: the lines have no common unit
+    return _lines(figure)[:-2]  # without the values below: the points are numbered, not timed
 
 
 def _span(values: Sequence[float]) -> tuple[float, float]:
@@ -77,12 +77,12 @@ def _figure(width: int, height: int, x: tuple[float, float], y: tuple[float, flo
 
 
 def _label(value: float, chars: int, delta: float, left: bool = False) -> str:
-    """``left`` for the values below the plot, which are iterations: whole numbers."""
+    """A tick's label. plotille says ``left`` for the ticks below the plot: those are iterations, whole numbers."""
     if left:
         return (f"{value:.0f}" if abs(value - round(value)) < ROUND else "").ljust(chars)
     return score_text(value)[:chars].rjust(chars)
 
 
 def _lines(figure: Figure) -> list[str]:
-    """The plot, less the arrows at the ends of its axes."""
+    """The plot's lines, without the arrows at the ends of its axes."""
     return [line.removesuffix("-> ()").rstrip(" ⠀") for line in figure.show().splitlines()[1:]]

@@ -85,10 +85,10 @@ def test_logs_travel_when_asked_and_a_plain_clone_has_none(
     git("clone", "-q", "-b", "exp/train", str(tmp_path / "hub.git"), str(tmp_path / "clone"))
     monkeypatch.chdir(tmp_path / "clone")
     assert "its log is not on this machine" in gitexp("show", "exp000").stdout
-    assert gitexp("logs", "fetch").stdout == "2 files of train came from origin.\n"
+    assert gitexp("logs", "fetch").stdout == "Fetched 2 files of train from origin.\n"
     assert "val_bpb: 2.04" in gitexp("show", "exp000").stdout
     assert read(curve_of(tmp_path / "clone", "exp000")) == read(curve_of(curved, "exp000"))
-    assert gitexp("logs", "fetch").stdout == "0 files of train came from origin.\n"
+    assert gitexp("logs", "fetch").stdout == "Fetched 0 files of train from origin.\n"
     gitexp("hook", "--install")
     set_lr(tmp_path / "clone", 0.2)
     (tmp_path / "clone/train.py").write_text((curved / "train.py").read_text().replace("LR = 0.1", "LR = 0.2"))
@@ -106,7 +106,7 @@ def test_logs_travel_when_asked_and_a_plain_clone_has_none(
 def test_what_was_fetched_may_not_write_elsewhere(curved: Path, gitexp: Gitexp, tmp_path: Path) -> None:
     hub = make_repository(tmp_path / "hub", {"up/evil.log": "x", "evil.txt": "x", "exp009.log": "good"})
     git("update-ref", "refs/gitexp/logs/train", "HEAD", cwd=hub)
-    assert "1 file of train came from" in gitexp("logs", "fetch", str(hub)).stdout
+    assert "Fetched 1 file of train from" in gitexp("logs", "fetch", str(hub)).stdout
     assert (curved / ".git/gitexp/train/logs/exp009.log").read_text() == "good"
     assert not list(curved.rglob("evil*"))
 

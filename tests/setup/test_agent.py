@@ -19,7 +19,7 @@ from gitexp.ledger.row import COLUMNS
 from gitexp.model import Iteration, Status
 from gitexp.resources import data_dir
 from gitexp.setup.agent import BEGIN, END, MESSAGE, NOTES, SKILL, SKILL_FILES, with_section
-from gitexp.views.notebook import COMPUTED, PEOPLES
+from gitexp.views.notebook import COMPUTED, WRITTEN_BY_PEOPLE
 from tests.helpers.command_line import Gitexp, refused
 from tests.helpers.ledgers import ledger_of
 from tests.helpers.repositories import TOY, git, make_repository, set_lr, state_of
@@ -141,7 +141,7 @@ def test_the_commands_of_the_texts_are_found() -> None:
 def test_the_guide_names_the_columns_and_the_template_the_sections() -> None:
     assert "  ".join(COLUMNS) in TEXTS["skill/references/autoexperiment-guide.md"]
     headings = re.findall(r"^## (.+)$", TEXTS["skill/references/EXPERIMENT.md.template"], re.MULTILINE)
-    assert sorted(headings) == sorted(PEOPLES + COMPUTED)
+    assert sorted(headings) == sorted(WRITTEN_BY_PEOPLE + COMPUTED)
 
 
 def test_the_template_of_experiment_md_is_read_as_it_is_meant(folder: Path, gitexp: Gitexp) -> None:
