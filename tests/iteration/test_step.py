@@ -199,7 +199,7 @@ def test_any_description_is_only_a_description(experiment: Path, gitexp: Gitexp,
 
 def test_an_empty_description_is_refused(experiment: Path, gitexp: Gitexp) -> None:
     set_lr(experiment, 0.2)
-    assert "needs to say what was changed" in refused(gitexp, experiment, "step", "-m", " \n ")
+    assert "A step needs a description of the change." in refused(gitexp, experiment, "step", "-m", " \n ")
 
 
 # -- refusals --------------------------------------------------------------------------------------------------------
