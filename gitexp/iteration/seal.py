@@ -5,7 +5,8 @@ from __future__ import annotations
 from gitexp.errors import GitexpError
 from gitexp.git import refs
 from gitexp.git.commits import commit_tree
-from gitexp.git.objects import Entry, entries, file_entry, index_entries, stage
+from gitexp.git.driver import GitCommandError
+from gitexp.git.objects import Entry, entries, file_entry, index_entries, read_blobs, stage, write_tree
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import replace_unchanged
 from gitexp.iteration.journal import Snapshot, clear, write_journal
@@ -22,6 +23,7 @@ def seal(repo: Repository, place: ExperimentFiles, snapshot: Snapshot, iteration
     Returns the paths that were left alone, because somebody changed or staged them during the run.
     Moving the branch is the only commit point: whatever happens before it, the step can be finished or given up.
     """
+    _write_again(repo, snapshot)
     commit = commit_tree(repo, iteration.tree, iteration.base, messages.to_message(iteration))
     old = base_files(repo, snapshot)
     if iteration.status is not Status.KEEP:
@@ -46,6 +48,25 @@ def seal(repo: Repository, place: ExperimentFiles, snapshot: Snapshot, iteration
                 stage(repo, {path: old[path] for path in staged})
         raise
     return left
+
+
+def _write_again(repo: Repository, snapshot: Snapshot) -> None:
+    """Write the candidate's objects once more where they are gone, from what the work tree still holds.
+
+    ``git gc --prune=now`` beside a step may take them before a ref stands that keeps them. Raises
+    :class:`GitexpError` where an object is gone for good.
+    """
+    tree, files = snapshot.candidate.tree, snapshot.files
+    blobs = [entry.oid for entry in files.values() if entry]
+    try:
+        if repo.object(tree) and all(map(repo.object, blobs)) and entries(repo, tree, files).keys() <= files.keys():
+            return
+    except GitCommandError:  # a folder's tree is gone
+        pass
+    for path, entry in files.items():
+        file_entry(repo, path, entry)
+    read_blobs(repo, blobs)  # raises where the work tree does not hold them any more
+    write_tree(repo, snapshot.base_tree, files)
 
 
 def _move(repo: Repository, place: ExperimentFiles, iteration: Iteration, tip: str) -> None:

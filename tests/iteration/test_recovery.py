@@ -285,15 +285,32 @@ def test_a_note_of_a_newer_gitexp_is_left_to_that(folder: Path, gitexp: Gitexp) 
     assert "pip install --upgrade gitexp" in said
 
 
-def test_a_missing_object_is_named_and_the_edit_stays(folder: Path, gitexp: Gitexp) -> None:
+@pytest.mark.parametrize("lost", ["^{tree}", ":train.py"])
+def test_what_gc_took_is_written_again_from_the_work_tree(folder: Path, gitexp: Gitexp, lost: str) -> None:
     measured_step(folder, gitexp)
     git("switch", "-q", "exp/train")
-    tree = git("rev-parse", "refs/gitexp/pending/exp/train").strip()
-    (folder / ".git/objects" / tree[:2] / tree[2:]).unlink()
+    prune(folder, f"refs/gitexp/pending/exp/train{lost}")
+    gitexp("recover")
+    assert git("log", "-1", "--format=%s", "HEAD^").startswith("exp001 DISCARD")
+    assert git("show", "HEAD^:train.py") == EDIT
+    git("fsck", "--strict")
+
+
+def test_a_missing_object_is_named_and_the_edit_stays(folder: Path, gitexp: Gitexp) -> None:
+    """Where the work tree does not hold it any more."""
+    measured_step(folder, gitexp)
+    git("switch", "-q", "exp/train")
+    prune(folder, "refs/gitexp/pending/exp/train:train.py")
+    (folder / "train.py").write_text("another text\n")
     said = gitexp("recover", code=1).stderr
     assert "exp001 is measured (score 3.000000), but cannot be sealed" in said
     gitexp("abort")
-    assert (folder / "train.py").read_text() == EDIT
+    assert (folder / "train.py").read_text() == "another text\n"
+
+
+def prune(folder: Path, revision: str) -> None:
+    oid = git("rev-parse", revision).strip()
+    (folder / ".git/objects" / oid[:2] / oid[2:]).unlink()
 
 
 @pytest.mark.parametrize("content", ["garbage\n", ""])
