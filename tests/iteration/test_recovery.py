@@ -273,6 +273,7 @@ def test_a_note_that_cannot_be_read_is_not_taken_for_none(
     assert note.with_name(f"{file}.unreadable").is_file()
     assert (folder / "train.py").read_text() == EDIT
     assert file == "result.json" or git("show", f"{tree}:train.py") == EDIT
+    set_lr(folder, 0.2)
     assert "exp001" in gitexp("step", "-m", "x").stdout
 
 
