@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 
 from gitexp.cli import cli
 from gitexp.git.repository import Repository
-from tests.helpers import forgery
+from tests.helpers import tampering
 from tests.helpers.command_line import Gitexp
 from tests.helpers.environment import make_hermetic
 from tests.helpers.repositories import STEPS, TOY, TRAINER, Once, make_repository, set_constant
@@ -116,12 +116,12 @@ def experiment(folder: Path, once: Once, gitexp: Gitexp) -> Path:
 
 @pytest.fixture
 def branch(request: pytest.FixtureRequest, once: Once, gitexp: Gitexp) -> Any:
-    """The branch that :mod:`tests.helpers.forgery` makes; the current directory is in a copy of it, without views."""
+    """The branch that :mod:`tests.helpers.tampering` makes; the current directory is in a copy of it, without views."""
     rule = getattr(request, "param", "single")
-    once(f"forge-{rule}", lambda place: forgery.make(place, gitexp, rule))
+    once(f"tampering-{rule}", lambda place: tampering.make(place, gitexp, rule))
     for view in ("results.tsv", "EXPERIMENT.md"):
         Path(view).unlink()
-    return forgery.Branch.read()
+    return tampering.Branch.read()
 
 
 @pytest.fixture

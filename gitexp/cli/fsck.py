@@ -23,12 +23,12 @@ from gitexp.views.json_schema import SCHEMA, FindingJson, dumps
 def fsck(ctx: click.Context, commits: str | None, name: str | None, json_: bool) -> None:
     """Check that branch, trailers and files agree.
 
-    Without RANGE it is the experiment that is checked out: each commit from its baseline to its tip, and the files
-    here. With RANGE it is the iterations among those commits, be they an experiment's or KEEPs that were picked for
-    review; a single revision is its whole ancestry.
+    Without RANGE, fsck checks the experiment that is checked out: each commit from its baseline to its tip, and the
+    files in this clone. With RANGE, it checks the iterations among those commits, whether they are an experiment's or
+    KEEPs that were picked for review; a single revision stands for its whole ancestry.
 
-    Verdicts are computed again from the sealed rule and samples. Each finding has a code, a sentence, and the command
-    that mends it or looks closer. Nothing of the repository's code is run. Exits with 1 when there is any finding.
+    It computes the verdicts again from the sealed rule and samples, and runs no code of the repository. Each finding
+    has a code, a sentence, and the command that repairs it or looks closer. The exit code is 1 when there is a finding.
 
     \b
     Examples:
@@ -39,20 +39,20 @@ def fsck(ctx: click.Context, commits: str | None, name: str | None, json_: bool)
         raise click.UsageError("RANGE and --experiment exclude each other.")
     repo = Repository.discover(Path.cwd())
     if commits:
-        report, what = check_range(repo, commits), commits
+        audit, what = check_range(repo, commits), commits
     else:
         branch = BRANCH_PREFIX + name.removeprefix(BRANCH_PREFIX) if name else _checked_out(repo)
-        report, what = check(repo, branch.removeprefix(BRANCH_PREFIX)), branch
+        audit, what = check(repo, branch.removeprefix(BRANCH_PREFIX)), branch
     if json_:
-        click.echo(dumps(list(map(_json, report.findings))))
+        click.echo(dumps(list(map(_json, audit.findings))))
     else:
-        for finding in report.findings:
+        for finding in audit.findings:
             click.echo(f"{finding.code}: {one_line(finding.sentence)}\n  try: {printable(finding.repair)}")
-        if not report.findings:
-            click.echo(f"{one_line(what)} is in order{f': {report.holds}' if commits else ''}.")
-    for said in report.unchecked:
-        click.echo(f"not checked: {said}", err=True)
-    ctx.exit(1 if report.findings else 0)
+        if not audit.findings:
+            click.echo(f"{one_line(what)} is in order{f': {audit.checked}' if commits else ''}.")
+    for clause in audit.unchecked:
+        click.echo(f"not checked: {clause}", err=True)
+    ctx.exit(1 if audit.findings else 0)
 
 
 def _json(finding: Finding) -> FindingJson:
@@ -62,6 +62,6 @@ def _json(finding: Finding) -> FindingJson:
 def _checked_out(repo: Repository) -> str:
     branch = refs.current_branch(repo) or "HEAD"
     if not branch.startswith(BRANCH_PREFIX):
-        hint = "gitexp fsck main..HEAD   # checks its commits; or an experiment: gitexp fsck -e NAME"
+        hint = "gitexp fsck main..HEAD   # checks the commits of this branch; or: gitexp fsck -e NAME"
         raise GitexpError(f"{branch} is not the branch of an experiment.", hint)
     return branch

@@ -1,7 +1,7 @@
 """A review's branch under audit: KEEPs that were picked from an experiment, and the table that sums them up.
 
-A copy stands on another commit than it was sealed on, so it is held to what it carries itself, and to the experiment it
-was picked from where that is in this clone.
+A copy stands on another commit than the one it was sealed on. So it is held to what it says itself, and to the
+experiment that it was picked from where that is in this clone.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from shlex import quote
 
 from gitexp.fsck.branch import check_runs
 from gitexp.fsck.finding import Finding
-from gitexp.fsck.lineages import Kind, Lineage, Sealed, of_experiment
-from gitexp.fsck.paths import check_frozen, check_paths, patches, touched
+from gitexp.fsck.lineages import Kind, Lineage, ParsedCommit, of_experiment
+from gitexp.fsck.paths import changes_of, check_frozen, check_paths, patches
 from gitexp.fsck.verdicts import check_alone
 from gitexp.git.objects import read_blobs
 from gitexp.git.repository import Repository
@@ -32,41 +32,43 @@ class Origin:
     lineage: Lineage
     contract: Contract
 
-    def of(self, copy: Sealed) -> Sealed | None:
-        """What a copy was picked from."""
+    def source_of(self, copy: ParsedCommit) -> ParsedCommit | None:
+        """The commit that a copy was picked from; ``None`` where it is not in this clone."""
         run = copy.iteration.candidate.run if copy.iteration else ""
-        return next((one for one in self.lineage.commits if one.iteration and one.iteration.candidate.run == run), None)
+        commits = (commit for commit in self.lineage.commits if commit.iteration)
+        return next((one for one in commits if one.iteration and one.iteration.candidate.run == run), None)
 
     def comes_next(self, copy: Iteration) -> bool:
-        """Whether all that it was judged by is here, though it is not itself."""
+        """Whether the lineage ends just before the copied iteration: all that it was judged by is here."""
         return copy.number == self.lineage.iterations[-1].number + 1
 
     def can_judge(self, copy: Iteration) -> bool:
-        return self.comes_next(copy) or copy.candidate.run in {
-            iteration.candidate.run for iteration in self.lineage.iterations
-        }
+        """Whether the copied iteration can be judged: it is in the lineage, or comes next."""
+        runs = {iteration.candidate.run for iteration in self.lineage.iterations}
+        return self.comes_next(copy) or copy.candidate.run in runs
 
 
 def origin(repo: Repository, review: Lineage) -> Origin | None:
-    """The experiment down from the newest commit that a copy names, its source or else its base."""
-    copies = [sealed for sealed in review.commits if sealed.is_copy]
+    """The experiment that ends at the newest commit that a copy names: its source, or else its base."""
+    copies = [commit for commit in review.commits if commit.is_copy]
     for copy in sorted(copies, key=lambda one: one.iteration.number if one.iteration else 0, reverse=True):
         for named in filter(None, (copy.picked, copy.base)):
-            found = of_experiment(repo, named) if repo.resolve(named) else None
-            if found and found.kind is Kind.EXPERIMENT and found.contract and not found.commits[-1].is_copy:
-                return Origin(found, found.contract)
+            lineage = of_experiment(repo, named) if repo.resolve(named) else None
+            is_experiment = lineage and lineage.kind is Kind.EXPERIMENT and not lineage.commits[-1].is_copy
+            if lineage and is_experiment and lineage.contract:
+                return Origin(lineage, lineage.contract)
     return None
 
 
 def check_copies(repo: Repository, review: Lineage, source: Origin | None) -> Iterator[Finding]:
-    """Everything but the experiment itself."""
+    """Whether a review's copies and its table say what was measured; the experiment itself is checked elsewhere."""
     yield from _check_order(review)
     contract = source.contract if source else review.contract
     if contract:
         yield from check_paths(repo, review, contract)
-        for sealed in review.commits:
-            if sealed.iteration and not sealed.is_baseline:
-                yield from check_frozen(repo, sealed, contract)
+        for commit in review.commits:
+            if commit.iteration and not commit.is_baseline:
+                yield from check_frozen(repo, commit, contract)
     yield from _check_patches(repo, review, source)
     for iteration in review.iterations:
         yield from check_alone(contract, iteration)
@@ -76,88 +78,85 @@ def check_copies(repo: Repository, review: Lineage, source: Origin | None) -> It
 
 
 def _check_order(review: Lineage) -> Iterator[Finding]:
-    """KEEPs were picked in their order, each once. After other work, another experiment's may follow."""
-    before: Sealed | None = None
-    for sealed in review.commits:
-        if sealed.iteration and before and before.iteration and sealed.iteration.number < before.iteration.number:
-            yield Finding("order", f"{sealed.name} comes after {before.iteration.id}.", "git log --oneline")
-        before = sealed
+    """KEEPs were picked in their order, each once. After other work, another experiment's KEEPs may follow."""
+    before: ParsedCommit | None = None
+    for commit in review.commits:
+        if commit.iteration and before and before.iteration and commit.iteration.number < before.iteration.number:
+            yield Finding("order", f"{commit.name} comes after {before.iteration.id}.", "git log --oneline")
+        before = commit
     yield from check_runs(review.commits)
 
 
 def _check_patches(repo: Repository, review: Lineage, source: Origin | None) -> Iterator[Finding]:
-    """What is not the tree that was measured holds at least the change that was."""
-    other = [
-        sealed
-        for sealed in review.commits
-        if sealed.iteration and sealed.iteration.candidate.patch and sealed.commit.tree != sealed.iteration.tree
+    """A copy whose tree is not the one that was measured makes at least the change that was measured."""
+    measured = [
+        (commit, commit.iteration.candidate.patch)
+        for commit in review.commits
+        if commit.iteration and commit.tree != commit.iteration.tree and commit.iteration.candidate.patch
     ]
-    found = patches(repo, (sealed.commit for sealed in other)) if other else {}
-    for sealed in other:
-        if (
-            sealed.iteration
-            and found.get(sealed.oid) != sealed.iteration.candidate.patch
-            and not _alike(repo, sealed, source)
-        ):
-            said = "does not make the change that was measured, or makes it where the lines around it differ"
-            yield Finding("patch", f"{sealed.name} {said}.", f"git show {short(sealed.oid)}")
+    actual = patches(repo, (commit for commit, _ in measured)) if measured else {}
+    for commit, patch in measured:
+        if actual.get(commit.oid) != patch and not _changes_the_same(repo, commit, source):
+            clause = "does not make the change that was measured, or makes it between other lines"
+            yield Finding("patch", f"{commit.name} {clause}.", f"git show {short(commit.oid)}")
 
 
-def _alike(repo: Repository, copy: Sealed, source: Origin | None) -> bool:
-    """Whether it changes what its original does, whatever stands around it."""
-    sealed = source.of(copy) if source else None
-    ids = patches(repo, (copy.commit, sealed.commit), context=0) if sealed else {}
+def _changes_the_same(repo: Repository, copy: ParsedCommit, origin: Origin | None) -> bool:
+    """Whether a copy makes the change of its source, whatever lines stand around it."""
+    source = origin.source_of(copy) if origin else None
+    ids = patches(repo, (copy, source), context=0) if source else {}
     return len(ids) == 2 and len(set(ids.values())) == 1
 
 
-def _check_likeness(review: Lineage, source: Origin) -> Iterator[Finding]:
+def _check_likeness(review: Lineage, origin: Origin) -> Iterator[Finding]:
+    """Each copy has the trailers of its source."""
     for copy in review.commits:
-        sealed = source.of(copy)
-        if sealed is None or copy.message.trailers == sealed.message.trailers:
+        source = origin.source_of(copy)
+        if source is None or copy.message.trailers == source.message.trailers:
             continue
-        differ = sorted({key for key, _ in set(copy.message.trailers) ^ set(sealed.message.trailers)})
-        diff = f"git range-diff {short(sealed.oid)}^! {short(copy.oid)}^!"
-        said = f"{copy.name} does not say what {short(sealed.oid)} says, which it was picked from"
-        yield Finding("unlike", f"{said}: {', '.join(differ) or 'their order'}.", diff)
+        differ = sorted({key for key, _ in set(copy.message.trailers) ^ set(source.message.trailers)})
+        diff = f"git range-diff {short(source.oid)}^! {short(copy.oid)}^!"
+        clause = f"{copy.name} has other trailers than {short(source.oid)}, from which it was picked"
+        yield Finding("copy-differs", f"{clause}: {', '.join(differ) or 'their order'}.", diff)
 
 
 def _check_table(repo: Repository, review: Lineage, source: Origin | None) -> Iterator[Finding]:
-    """The summary's rows say what the trailers say, as far as ids match."""
-    changes = touched(repo, (sealed.commit for sealed in review.commits if not sealed.iteration))
-    tables = [(oid, change) for oid, made in changes.items() for change in made if _TABLE.fullmatch(change.path)]
+    """The last results.tsv of the review says what the trailers say of the iterations that are here."""
+    by_commit = changes_of(repo, (commit for commit in review.commits if not commit.iteration))
+    tables = [(oid, one) for oid, changes in by_commit.items() for one in changes if _TABLE.fullmatch(one.path)]
     if not tables or not tables[-1][1].new.strip("0"):
         return
-    (commit, table), known = tables[-1], _rows(review, source)
+    commit, table = tables[-1]
     header, *lines = from_bytes(read_blobs(repo, [table.new])[table.new]).rstrip("\n").split("\n")
     look = f"git show {quote(f'{short(commit)}:{table.path}')}"
     if header.split("\t") != COLUMNS:
         yield Finding("table", f"{RESULTS} in {short(commit)} is not the table that gitexp computes.", look)
         return
     rows = [dict(zip(COLUMNS, line.split("\t"), strict=False)) for line in lines]
-    for said in _lies(rows, known):
-        yield Finding("table", f"{RESULTS} in {short(commit)} {said}.", look)
+    for clause in _table_faults(rows, _expected_rows(review, source)):
+        yield Finding("table", f"{RESULTS} in {short(commit)} {clause}.", look)
 
 
-def _lies(rows: list[dict[str, str]], known: dict[str, dict[str, set[str]]]) -> Iterator[str]:
-    """For each row of a known id, the first thing in it that is not so."""
+def _table_faults(rows: list[dict[str, str]], expected: dict[str, dict[str, set[str]]]) -> Iterator[str]:
+    """For each row of an expected id, the first cell that is wrong, as a clause."""
     seen: set[str] = set()
     for row in rows:
         identity = row["id"]
-        if identity in seen and identity in known:
+        if identity in seen and identity in expected:
             yield f"has two rows for {identity}"
         seen.add(identity)
-        wrong = [column for column, values in known.get(identity, {}).items() if row.get(column) not in values]
+        wrong = [column for column, texts in expected.get(identity, {}).items() if row.get(column) not in texts]
         if wrong:
-            got, sealed = one_line(row.get(wrong[0], ""), 60), one_line(min(known[identity][wrong[0]]), 60)
-            yield f"has {wrong[0]} {got!r} for {identity}, whose trailers say {sealed!r}"
+            text, sealed = one_line(row.get(wrong[0], ""), 60), one_line(min(expected[identity][wrong[0]]), 60)
+            yield f"has {wrong[0]} {text!r} for {identity}, whose trailers say {sealed!r}"
 
 
-def _rows(review: Lineage, source: Origin | None) -> dict[str, dict[str, set[str]]]:
-    """By id and column, what a row may say."""
+def _expected_rows(review: Lineage, source: Origin | None) -> dict[str, dict[str, set[str]]]:
+    """By id and column, the texts that a cell may have."""
     rows: dict[str, dict[str, set[str]]] = {}
-    for sealed in (*(source.lineage.commits if source else ()), *review.commits):
-        if sealed.iteration:
-            row = rows[sealed.iteration.id] = {column: {text} for column, text in cells(sealed.iteration).items()}
-            if sealed.picked or not sealed.is_copy:
-                row["commit"] = {short(sealed.oid), short(sealed.picked or sealed.oid)}
+    for commit in (*(source.lineage.commits if source else ()), *review.commits):
+        if commit.iteration:
+            row = rows[commit.iteration.id] = {column: {text} for column, text in cells(commit.iteration).items()}
+            if commit.picked or not commit.is_copy:
+                row["commit"] = {short(commit.oid), short(commit.picked or commit.oid)}
     return rows

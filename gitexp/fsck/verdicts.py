@@ -1,4 +1,4 @@
-"""Verdicts computed again: from the sealed rule, the sealed samples, and what stood on the branch before."""
+"""Verdicts under audit: computed again from the sealed rule, the sealed samples and the iterations before."""
 
 from __future__ import annotations
 
@@ -16,36 +16,36 @@ from gitexp.text import short
 from gitexp.verdict import guards
 from gitexp.verdict.rules import baseline_runs, decide
 
-_REST = "What comes after it rests on it, and was not judged."
+_REST = "Later verdicts depend on it, and were not judged."
 
 
-def retry(contract: Contract, iterations: Sequence[Iteration], since: int = 0) -> Iterator[Finding]:
-    """What does not follow, among ``iterations``: all from the baseline on, without a gap. Those before ``since`` are
-    taken as they are.
+def check_verdicts(contract: Contract, iterations: Sequence[Iteration], since: int = 0) -> Iterator[Finding]:
+    """Whether verdicts, scores and deltas follow from the samples, and the samples are those that the rule asked for.
 
-    Each is judged by what those before it should have been, so that what was forged is found once. The first whose
-    samples are not sound is the last that is looked at: what comes after it rests on it.
+    ``iterations`` begin with the baseline and have no gap; those before index ``since`` are believed. Each is judged by
+    what the iterations before it should have been, so that one change is found once. An iteration with wrong samples is
+    the last that is judged, as later verdicts depend on it.
     """
     before: list[Iteration] = []
     try:
         for at, iteration in enumerate(iterations):
-            found, by_rule = ([], iteration) if at < since else _try(contract, before, iteration)
+            findings, by_rule = ([], iteration) if at < since else _judge_again(contract, before, iteration)
             if by_rule is None and at + 1 < len(iterations):
-                found[-1] = replace(found[-1], sentence=f"{found[-1].sentence} {_REST}")
-            yield from found
+                findings[-1] = replace(findings[-1], sentence=f"{findings[-1].sentence} {_REST}")
+            yield from findings
             if by_rule is None:
                 return
-            # A single run of what was not kept says nothing of the noise: without those this stays fast at any length.
+            # A DISCARD with a single run says nothing about the noise: without those, time is linear in the history.
             if by_rule.status is Status.KEEP or len(by_rule.measurement.samples) > 1:
                 before.append(by_rule)
     except GitexpError as error:
         yield Finding("contract", error.sentence, error.hint)
-    except ArithmeticError as error:  # scores that no run has
-        yield Finding("sample", f"What was measured cannot be computed with: {error}.", "gitexp log")
+    except ArithmeticError as error:  # scores so extreme that no run has them
+        yield Finding("sample", f"The scores of {contract.metric} cannot be computed with: {error}.", "gitexp log")
 
 
 def check_alone(contract: Contract | None, iteration: Iteration) -> Iterator[Finding]:
-    """What an iteration's own trailers show where what stood before it is not at hand."""
+    """What an iteration's own trailers show, where the iterations before it are not in this clone."""
     why = f"git show {short(iteration.commit)}"
     try:
         if not _own(iteration):
@@ -59,27 +59,31 @@ def check_alone(contract: Contract | None, iteration: Iteration) -> Iterator[Fin
     except GitexpError as error:
         yield Finding("contract", error.sentence, error.hint)
     except ArithmeticError as error:
-        yield Finding("sample", f"What was measured cannot be computed with: {error}.", why)
+        yield Finding("sample", f"The scores of {iteration.id} cannot be computed with: {error}.", why)
 
 
-def _try(
+def _judge_again(
     contract: Contract, before: Sequence[Iteration], iteration: Iteration
 ) -> tuple[list[Finding], Iteration | None]:
-    """What is wrong with an iteration, and the iteration as its rule makes it of its samples."""
+    """The findings of an iteration, and the iteration as its rule makes it of its samples.
+
+    The latter is ``None`` where the samples are not those that the rule asked for.
+    """
     ledger = Ledger("", "", contract, IterationTuple(tuple(before)), Notes()) if before else None
     why = f"gitexp why {iteration.id}"
-    if wrong := _unsound(iteration, ledger) or (_unasked(ledger, iteration) if ledger else _unrun(contract, iteration)):
-        said = f"{iteration.id}'s samples are not what its rule asks for: {wrong}."
-        return [Finding("sample", said, why)], None
+    by_request = _request_fault(ledger, iteration) if ledger else _baseline_fault(contract, iteration)
+    if fault := _sample_fault(iteration, ledger) or by_request:
+        sentence = f"{iteration.id}'s samples are not those that its rule asks for: {fault}."
+        return [Finding("sample", sentence, why)], None
     measured = replace(iteration.measurement, score=_mean(iteration))
     verdict = decide(ledger, measured, iteration.candidate.simpler) if ledger else _of_baseline(contract, measured)
-    found = [*_check_status(contract, iteration, verdict, why)]
+    findings = [*_check_status(contract, iteration, verdict, why)]
     if isinstance(verdict, ReplicateRequest):
-        return found, None
-    if not found or found[0].code == "verdict":
-        found += _check_score(iteration, measured.score, verdict, why)
+        return findings, None
+    if not findings or findings[0].code == "verdict":
+        findings += _check_score(iteration, measured.score, verdict, why)
     by_rule = replace(iteration, measurement=measured, verdict=verdict)
-    return found, None if any(finding.code == "sample" for finding in found) else by_rule
+    return findings, None if any(finding.code == "sample" for finding in findings) else by_rule
 
 
 def _of_baseline(contract: Contract, measured: Measurement) -> Verdict:
@@ -92,7 +96,7 @@ def _check_status(
 ) -> Iterator[Finding]:
     sealed = f"{iteration.id} is sealed as {iteration.status.value}, and"
     if isinstance(verdict, ReplicateRequest):
-        yield Finding("verdict", f"{sealed} its rule had not decided: {verdict.reason}.", why)
+        yield Finding("verdict", f"{sealed} its rule had not decided yet: {verdict.reason}.", why)
     elif verdict.status is iteration.status:
         return
     elif verdict.status is Status.DISCARD and (broken := guards.broken(contract, iteration.measurement)):
@@ -102,39 +106,40 @@ def _check_status(
 
 
 def _check_score(iteration: Iteration, mean: float | None, verdict: Verdict, why: str) -> Iterator[Finding]:
-    """Score and delta as the samples give them."""
+    """Whether score and delta are those that the samples give."""
     if Status.CRASH in (iteration.status, verdict.status):
         return
     delta_follows = _same(iteration.delta, verdict.delta, mean)
     if not _same(iteration.score, mean):
-        code = "score" if delta_follows else "sample"  # whichever the delta does not bear out was edited
+        code = "score" if delta_follows else "sample"  # the delta tells which of the two was edited
         yield Finding(code, f"{iteration.id}'s score is {iteration.score!r}, and its samples' mean {mean!r}.", why)
     elif not delta_follows:
-        said = f"{iteration.id}'s delta is {_text(iteration.delta)}, and by its samples it is {_text(verdict.delta)}."
-        yield Finding("delta", said, why)
+        deltas = f"{_text(iteration.delta)}, and by its samples it is {_text(verdict.delta)}"
+        yield Finding("delta", f"{iteration.id}'s delta is {deltas}.", why)
 
 
 def _own(iteration: Iteration) -> list[Sample]:
+    """The samples of the iteration itself, not of its incumbent."""
     return [sample for sample in iteration.measurement.samples if sample.iteration == iteration.id]
 
 
 def _mean(iteration: Iteration) -> float | None:
-    """The score that its samples give; none if a run crashed."""
-    scores = [sample.score for sample in _own(iteration)]
-    known = [score for score in scores if score is not None]
-    if len(known) < len(scores):
+    """The mean score of an iteration's own samples; ``None`` if a run crashed."""
+    samples = _own(iteration)
+    scores = [sample.score for sample in samples if sample.score is not None]
+    if len(scores) < len(samples):
         return None
-    return known[0] if len(known) == 1 else float(f"{fmean(known):.12g}")
+    return scores[0] if len(scores) == 1 else float(f"{fmean(scores):.12g}")
 
 
-def _unsound(iteration: Iteration, ledger: Ledger | None) -> str:
-    """What no step leaves behind."""
+def _sample_fault(iteration: Iteration, ledger: Ledger | None) -> str:
+    """What no step seals, among an iteration's samples, as a clause; empty where nothing is wrong."""
     samples, own = iteration.measurement.samples, _own(iteration)
     incumbent = ledger.incumbent.id if ledger else iteration.id
     if not own or samples[0] is not own[0]:
-        return "the first is none of its own"
-    if strange := [sample for sample in samples if sample.iteration not in (iteration.id, incumbent)]:
-        return f"{strange[0].iteration} is not the incumbent that it met"
+        return "the first is not its own"
+    if others := [sample for sample in samples if sample.iteration not in (iteration.id, incumbent)]:
+        return f"{others[0].iteration} was not the incumbent"
     if len({(sample.iteration, sample.seed) for sample in samples}) < len(samples):
         return "one seed stands twice"
     if any(sample.score is None for sample in own) and samples[-1] != next(s for s in own if s.score is None):
@@ -142,26 +147,27 @@ def _unsound(iteration: Iteration, ledger: Ledger | None) -> str:
     return ""
 
 
-def _unrun(contract: Contract, baseline: Iteration) -> str:
+def _baseline_fault(contract: Contract, baseline: Iteration) -> str:
+    """How a baseline's seeds differ from those that the rule asks for; empty where they do not."""
     seeds = [sample.seed for sample in baseline.measurement.samples]
     wanted = [contract.seed + number for number in range(baseline_runs(contract.rule))]
-    return "" if seeds == wanted else f"the seeds are {seeds}, and were to be {wanted}"
+    return "" if seeds == wanted else f"the seeds are {seeds}, and the rule asks for {wanted}"
 
 
-def _unasked(ledger: Ledger, iteration: Iteration) -> str:
-    """The first run that the rule, having seen those before it, did not ask for."""
-    samples = iteration.measurement.samples
-    if samples[0].seed != ledger.contract.seed:
-        return f"the first seed is {samples[0].seed}, and was to be {ledger.contract.seed}"
-    unguarded = replace(ledger, contract=replace(ledger.contract, guards=()))  # they held, or it had ended there
-    for made in range(1, len(samples)):
-        known = Measurement(samples[:made], score=samples[0].score)
-        asked = decide(unguarded, known, iteration.candidate.simpler)
-        if isinstance(asked, Verdict):
-            return f"after {made} of {len(samples)} it was decided ({asked.status.value})"
-        if (asked.of, asked.seed) != (samples[made].iteration, samples[made].seed):
-            ran = f"{samples[made].iteration} with seed {samples[made].seed}"
-            return f"run {made + 1} was to be of {asked.of} with seed {asked.seed}, and is of {ran}"
+def _request_fault(ledger: Ledger, iteration: Iteration) -> str:
+    """The first run that the rule, given the runs before it, did not ask for; empty where it asked for all."""
+    samples, seed = iteration.measurement.samples, ledger.contract.seed
+    if samples[0].seed != seed:
+        return f"the first seed is {samples[0].seed}, and the contract's is {seed}"
+    unguarded = replace(ledger, contract=replace(ledger.contract, guards=()))  # a broken guard allows no second run
+    for count in range(1, len(samples)):
+        measurement = Measurement(samples[:count], score=samples[0].score)
+        request = decide(unguarded, measurement, iteration.candidate.simpler)
+        if isinstance(request, Verdict):
+            return f"after {count} of {len(samples)} runs the verdict was {request.status.value}"
+        if (request.of, request.seed) != (samples[count].iteration, samples[count].seed):
+            run = f"{samples[count].iteration} with seed {samples[count].seed}"
+            return f"run {count + 1} is of {run}, and the rule asks for {request.of} with seed {request.seed}"
     return ""
 
 

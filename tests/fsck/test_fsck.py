@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.command_line import Gitexp
-from tests.helpers.forgery import KEEPS, Branch, commit, findings
 from tests.helpers.repositories import git, set_lr
 from tests.helpers.review_branches import pick
+from tests.helpers.tampering import KEEPS, Branch, commit, findings
 
 pytestmark = pytest.mark.slow  # by number: each takes half a second
 
@@ -31,7 +31,7 @@ def test_an_experiment_in_order(branch: Branch, gitexp: Gitexp) -> None:
     assert gitexp("fsck", "main..exp/train").stdout == "main..exp/train is in order: exp000, …, exp008.\n"
     assert gitexp("fsck", "exp/train").stdout == "exp/train is in order: exp000, …, exp008.\n"
     assert gitexp("fsck", "exp/train~5..").stdout == "exp/train~5.. is in order: exp000, …, exp008.\n"
-    assert gitexp("fsck", "main").stdout == "main is in order: it holds no iteration.\n"
+    assert gitexp("fsck", "main").stdout == "main is in order: no iteration is in it.\n"
 
 
 def test_people_may_write_in_the_notebook(branch: Branch, gitexp: Gitexp) -> None:
@@ -79,7 +79,7 @@ def test_what_follows_in_the_ancestry_is_other_work(branch: Branch, gitexp: Gite
     commit(Path("train.py"), "print(1)\n", "Rewrite the trainer")
     assert findings(gitexp, "main") == {}
     assert findings(gitexp, "main~1..main") == {}
-    assert findings(gitexp, f"{branch.below}..main").keys() == {"stranger"}
+    assert findings(gitexp, f"{branch.below}..main").keys() == {"foreign"}
 
 
 # -- rebased, cut off, incomplete --------------------------------------------------------------------------------------
@@ -131,22 +131,22 @@ def test_a_partial_clone_says_what_it_lacks(
     monkeypatch.chdir(tmp_path / "partial")
     for args in (("-e", "train"), ("main..exp/train",)):
         found = findings(gitexp, *args)
-        assert re.search(r"is partial: \d+ objects of these commits are not here", found["partial"])
+        assert re.search(r"is partial: \d+ objects of these commits are missing", found["partial"])
         assert ("unchecked" in found) == (form == "tree:0")
 
 
 def test_a_missing_object(branch: Branch, gitexp: Gitexp) -> None:
     blob = git("rev-parse", "HEAD:train.py").strip()
     Path(f".git/objects/{blob[:2]}/{blob[2:]}").unlink()
-    assert findings(gitexp) == {"object": f"The object {blob} is missing."}
-    assert findings(gitexp, "main..HEAD") == {"object": f"The object {blob} is missing."}
+    assert findings(gitexp) == {"missing-object": f"The object {blob} is missing."}
+    assert findings(gitexp, "main..HEAD") == {"missing-object": f"The object {blob} is missing."}
 
 
 @pytest.mark.parametrize(
     ("args", "words", "code"),
     [
         (("nowhere..HEAD",), "There is no commit nowhere in this clone.\n  try: git fetch --all", 1),
-        (("main...HEAD",), "main...HEAD is not a range of one side.\n  try: gitexp fsck main..HEAD", 1),
+        (("main...HEAD",), "main...HEAD is a symmetric range, and fsck takes A..B.\n  try: gitexp fsck main..HEAD", 1),
         (("--", "--all"), "There is no commit --all in this clone.", 1),
         (("main..HEAD", "-e", "train"), "exclude each other", 2),
         ((), "main is not the branch of an experiment.\n  try: gitexp fsck main..HEAD", 1),
@@ -175,7 +175,7 @@ def test_stale_views_another_hook_and_a_leftover_ref(branch: Branch, gitexp: Git
 def test_an_id_far_off(branch: Branch, gitexp: Gitexp) -> None:
     branch.renumber("exp007", 10**8)
     branch.write()
-    assert findings(gitexp) == {"gap": "There is nothing between exp006 and exp100000007."}
+    assert findings(gitexp) == {"gap": "There is no iteration between exp006 and exp100000007."}
 
 
 # -- nothing of the repository's is run --------------------------------------------------------------------------------

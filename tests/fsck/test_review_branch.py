@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.command_line import Gitexp
-from tests.helpers.forgery import KEEPS, TRAIN, Branch, commit, findings, forge_keep
 from tests.helpers.repositories import git
 from tests.helpers.review_branches import pick, summarize
+from tests.helpers.tampering import KEEPS, TRAIN, Branch, commit, falsify_keep, findings
 
 pytestmark = pytest.mark.slow  # by number: each takes half a second
 
@@ -92,14 +92,14 @@ def pick_again() -> None:
 # What is done to the review's last commit, what is found, and what more where the experiment is in the clone.
 DAMAGES: dict[str, tuple[Callable[[], object], set[str], set[str]]] = {
     "edited code": (lambda: amended(**{"train.py": TRAIN.replace("0.1", "0.29", 1)}), {"patch"}, set()),
-    "edited score": (lambda: amended(edit_score), {"score"}, {"unlike"}),
+    "edited score": (lambda: amended(edit_score), {"score"}, {"copy-differs"}),
     "edited subject": (lambda: amended(lambda said: said.replace("KEEP 2.", "KEEP 1.")), {"subject"}, set()),
-    "cut block": (lambda: amended(lambda said: said.partition("\n")[0]), {"lost"}, set()),
-    "buried block": (lambda: amended(lambda said: said + "\nThanks to Bob\n"), {"displaced"}, set()),
+    "cut block": (lambda: amended(lambda said: said.partition("\n")[0]), {"no-trailers"}, set()),
+    "buried block": (lambda: amended(lambda said: said + "\nThanks to Bob\n"), {"hidden-trailers"}, set()),
     "smuggled edit": (lambda: amended(**{"other.txt": "x\n"}), {"patch", "outside"}, set()),
     "frozen file": (lambda: amended(**{"score.py": "x\n"}), {"patch", "frozen"}, set()),
     "results.tsv": (lambda: amended(**{"results.tsv": "x\n"}), {"patch", "generated"}, set()),
-    "picked twice": (pick_again, {"order", "run", "patch"}, set()),
+    "picked twice": (pick_again, {"order", "duplicate-run", "patch"}, set()),
     "picked DISCARD": (lambda: git("cherry-pick", "-x", "exp/train~1"), {"rebased"}, set()),
 }
 
@@ -140,9 +140,9 @@ def test_a_summary_that_says_something_else(
     assert words in gitexp("fsck", "main..HEAD", code=1).stdout
 
 
-def test_a_review_of_a_forged_experiment(branch: Branch, gitexp: Gitexp) -> None:
+def test_a_review_of_a_falsified_experiment(branch: Branch, gitexp: Gitexp) -> None:
     """The verdicts are those of the experiment, where that is here, be it the copies' source or only their base."""
-    forge_keep(branch)
+    falsify_keep(branch)
     branch.write()
     pick("exp001", "exp003", "exp005")
     assert findings(gitexp, "main..HEAD").keys() == {"verdict"}

@@ -8,7 +8,7 @@ from statistics import fmean
 
 import pytest
 
-from gitexp.fsck.verdicts import check_alone, retry
+from gitexp.fsck.verdicts import check_alone, check_verdicts
 from gitexp.ledger.iterations import IterationTuple
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Contract, Direction, Iteration, Measurement, Notes, ReplicateRequest, Sample, Status, Verdict
@@ -62,7 +62,7 @@ def measure(identity: str, samples: tuple[Sample, ...], memory: float | None) ->
 def test_what_steps_sealed_follows(rule: str) -> None:
     contract, made = history(rule, 120)
     assert {iteration.status for iteration in made} == set(Status)
-    assert list(retry(contract, made)) == []
+    assert list(check_verdicts(contract, made)) == []
     if rule.startswith("confirm"):
         assert sum(len(iteration.measurement.samples) > 1 for iteration in made) > 5
 
@@ -71,10 +71,10 @@ def test_what_steps_sealed_follows(rule: str) -> None:
 def test_one_other_verdict_is_found_once(rule: str) -> None:
     contract, made = history(rule, 60)
     for at in range(1, 60, 3):
-        forged = Status.DISCARD if made[at].status is Status.KEEP else Status.KEEP
-        found = list(retry(contract, [*made[:at], changed(made[at], status=forged), *made[at + 1 :]]))
+        falsified = Status.DISCARD if made[at].status is Status.KEEP else Status.KEEP
+        found = list(check_verdicts(contract, [*made[:at], changed(made[at], status=falsified), *made[at + 1 :]]))
         assert [finding.code for finding in found] in (["verdict"], ["guard"])
-        assert found[0].sentence.startswith(f"{made[at].id} is sealed as {forged.value}, and ")
+        assert found[0].sentence.startswith(f"{made[at].id} is sealed as {falsified.value}, and ")
 
 
 def test_runs_that_no_rule_asked_for() -> None:
@@ -83,14 +83,14 @@ def test_runs_that_no_rule_asked_for() -> None:
     more = Sample(made[at].id, 4, 1.0, 0.5)
 
     def sealed(*samples: Sample) -> list[str]:
-        forged = replace(made[at], measurement=measure(made[at].id, samples, 50.0))
-        return [finding.sentence for finding in retry(contract, [*made[:at], forged, *made[at + 1 :]])]
+        falsified = replace(made[at], measurement=measure(made[at].id, samples, 50.0))
+        return [finding.sentence for finding in check_verdicts(contract, [*made[:at], falsified, *made[at + 1 :]])]
 
     (first,) = made[at].measurement.samples
-    assert "after 1 of 2 it was decided (DISCARD). What comes after it" in sealed(first, more)[0]
-    assert "the first seed is 4, and was to be 3" in sealed(more)[0]
-    assert "the first is none of its own" in sealed(replace(more, iteration="exp000"), first)[0]
-    assert "exp999 is not the incumbent that it met" in sealed(first, replace(more, iteration="exp999"))[0]
+    assert "after 1 of 2 runs the verdict was DISCARD. Later verdicts depend on it" in sealed(first, more)[0]
+    assert "the first seed is 4, and the contract's is 3" in sealed(more)[0]
+    assert "the first is not its own" in sealed(replace(more, iteration="exp000"), first)[0]
+    assert "exp999 was not the incumbent" in sealed(first, replace(more, iteration="exp999"))[0]
     assert "one seed stands twice" in sealed(first, first)[0]
     assert "a run follows a crash" in sealed(replace(first, score=None), more)[0]
 
@@ -98,16 +98,16 @@ def test_runs_that_no_rule_asked_for() -> None:
 def test_a_baseline_is_held_to_its_rule() -> None:
     contract, made = history(str(Confirm()), 1)
     once = replace(made[0], measurement=measure("exp000", made[0].measurement.samples[:1], 50.0))
-    assert "the seeds are [3], and were to be [3, 4]" in next(retry(contract, [once])).sentence
+    assert "the seeds are [3], and the rule asks for [3, 4]" in next(check_verdicts(contract, [once])).sentence
     heavy = replace(made[0], measurement=replace(made[0].measurement, memory_mb=500.0))
-    assert [finding.code for finding in retry(contract, [heavy])] == ["guard"]
+    assert [finding.code for finding in check_verdicts(contract, [heavy])] == ["guard"]
 
 
 def test_what_cannot_be_computed_with_is_said() -> None:
     contract, made = history(str(Confirm()), 1)
     huge = Measurement((Sample("exp000", 3, 1.0, 1.7e308), Sample("exp000", 4, 1.0, 1.7e308)), score=1.7e308)
     broken = replace(made[0], measurement=huge)
-    assert [finding.code for finding in retry(contract, [broken])] == ["sample"]
+    assert [finding.code for finding in check_verdicts(contract, [broken])] == ["sample"]
     assert [finding.code for finding in check_alone(contract, broken)] == ["sample"]
-    assert [finding.code for finding in retry(replace(contract, rule="lenient"), made)] == ["contract"]
+    assert [finding.code for finding in check_verdicts(replace(contract, rule="lenient"), made)] == ["contract"]
     assert [finding.code for finding in check_alone(replace(contract, guards=("x",)), made[0])] == ["contract"]

@@ -14,9 +14,9 @@ from gitexp.ledger.lazy import FEW, LazyIterations
 from gitexp.ledger.ledger import Ledger
 from gitexp.verdict.rules import decide_again
 from tests.bench.histories import make
-from tests.helpers.forgery import Branch
 from tests.helpers.ledgers import ledger_of
 from tests.helpers.repositories import Once
+from tests.helpers.tampering import Branch
 
 
 def check_alike(lazy: IterationSequence, eager: IterationTuple) -> None:

@@ -16,9 +16,9 @@ from gitexp.setup import ci
 from gitexp.version import VERSION
 from tests.helpers import project
 from tests.helpers.command_line import Gitexp, refused
-from tests.helpers.forgery import KEEPS, Branch, commit, forge_keep
 from tests.helpers.repositories import git
 from tests.helpers.review_branches import pick, summarize
+from tests.helpers.tampering import KEEPS, Branch, commit, falsify_keep
 
 FILE = Path(".github/workflows/gitexp.yml")
 OWN = project.ROOT / ".github" / "workflows" / "ci.yml"
@@ -171,10 +171,13 @@ def test_its_scripts_pass_what_is_in_order_and_nothing_else(branch: Branch, gite
         done = as_actions_would(origin, head, tmp_path / head.replace("/", "-"))
         assert done.returncode == 0, done.stdout + done.stderr
         assert "origin/main..HEAD is in order: " in done.stdout
-    forge_keep(branch)
+    falsify_keep(branch)
     branch.write()
-    done = as_actions_would(origin, "exp/train", tmp_path / "forged")
+    done = as_actions_would(origin, "exp/train", tmp_path / "falsified")
     assert done.returncode == 1
     assert done.stdout.startswith("verdict: exp005 is sealed as KEEP, and by its rule is DISCARD")
     done = as_actions_would(origin, "review/train", tmp_path / "cut-off")
-    assert "not checked: the verdicts of exp006, as what they were picked from is not in this clone" in done.stderr
+    assert (
+        "not checked: the verdicts of exp006, as the experiment they were picked from is not in this clone"
+        in done.stderr
+    )

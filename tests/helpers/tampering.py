@@ -1,6 +1,6 @@
-"""An experiment of nine iterations, and its branch rewritten the way a forger would.
+"""An experiment of nine iterations, and its branch rewritten the way somebody would who tampers with it.
 
-Each commit is made anew, and what names commits is made to fit: what is found then is the forgery, and no trace of it.
+Each commit is made anew, and what names commits is made to fit: fsck then finds the tampering itself, not its traces.
 """
 
 from __future__ import annotations
@@ -156,21 +156,21 @@ def with_file(path: str, content: str) -> Callable[[str], str]:
     blob = git("hash-object", "-w", "--stdin", stdin=content).strip()
 
     def edit(tree: str) -> str:
-        environment = os.environ | {"GIT_INDEX_FILE": str(Path(".git/forger-index").absolute())}
+        environment = os.environ | {"GIT_INDEX_FILE": str(Path(".git/tampering-index").absolute())}
 
-        def forged(*args: str) -> str:
+        def git_there(*args: str) -> str:
             return subprocess.run(
                 ["git", *args], env=environment, check=True, capture_output=True, text=True
             ).stdout.strip()
 
-        forged("read-tree", tree)
-        forged("update-index", "--add", "--cacheinfo", f"100644,{blob},{path}")
-        return forged("write-tree")
+        git_there("read-tree", tree)
+        git_there("update-index", "--add", "--cacheinfo", f"100644,{blob},{path}")
+        return git_there("write-tree")
 
     return edit
 
 
-def forge_keep(branch: Branch) -> None:
+def falsify_keep(branch: Branch) -> None:
     entry = branch[DISCARD]
     branch.cut(f"Revert {DISCARD}")
     entry.change("DISCARD", "KEEP")

@@ -1,4 +1,4 @@
-"""Each way to forge an experiment's branch is found for what it is, by a code of its own."""
+"""Each way to tamper with an experiment's branch is found for what it is, by a code of its own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from collections.abc import Callable
 import pytest
 
 from tests.helpers.command_line import Gitexp
-from tests.helpers.forgery import (
+from tests.helpers.repositories import git
+from tests.helpers.tampering import (
     CRASH,
     DISCARD,
     GUARDED,
@@ -18,16 +19,15 @@ from tests.helpers.forgery import (
     TRAIN,
     Branch,
     Entry,
+    falsify_keep,
     findings,
-    forge_keep,
     with_file,
 )
-from tests.helpers.repositories import git
 
 pytestmark = pytest.mark.slow  # by number: each takes a quarter of a second
 
 
-def forge_discard(branch: Branch) -> None:
+def falsify_discard(branch: Branch) -> None:
     entry = branch["exp006"]
     entry.change("KEEP", "DISCARD")
     subject = entry.message.partition("\n")[0]
@@ -37,7 +37,7 @@ def forge_discard(branch: Branch) -> None:
     branch.settle()
 
 
-def forge_crash(branch: Branch) -> None:
+def falsify_crash(branch: Branch) -> None:
     entry = branch[DISCARD]
     branch[f"Revert {DISCARD}"].change("DISCARD 2.090000", "CRASH")
     entry.change("DISCARD 2.090000", "CRASH")
@@ -46,7 +46,7 @@ def forge_crash(branch: Branch) -> None:
     entry.drop("Exp-Delta")
 
 
-def forge_no_crash(branch: Branch) -> None:
+def falsify_no_crash(branch: Branch) -> None:
     for head in (CRASH, f"Revert {CRASH}"):
         branch[head].change("exp004 CRASH", "exp004 DISCARD 2.500000")
     branch[CRASH].put("Exp-Status", "DISCARD\nExp-Score: 2.5\nExp-Delta: 0.4975")
@@ -56,7 +56,7 @@ def move_frozen_blob(branch: Branch) -> None:
     branch.edit_from(KEEP, with_file("score.py", SCORE.replace("2 +", "1 +")))
 
 
-def forge_frozen_blob(branch: Branch) -> None:
+def falsify_frozen_blob(branch: Branch) -> None:
     blob = git("hash-object", "other.txt").strip()
     branch["exp000"].put("Exp-Freeze", f"{blob} score.py")
 
@@ -234,7 +234,7 @@ def add_a_twin(branch: Branch) -> None:
     branch[KEEP].change("Exp-Score", "exp-score: 1.5\nExp-Score")
 
 
-def forge_simpler(branch: Branch) -> None:
+def falsify_simpler(branch: Branch) -> None:
     branch[KEEP].change("Exp-Patch", "Exp-Simpler: 5\nExp-Patch")
 
 
@@ -246,36 +246,36 @@ def remark_with_an_edit(branch: Branch) -> None:
     )
 
 
-FORGERIES: dict[Callable[[Branch], None], str] = {
-    forge_keep: "verdict",
-    forge_discard: "verdict",
-    forge_crash: "verdict",
-    forge_no_crash: "verdict",
+TAMPERINGS: dict[Callable[[Branch], None], str] = {
+    falsify_keep: "verdict",
+    falsify_discard: "verdict",
+    falsify_crash: "verdict",
+    falsify_no_crash: "verdict",
     keep_what_breaks_the_guard: "guard",
     move_frozen_blob: "frozen",
-    forge_frozen_blob: "frozen",
+    falsify_frozen_blob: "frozen",
     smuggle: "outside",
     commit_results: "generated",
     miss_revert: "unreverted",
     revert_twice: "reverted-twice",
     wrong_revert: "revert-tree",
-    other_revert: "revert-of",
+    other_revert: "unnamed-revert",
     reapply: "reapplied",
-    undo_keep: "undone",
+    undo_keep: "reverted-keep",
     swap_trees: "amended",
     amend: "amended",
     edit_score: "score",
     edit_sample: "sample",
     edit_delta: "delta",
-    forge_simpler: "simpler",
-    cut_block: "lost",
-    bury_block: "displaced",
+    falsify_simpler: "simpler",
+    cut_block: "no-trailers",
+    bury_block: "hidden-trailers",
     two_statuses: "trailers",
     fold_a_trailer: "trailers",
     unreadable_score: "trailers",
-    double_id: "twice",
+    double_id: "duplicate-id",
     gap: "gap",
-    double_run: "run",
+    double_run: "duplicate-run",
     reorder: "order",
     move: "copied",
     second_contract: "contract",
@@ -287,15 +287,15 @@ FORGERIES: dict[Callable[[Branch], None], str] = {
     lie_in_subject: "subject",
     lie_in_a_reverts_subject: "subject",
     remark_with_an_edit: "remark",
-    commit_by_hand: "stranger",
+    commit_by_hand: "foreign",
 }
 
 
-@pytest.mark.parametrize(("forge", "code"), FORGERIES.items(), ids=lambda value: getattr(value, "__name__", None))
-def test_a_forgery_is_found_for_what_it_is(
-    branch: Branch, gitexp: Gitexp, forge: Callable[[Branch], None], code: str
+@pytest.mark.parametrize(("tamper", "code"), TAMPERINGS.items(), ids=lambda value: getattr(value, "__name__", None))
+def test_tampering_is_found_for_what_it_is(
+    branch: Branch, gitexp: Gitexp, tamper: Callable[[Branch], None], code: str
 ) -> None:
-    forge(branch)
+    tamper(branch)
     branch.write()
     assert findings(gitexp).keys() == {code}
     assert findings(gitexp, "main..exp/train").keys() == {code}
@@ -304,10 +304,10 @@ def test_a_forgery_is_found_for_what_it_is(
 
 @pytest.mark.parametrize("branch", ["confirm"], indirect=True)
 @pytest.mark.parametrize(
-    ("forge", "code"),
+    ("tamper", "code"),
     [
-        (forge_keep, "verdict"),
-        (forge_discard, "verdict"),
+        (falsify_keep, "verdict"),
+        (falsify_discard, "verdict"),
         (stop_early, "verdict"),
         (edit_score, "score"),
         (edit_sample, "sample"),
@@ -315,20 +315,20 @@ def test_a_forgery_is_found_for_what_it_is(
         (edit_incumbents_sample, "delta"),
         (edit_delta, "delta"),
         (gap, "gap"),
-        (cut_block, "lost"),
+        (cut_block, "no-trailers"),
     ],
 )
-def test_a_forgery_under_the_default_rule(
-    branch: Branch, gitexp: Gitexp, forge: Callable[[Branch], None], code: str
+def test_tampering_under_the_default_rule(
+    branch: Branch, gitexp: Gitexp, tamper: Callable[[Branch], None], code: str
 ) -> None:
     assert len(re.findall("Exp-Sample", branch[KEEP].message)) == 2
-    forge(branch)
+    tamper(branch)
     branch.write()
     assert findings(gitexp).keys() == {code}
 
 
 def test_each_finding_says_what_and_where(branch: Branch, gitexp: Gitexp) -> None:
-    forge_keep(branch)
+    falsify_keep(branch)
     move_frozen_blob(branch)
     branch.write()
     result = gitexp("fsck", code=1)
