@@ -8,6 +8,7 @@ import click
 
 from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
+from gitexp.git.scratch import clear_scratch
 from gitexp.iteration.status import pending, places
 from gitexp.ledger import history
 from gitexp.ledger.experiment_files import ExperimentFiles
@@ -22,6 +23,7 @@ experiment_option = click.option(
 def open_experiment(name: str | None) -> tuple[Repository, str]:
     """The repository here, and the name of the experiment: ``name``, or the one checked out."""
     repo = Repository.discover(Path.cwd())
+    clear_scratch(repo)
     return repo, name.removeprefix(BRANCH_PREFIX) if name else history.current_name(repo)
 
 

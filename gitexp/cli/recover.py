@@ -8,6 +8,7 @@ from gitexp.cli.experiment import experiment_option, interrupted_experiments, lo
 from gitexp.cli.progress import Terminal
 from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
+from gitexp.git.scratch import clear_scratch
 from gitexp.iteration.recovery import recover as clear_up
 from gitexp.loop.proposing import forget_proposing
 
@@ -25,6 +26,7 @@ def recover(name: str | None) -> None:
       gitexp recover
     """
     repo = Repository.discover(Path.cwd())
+    clear_scratch(repo)
     if not interrupted_experiments(repo, name):
         click.echo("Nothing to recover.")
     refused: list[GitexpError] = []

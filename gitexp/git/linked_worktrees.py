@@ -7,19 +7,8 @@ from pathlib import Path
 
 from gitexp.errors import GitexpError
 from gitexp.files import find_file, read_file
-from gitexp.git.driver import NO_HOOKS, open_git
 from gitexp.git.repository import Repository
 from gitexp.text import from_bytes
-
-
-def add(repo: Repository, folder: Path, commit: str) -> Repository:
-    """Check ``commit`` out in the empty ``folder``, HEAD detached."""
-    repo.run(*NO_HOOKS, "worktree", "add", "--quiet", "--detach", str(folder), commit)
-    git_dir = _git_dir(folder)
-    driver = open_git(folder)
-    # By name, as the caller's own GIT_DIR may name another work tree.
-    driver.update_environment(GIT_DIR=str(git_dir), GIT_WORK_TREE=str(folder))
-    return Repository(driver, folder, git_dir, repo.common_dir)
 
 
 def work_trees(repo: Repository) -> list[tuple[Path, str]]:

@@ -10,6 +10,7 @@ from gitexp.files import remove_part_files
 from gitexp.git import refs
 from gitexp.git.linked_worktrees import is_work_tree
 from gitexp.git.repository import Repository
+from gitexp.git.scratch import clear_scratch
 from gitexp.iteration.finalize import (
     check_out,
     check_unmoved,
@@ -41,6 +42,7 @@ def recover(repo: Repository, place: ExperimentFiles, observer: Observer) -> Ite
 
     Raises when a finished measurement cannot be sealed now; then it is kept.
     """
+    clear_scratch(repo)
     _end_others(repo, place, observer)
     snapshot = _look(repo, place, observer)
     if snapshot is None:

@@ -13,12 +13,12 @@ from gitexp.git.driver import NO_HOOKS, PLAIN_LOG, GitCommandError
 from gitexp.git.linked_worktrees import user_of
 from gitexp.git.provenance import picked_commits, reverted_commits
 from gitexp.git.repository import Repository
+from gitexp.git.scratch import scratch_tree
 from gitexp.git.status import operation, tracked_changes
 from gitexp.ledger import history
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import BRANCH_PREFIX, Iteration, Status
 from gitexp.review.conflict import explain, unmerged
-from gitexp.review.temporary_worktree import temporary_worktree
 from gitexp.signals import signals_wait
 from gitexp.text import short
 
@@ -90,7 +90,7 @@ def pick(
     old = repo.resolve(f"refs/heads/{branch}")
     start = old or _beginning(repo, ledger, branch)
     chosen = choose(repo, ledger, identities)
-    with temporary_worktree(repo, start) as work:
+    with scratch_tree(repo, start) as work:
         try:
             picks = replay(work, ledger, chosen, branch)
         except ConflictError as conflict:

@@ -14,12 +14,12 @@ from gitexp.git.commits import commit_tree, first_parents
 from gitexp.git.driver import PLAIN_LOG
 from gitexp.git.objects import REGULAR, Entry, entries, write_tree
 from gitexp.git.repository import Repository
+from gitexp.git.scratch import scratch_tree
 from gitexp.git.worktree import pathspec
 from gitexp.ledger import summary
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import BRANCH_PREFIX, NOTEBOOK, RECORDS, RESULTS
 from gitexp.review.pick import ConflictError, Picked, check_unused, choose, move, replay
-from gitexp.review.temporary_worktree import temporary_worktree
 from gitexp.text import short
 from gitexp.views.experiment_md import experiment_md
 from gitexp.views.results_tsv import results_tsv
@@ -56,7 +56,7 @@ def refresh(repo: Repository, ledger: Ledger, base: str) -> Review:
             f"git branch -m {quote(branch)} {quote(branch + '-mine')}   # keeps that commit; then again",
         )
     chosen = choose(repo, ledger)
-    with temporary_worktree(repo, start) as work:
+    with scratch_tree(repo, start) as work:
         try:
             picks = replay(work, ledger, chosen, base, dated=True)
         except ConflictError as conflict:

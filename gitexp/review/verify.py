@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
+from gitexp.git.scratch import scratch_tree
 from gitexp.ledger import history
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Iteration, Sample, Status
 from gitexp.observer import Observer
 from gitexp.review.remeasure import remeasure
-from gitexp.review.temporary_worktree import temporary_worktree
 from gitexp.verdict.rules import holds_against
 
 SURE = 2.0  # times the noise: one KEEP in forty is further below its sealed score by chance
@@ -50,7 +50,7 @@ def verify(repo: Repository, ledger: Ledger, iterations: Sequence[Iteration], ob
     Raises GitexpError where a score cannot be compared with the sealed one.
     """
     for iteration in iterations:
-        with temporary_worktree(repo, iteration.commit) as work:
+        with scratch_tree(repo, iteration.commit) as work:
             samples, last = remeasure(repo, ledger, work, f"{iteration.id}.verify", observer)
         if last.score is None:
             yield Verified(iteration, tuple(samples), False, f"it crashed: {last.reason}")

@@ -4,19 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gitexp.git import linked_worktrees, refs
+from gitexp.git import linked_worktrees
 from gitexp.git.repository import Repository
 from tests.helpers.repositories import git, make_repository
-
-
-def test_a_work_tree_that_was_added_has_its_commit_and_no_branch(repo: Repository, tmp_path: Path) -> None:
-    head = repo.line("rev-parse", "HEAD")
-    added = linked_worktrees.add(repo, tmp_path / "added", head)
-    found = Repository.discover(tmp_path / "added")
-    assert (added.top, added.common_dir) == (tmp_path / "added", repo.common_dir)
-    assert added.git_dir.samefile(found.git_dir)
-    assert (added.resolve("HEAD"), refs.current_branch(added)) == (head, None)
-    assert [folder for folder, _ in linked_worktrees.work_trees(repo)] == [repo.top, tmp_path / "added"]
 
 
 def test_a_branch_is_in_use_while_it_is_checked_out_or_bisected(repo: Repository, tmp_path: Path) -> None:

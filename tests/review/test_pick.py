@@ -509,14 +509,24 @@ def test_a_repository_with_a_submodule(kept: Path, gitexp: Gitexp, scratch_home:
     assert git("worktree", "list").count("\n") == 1
 
 
-def test_the_scratch_of_one_that_was_killed_is_cleared(kept: Path, gitexp: Gitexp, scratch_home: Path) -> None:
-    for name in ("gitexp-scratch-dead", "gitexp-scratch-gone", "somebodys"):
-        git("worktree", "add", "-q", "--detach", str(scratch_home / name), "main")
-    shutil.rmtree(scratch_home / "gitexp-scratch-gone")
-    git("worktree", "lock", str(scratch_home / "gitexp-scratch-dead"))
-    gitexp("pick", "--onto", "results")
+@pytest.mark.parametrize("command", [["status"], ["recover"], ["log"], ["pick", "--onto", "results"]])
+def test_the_scratch_tree_of_a_killed_gitexp_is_cleared_by_the_next_command(
+    kept: Path, gitexp: Gitexp, scratch_home: Path, command: list[str]
+) -> None:
+    left, note = scratch_home / "gitexp-scratch-0123456789abcdef", kept / ".git/gitexp/scratch.txt"
+    left.mkdir()
+    (scratch_home / "somebodys").mkdir()
+    note.write_text(str(left))
+    gitexp(*command)
     assert [folder.name for folder in scratch_home.iterdir()] == ["somebodys"]
-    assert git("worktree", "list").count("\n") == 2
+    assert not note.exists()
+
+
+def test_a_note_that_names_another_folder_removes_nothing(kept: Path, gitexp: Gitexp, scratch_home: Path) -> None:
+    (scratch_home / "somebodys").mkdir()
+    (kept / ".git/gitexp/scratch.txt").write_text(str(scratch_home / "somebodys"))
+    gitexp("status")
+    assert (scratch_home / "somebodys").is_dir()
 
 
 # -- --measure ---------------------------------------------------------------------------------------------------------

@@ -451,7 +451,7 @@ def test_a_chart_of_any_scores_can_be_drawn(kept: Path, scale: float) -> None:
 def test_the_body_of_a_long_experiment_is_bounded(kept: Path) -> None:
     ledger = ledger_of(kept)
     first, *later = ledger.iterations
-    many = (first, *(changed(i, id=f"exp{n:05d}", description="x" * 200) for n in range(1, 900) for i in later))
+    many = (first, *(changed(i, id=f"exp{n:03d}", description="x" * 200) for n in range(1, 900) for i in later))
     text = told(
         replace(ledger, iterations=IterationTuple(many)),
         lambda commit: f"[x](https://example.org/{'y' * 100}/{commit})",
