@@ -13,7 +13,8 @@ import click
 import pytest
 
 from gitexp.cli import COMMANDS, cli
-from gitexp.ledger import trailers
+from gitexp.ledger.trailers import keys
+from tests import format_manual
 from tests.helpers.command_line import Gitexp
 from tests.helpers.project import README as README_FILE
 from tests.helpers.project import ROOT
@@ -118,8 +119,9 @@ def test_every_file_that_contributors_are_sent_to_is_there() -> None:
 
 
 def test_the_format_s_chapter_is_its_specification() -> None:
-    assert trailers.__doc__
-    assert trailers.__doc__.strip() in CHAPTERS["format"]
+    assert CHAPTERS["format"] == format_manual.text(), "write it: python -m tests.format_manual"
+    for key in keys():
+        assert f"`{key}`" in CHAPTERS["format"]
 
 
 def test_pages_to_type_along_are_tested_below() -> None:
