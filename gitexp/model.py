@@ -1,4 +1,4 @@
-"""What an experiment is made of: frozen values, no input and no output."""
+"""What an experiment is made of: frozen values, no input and no output. :mod:`gitexp.ledger` has a glossary."""
 
 from __future__ import annotations
 
@@ -16,31 +16,36 @@ RECORDS = "experiments"  # where a review keeps both: at the top level they woul
 
 
 class Status(str, Enum):
+    """What a verdict comes to."""
+
     KEEP = "KEEP"
     DISCARD = "DISCARD"
     CRASH = "CRASH"
 
     @property
     def letter(self) -> bytes:
-        """What stands for it in a column."""
+        """The letter that stands for it in a column (:mod:`gitexp.ledger.columns`)."""
         return self.value[:1].encode()
 
 
 class Direction(str, Enum):
+    """Which scores are better."""
+
     MINIMIZE = "minimize"
     MAXIMIZE = "maximize"
 
     def better(self, score: float, than: float) -> bool:
+        """Whether a score is strictly better than another."""
         return score < than if self is Direction.MINIMIZE else score > than
 
     @property
     def sign(self) -> int:
-        """What a score is multiplied with so that higher is better."""
+        """1 or -1: a score times this is better where it is higher."""
         return 1 if self is Direction.MAXIMIZE else -1
 
     @property
     def word(self) -> str:
-        """Which scores are better."""
+        """``lower`` or ``higher``: which scores are better."""
         return "lower" if self is Direction.MINIMIZE else "higher"
 
 
@@ -56,16 +61,16 @@ class Frozen:
 class Contract:
     """What every iteration is held to; sealed in the baseline, never changed. Paths are relative to the top level."""
 
-    metric: str
+    metric: str  # the name of the score
     direction: Direction
     budget: float  # seconds of training
     timeout: float  # seconds after which the run is ended
     script: str
     edit: tuple[str, ...]
     freeze: tuple[Frozen, ...]
-    rule: str
+    rule: str  # with all its parameters: gitexp.verdict.rules reads it
     hook: str  # blob id of the post-run hook
-    seed: int
+    seed: int  # of each candidate's first run
     directory: str = "."  # where the hook runs
     guards: tuple[str, ...] = ()  # limits on other metrics
     one_variable: str = "warn"  # or "strict": an edit of more than one thing is refused
@@ -79,7 +84,7 @@ class Contract:
 
 @dataclass(frozen=True, slots=True)
 class Notes:
-    """What people say about the experiment. ``None`` means: as it was; an empty value means: cleared."""
+    """What people say of the experiment. ``None`` leaves a field as it was; an empty value clears it."""
 
     goal: str | None = None
     hypothesis: str | None = None
@@ -123,11 +128,11 @@ class Sample:
 class Measurement:
     """What running the candidate brought. ``score`` is ``None`` for a crash; ``reason`` and ``error`` then say why."""
 
-    samples: tuple[Sample, ...]
+    samples: tuple[Sample, ...]  # the candidate's, and the incumbent's where that was run again
     score: float | None = None
     metrics: tuple[tuple[str, float], ...] = ()  # every metric but the contract's
     test: float | None = None
-    memory_mb: float | None = None
+    memory_mb: float | None = None  # as the run printed it: MiB by gitexp's own trainers, others may print MB
     device: str = ""
     data: str = ""  # what it was trained and scored on, as the run calls it
     reason: str = ""

@@ -1,7 +1,7 @@
-"""What was read of a history, kept on disk: the columns, a file each, and a page that says what they are of.
+"""A ledger kept on disk: its columns, a file each, and a page that says which history they are of.
 
-It is never more than git's own: the page names the commit it was read to, and the length and checksum of each column.
-When one of them does not agree, or what git has now does not go on from that commit, all of it is read again.
+It is only ever a copy of what git holds: the page names the commit that was read last, and the length and checksum of
+each column. Where one of these does not agree, or the branch does not go on from that commit, all is read again.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from gitexp.ledger.ledger import Ledger
 from gitexp.ledger.noise import Noise, PooledNoise
 from gitexp.model import Notes, Remark
 
-FORMAT = 2  # raised when what is kept, or what is made of a commit, changes
+FORMAT = 3  # raised when what is kept, or what is made of a commit, changes
 COMMITS = "commits"
-OFTEN = 16  # iterations after which they are kept: to read so many again takes a command two milliseconds
+OFTEN = 16  # new iterations after which a ledger is kept again: to read them from git takes two milliseconds
 
 
 def load(repo: Repository, place: ExperimentFiles) -> Ledger | None:
-    """The ledger as it was kept; ``None`` when there is none, or in any doubt."""
+    """The ledger as it was kept; ``None`` when there is none, or its files do not agree: then they are removed."""
     folder = place.directory / "cache"
     if not folder.exists():
         return None
@@ -42,24 +42,24 @@ def load(repo: Repository, place: ExperimentFiles) -> Ledger | None:
         return None
 
 
-def agrees(known: Ledger, read: Ledger) -> bool:
-    """Whether what is kept is what was ``read`` from git; of another history it is not used."""
-    kept, fresh = stored(known.iterations), stored(read.iterations)
-    if fresh.commits[: len(kept.commits)] != kept.commits:
+def agrees(kept: Ledger, read: Ledger) -> bool:
+    """Whether a ``kept`` ledger is what was ``read`` from git. True for one of another history: that is not used."""
+    old, new = stored(kept.iterations), stored(read.iterations)
+    if new.commits[: len(old.commits)] != old.commits:
         return True
-    columns = ((known.columns.column(name), read.columns.column(name)) for name in NAMES)
-    same = all(bytes(there[: len(here)]) == bytes(here) for here, there in columns)  # NaN is not equal to itself
-    return same and (known.tip != read.tip or _page_of(known) == _page_of(read))
+    columns = ((kept.columns.column(name), read.columns.column(name)) for name in NAMES)
+    same = all(bytes(new[: len(old)]) == bytes(old) for old, new in columns)  # as bytes: NaN is not equal to itself
+    return same and (kept.tip != read.tip or _page_of(kept) == _page_of(read))
 
 
 def forget(place: ExperimentFiles) -> None:
-    """The next command reads all of the history."""
+    """Remove what is kept: the next command reads all of the history."""
     with suppress(OSError):
         remove_folder(place.directory / "cache")
 
 
 def _page(folder: Path) -> dict[str, Any]:
-    """The page, once its own checksum agrees."""
+    """The page. Raises :class:`ValueError` when its checksum or its format is another."""
     checksum, _, text = read_file(folder / "page.json").partition(b"\n")
     if int(checksum) != zlib.crc32(text):
         raise ValueError("checksum")
@@ -72,7 +72,7 @@ def _page(folder: Path) -> dict[str, Any]:
 def _column(folder: Path, name: str, page: dict[str, Any]) -> bytes:
     size, checksum = page["columns"][name]
     with open_file(folder / name) as file:
-        data = file.read(size)  # what a step appended since is not of this page
+        data = file.read(size)  # a step may have appended since; its entries are not of this page
     if len(data) != size or zlib.crc32(data) != checksum:
         raise ValueError(name)
     return data
@@ -92,18 +92,18 @@ def _ledger(repo: Repository, place: ExperimentFiles, page: dict[str, Any], data
         iterations,
         Notes.from_json(page["notes"]),
         page["sealed"],
-        tuple(page["strangers"]),
-        tuple(page["displaced"]),
+        tuple(page["foreign_commits"]),
+        tuple(page["hidden_trailers"]),
         tuple(Remark(**remark) for remark in page["remarks"]),
-        PooledNoise(page["settled"][0], Noise(*page["settled"][1:])),
+        PooledNoise(page["pooled_noise"][0], Noise(*page["pooled_noise"][1:])),
         page["tree"],
     )
 
 
 def save(place: ExperimentFiles, ledger: Ledger) -> None:
-    """Keep a ledger whose iterations are stored, now and then: what is not kept is read again.
+    """Keep a ledger, once it has ``OFTEN`` more iterations than are kept: the newest are read from git anyway.
 
-    Only what is new is written. Where it cannot be, commands are only slower.
+    Only new entries are written. Where they cannot be, commands are only slower.
     """
     iterations = stored(ledger.iterations)
     if len(iterations) < iterations.kept + OFTEN and iterations.kept:
@@ -133,23 +133,23 @@ def _save(folder: Path, ledger: Ledger, iterations: LazyIterations) -> None:
 
 
 def _page_of(ledger: Ledger) -> dict[str, object]:
-    """What of a ledger is neither in its iterations nor in the columns."""
+    """The fields of a ledger that are neither in its iterations nor in the columns."""
     return {
         "tip": ledger.tip,
         "tree": ledger.tree,
         "notes": asdict(ledger.notes),
         "sealed": ledger.sealed,
-        "strangers": ledger.foreign_commits,
-        "displaced": ledger.hidden_trailers,
+        "foreign_commits": ledger.foreign_commits,
+        "hidden_trailers": ledger.hidden_trailers,
         "remarks": [asdict(remark) for remark in ledger.remarks],
-        "settled": [ledger.pooled_noise.last, *asdict(ledger.pooled_noise.noise).values()],
+        "pooled_noise": [ledger.pooled_noise.last, *asdict(ledger.pooled_noise.noise).values()],
     }
 
 
 def _kept_before(folder: Path, iterations: LazyIterations) -> dict[str, tuple[int, int]]:
-    """Length and checksum of the columns on disk, where these iterations go on from them.
+    """By name, length and checksum of the columns on disk, if these iterations go on from them; else empty.
 
-    That they do is certain when one commit is in both at the same place: what came before it is its history.
+    They do if one commit is in both at the same place: a commit decides all that came before it.
     """
     try:
         page = _page(folder)
@@ -160,7 +160,7 @@ def _kept_before(folder: Path, iterations: LazyIterations) -> dict[str, tuple[in
 
 
 def _write(path: Path, column: memoryview, size: int, checksum: int) -> tuple[int, int]:
-    """Write what comes after the first ``size`` bytes, which are there; the new length and checksum."""
+    """Write the bytes after the first ``size``, which the file has with this checksum; the new length and checksum."""
     if size and path.is_file() and path.stat().st_size >= size:
         with open_file(path, "r+b") as file:
             file.seek(size)

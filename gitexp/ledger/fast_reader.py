@@ -11,8 +11,8 @@ import re
 from functools import cache
 from typing import Any, NamedTuple
 
-from gitexp.ledger.columns import KEEP, Row
-from gitexp.ledger.row import line, told
+from gitexp.ledger.columns import KEEP, ColumnEntry
+from gitexp.ledger.row import join_cells, row_text
 from gitexp.ledger.trailers import ITERATION, Part, Trailer
 from gitexp.model import ID, Candidate, Contract, Iteration, Measurement, Notes, Sample, Status, Verdict
 from gitexp.text import from_bytes
@@ -30,7 +30,7 @@ DISCARD = Status.DISCARD.letter
 
 @cache
 def _message() -> re.Pattern[str]:
-    """Made where it pays: that takes as long as to read fifty messages the long way."""
+    """The expression of a usual message. To compile it takes as long as to read fifty messages the long way."""
     return re.compile(_SUBJECT + "".join(_line(trailer) for trailer in ITERATION if trailer.usually))
 
 
@@ -45,50 +45,50 @@ def _line(trailer: Trailer) -> str:
 
 
 class QuickRead(NamedTuple):
-    """What a whole history is read for: what goes into the columns, and into results.tsv."""
+    """What of an iteration is needed where a whole history is read: for the columns, and for results.tsv."""
 
     id: str
     base: str
     tree: str
-    row: Row
-    told: str
-    samples: tuple[Sample, ...] = ()  # where they tell something of the noise: more than one, or the incumbent's
+    entry: ColumnEntry
+    row_text: str
+    samples: tuple[Sample, ...] = ()  # where they say something of the noise: more than one, or the incumbent's
     notes: Notes = _NO_NOTES
     contract: Contract | None = None
     iteration: Iteration | None = None  # where the message was read the long way
 
+    @classmethod
+    def of(cls, iteration: Iteration) -> QuickRead:
+        samples = iteration.measurement.samples
+        return cls(
+            iteration.id,
+            iteration.base,
+            iteration.tree,
+            ColumnEntry.of(iteration),
+            row_text(iteration),
+            samples if iteration.status is Status.KEEP or len(samples) > 1 else (),
+            iteration.notes,
+            iteration.contract,
+            iteration,
+        )
 
-def of(iteration: Iteration) -> QuickRead:
-    samples = iteration.measurement.samples
-    return QuickRead(
-        iteration.id,
-        iteration.base,
-        iteration.tree,
-        Row.of(iteration),
-        told(iteration),
-        samples if iteration.status is Status.KEEP or len(samples) > 1 else (),
-        iteration.notes,
-        iteration.contract,
-        iteration,
-    )
 
-
-def glance(message: bytes, commit: str) -> QuickRead | None:
-    """At a message in the common form; ``None`` for any other message."""
-    found = _message().fullmatch(from_bytes(message))
-    if found is None:
+def quick_read(message: bytes, commit: str) -> QuickRead | None:
+    """What a message in the usual form says of the iteration ``commit``; ``None`` for any other message."""
+    match = _message().fullmatch(from_bytes(message))
+    if match is None:
         return None
-    identity, base, tree, status, said, number, test, memory, delta, patch, description = found.group(
+    identity, base, tree, status, sample_lines, number, test, memory, delta, patch, description = match.group(
         "id", "base", "tree", "status", "samples", "score", "test", "memory_mb", "delta", "patch", "description"
     )
-    samples = _SAMPLE.findall(said)
+    samples = _SAMPLE.findall(sample_lines)
     score, tested = float(number), None if test is None else float(test)
     kept = status == "KEEP"
     return QuickRead(
         identity,
         base,
         tree,
-        Row(
+        ColumnEntry(
             KEEP if kept else DISCARD,
             int(identity[3:]),
             False,
@@ -97,7 +97,7 @@ def glance(message: bytes, commit: str) -> QuickRead | None:
             tested,
             patch or "",
         ),
-        line(
+        join_cells(
             identity,
             score,
             tested,
@@ -112,20 +112,20 @@ def glance(message: bytes, commit: str) -> QuickRead | None:
     )
 
 
-def _sample(found: tuple[str, str, str, str]) -> Sample:
-    of, seed, seconds, score = found
+def _sample(words: tuple[str, str, str, str]) -> Sample:
+    of, seed, seconds, score = words
     return Sample(of, int(seed), float(seconds), float(score))
 
 
 def read(message: bytes, commit: str) -> Iteration | None:
     """The iteration that a message in the usual form records; ``None`` for any other message."""
-    found = _message().fullmatch(from_bytes(message))
-    if found is None:
+    match = _message().fullmatch(from_bytes(message))
+    if match is None:
         return None
     fields: dict[Part, dict[str, Any]] = {"candidate": {}, "verdict": {}, "measurement": {}}
     for part, field, read_form, start in _FIELDS:
-        if text := found[field]:
+        if text := match[field]:
             texts = tuple([line[start:] for line in text.split("\n")[:-1]]) if start else (text,)
             fields[part][field] = read_form(texts)
-    candidate = Candidate(**fields["candidate"], description=found["description"])
+    candidate = Candidate(**fields["candidate"], description=match["description"])
     return Iteration(candidate, Verdict(**fields["verdict"]), Measurement(**fields["measurement"]), commit)

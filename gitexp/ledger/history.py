@@ -15,7 +15,7 @@ from gitexp.ledger.lazy import FEW, stored
 from gitexp.ledger.ledger import Ledger
 from gitexp.ledger.noise import settled
 from gitexp.ledger.scan import BranchScan, LedgerBuilder
-from gitexp.model import BRANCH_PREFIX, Iteration, Status
+from gitexp.model import BRANCH_PREFIX, Iteration, Status, identity
 from gitexp.paths import UnsafePathError, path_fault
 
 
@@ -43,21 +43,23 @@ def names(repo: Repository) -> list[str]:
 def load(repo: Repository, name: str, at: str = "") -> Ledger:
     """The ledger of the experiment ``name``: of its local branch, or of a remote's, as a fresh clone has it.
 
-    ``at`` is the tip where that is known. What was read before, by this process or another, is not read again.
+    ``at`` is the commit that the branch is at, where that is known. What this process or another has read before is not
+    read again. Raises :class:`GitexpError` when there is no such experiment, or no baseline on its branch, and for a
+    path in its contract that leads out of the work tree.
     """
     commit, place = at or tip(repo, name), ExperimentFiles.of(repo, name)
-    before = repo.remembered.get(name)
-    known = _from(repo, before) if isinstance(before, Ledger) else cache.load(repo, place)
-    ledger = known if known and known.tip == commit else (_gone_on(repo, known, commit) if known else None)
+    remembered = repo.remembered.get(name)
+    older = _read_from(repo, remembered) if isinstance(remembered, Ledger) else cache.load(repo, place)
+    ledger = older if older and older.tip == commit else (_read_on(repo, older, commit) if older else None)
     ledger = ledger or read(repo, name, commit)
     _check_paths(ledger)
-    if ledger is not known:
+    if ledger is not older:
         cache.save(place, ledger)
-    repo.remembered[name] = _from(None, ledger)
+    repo.remembered[name] = _read_from(None, ledger)
     return ledger
 
 
-def _from(repo: Repository | None, ledger: Ledger) -> Ledger:
+def _read_from(repo: Repository | None, ledger: Ledger) -> Ledger:
     """The same ledger, its iterations read from ``repo``."""
     return replace(ledger, iterations=stored(ledger.iterations).of(repo))
 
@@ -74,6 +76,7 @@ def _check_paths(ledger: Ledger) -> None:
 
 
 def tip(repo: Repository, name: str) -> str:
+    """The commit at the end of an experiment's branch. Raises :class:`GitexpError` when there is no such branch."""
     branch = BRANCH_PREFIX + name
     if commit := repo.resolve(f"refs/heads/{branch}"):
         return commit
@@ -85,59 +88,60 @@ def tip(repo: Repository, name: str) -> str:
 
 def read(repo: Repository, name: str, tip: str) -> Ledger:
     """As :func:`load`, from git's commits alone."""
-    scan, found = BranchScan(many=True), LedgerBuilder()
+    scan, builder = BranchScan(many=True), LedgerBuilder()
     for commit in first_parents(repo, tip):
         iteration = scan.take(commit)
         if iteration:
-            found.add(commit, iteration)
+            builder.add(commit, iteration)
         if iteration and iteration.contract:
-            return found.ledger(repo, name, tip, scan, iteration.contract)
+            return builder.ledger(repo, name, tip, scan, iteration.contract)
     raise GitexpError(
         f"{BRANCH_PREFIX}{name} holds no baseline: {_why_none(repo)}.",
         "git fetch --unshallow" if repo.is_shallow() else f"git reflog {BRANCH_PREFIX}{name}",
     )
 
 
-def _gone_on(repo: Repository, known: Ledger, tip: str) -> Ledger | None:
-    """The ledger at ``tip``, if that comes a few commits after the ``known`` one; in any doubt ``None``."""
+def _read_on(repo: Repository, older: Ledger, tip: str) -> Ledger | None:
+    """The ledger at ``tip``, if that comes a few commits after the ``older`` one's; in any doubt ``None``."""
     scan, iterations, oid = BranchScan(many=False), [], tip
     for _ in range(FEW):
-        found = repo.object(oid)
-        if found is None or found.kind != "commit":
+        stored_object = repo.object(oid)
+        if stored_object is None or stored_object.kind != "commit":
             return None
-        commit = to_commit(oid, found.data)
+        commit = to_commit(oid, stored_object.data)
         iteration = scan.take(commit)
         if iteration and iteration.iteration:
             iterations.append(iteration.iteration)
         if not commit.parents or (iteration and iteration.contract):
             return None
         oid = commit.parents[0]
-        if oid == known.tip:
-            return None if scan.revert else _with(known, tip, scan, iterations[::-1])
+        if oid == older.tip:
+            return None if scan.revert else _extended(older, tip, scan, iterations[::-1])
     return None
 
 
-def _with(known: Ledger, tip: str, scan: BranchScan, iterations: list[Iteration]) -> Ledger:
-    """The ``known`` ledger and the iterations after it, oldest first."""
-    scan.before(known.tree)
-    notes = known.notes
+def _extended(older: Ledger, tip: str, scan: BranchScan, iterations: list[Iteration]) -> Ledger:
+    """The ``older`` ledger, and the iterations after it, oldest first."""
+    scan.check_undone(older.tree)
+    notes = older.notes
     for iteration in iterations:
         notes = iteration.notes.over(notes)
     ledger = replace(
-        known,
+        older,
         tip=tip,
         tree=scan.tree,
-        iterations=known.iterations.plus(iterations),
+        iterations=older.iterations.plus(iterations),
         notes=notes,
-        sealed=scan.sealed or known.sealed,
-        foreign_commits=(*scan.foreign_commits, *known.foreign_commits),
-        hidden_trailers=(*scan.hidden_trailers, *known.hidden_trailers),
-        remarks=(*known.remarks, *reversed(scan.remarks)),
+        sealed=scan.sealed or older.sealed,
+        foreign_commits=(*scan.foreign_commits, *older.foreign_commits),
+        hidden_trailers=(*scan.hidden_trailers, *older.hidden_trailers),
+        remarks=(*older.remarks, *reversed(scan.remarks)),
     )
     if not any(iteration.status is Status.KEEP for iteration in iterations):
         return ledger
-    made = [iteration.measurement.samples for iteration in ledger.iterations[max(0, known.pooled_noise.last) :]]
-    return replace(ledger, pooled_noise=settled(ledger.pooled_noise, ledger.columns, made))
+    since = max(0, older.pooled_noise.last)
+    samples = [iteration.measurement.samples for iteration in ledger.iterations[since:]]
+    return replace(ledger, pooled_noise=settled(ledger.pooled_noise, ledger.columns, samples))
 
 
 def _why_none(repo: Repository) -> str:
@@ -146,13 +150,10 @@ def _why_none(repo: Repository) -> str:
     return "it was not made by gitexp init, or was rebased since (an iteration names its parent commit)"
 
 
-def find(ledger: Ledger, identity: str) -> Iteration:
-    """The iteration ``identity``: ``exp004``, or just ``4``."""
-    wanted = f"exp{int(identity):03d}" if identity.isdecimal() else identity
-    number, numbers = wanted.removeprefix("exp"), ledger.columns.numbers
-    if number.isdecimal() and int(number) in numbers:
-        found = ledger.iterations[numbers.index(int(number))]
-        if found.id == wanted:
-            return found
+def find(ledger: Ledger, text: str) -> Iteration:
+    """The iteration that a person names: ``exp004``, or just ``4``. Raises :class:`GitexpError` when there is none."""
+    wanted = identity(int(text)) if text.isdecimal() and len(text) < 10 else text
+    if iteration := ledger.named(wanted):
+        return iteration
     last = ledger.iterations[-1].id
     raise GitexpError(f"There is no {wanted} in {BRANCH_PREFIX}{ledger.name}; the last is {last}.", "gitexp log")

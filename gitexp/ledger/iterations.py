@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import overload
 
-from gitexp.ledger.columns import Columns, Row
-from gitexp.ledger.row import told
+from gitexp.ledger.columns import ColumnEntry, Columns
+from gitexp.ledger.row import row_text
 from gitexp.model import Iteration
 
 
@@ -37,8 +37,8 @@ class IterationSequence(Sequence[Iteration]):
         """These iterations, and ``iterations`` after them."""
 
     @abstractmethod
-    def told(self) -> Iterable[str]:
-        """For each iteration its line of results.tsv, as :func:`gitexp.ledger.row.told` writes it."""
+    def row_texts(self) -> Iterable[str]:
+        """For each iteration its row of results.tsv, as :func:`gitexp.ledger.row.row_text` writes it."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class IterationTuple(IterationSequence):
 
     @cached_property
     def columns(self) -> Columns:
-        return Columns().plus(map(Row.of, self.items))
+        return Columns().plus(map(ColumnEntry.of, self.items))
 
     def at(self, places: Sequence[int]) -> list[Iteration]:
         return [self.items[place] for place in places]
@@ -60,8 +60,8 @@ class IterationTuple(IterationSequence):
     def plus(self, iterations: Sequence[Iteration]) -> IterationTuple:
         return IterationTuple((*self.items, *iterations))
 
-    def told(self) -> Iterable[str]:
-        return map(told, self.items)
+    def row_texts(self) -> Iterable[str]:
+        return map(row_text, self.items)
 
     def __len__(self) -> int:
         return len(self.items)

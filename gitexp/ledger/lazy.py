@@ -1,4 +1,4 @@
-"""Iterations that lie in git: read when they are asked for, a few at a time, and never all of them at once."""
+"""Iterations that lie in git: read when they are asked for, a few at a time, and never all held at once."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from gitexp.errors import GitexpError
 from gitexp.git.commits import Commit, read_commits, stream_commits
 from gitexp.git.repository import Repository
 from gitexp.ledger import fast_reader, messages, trailer_block
-from gitexp.ledger.columns import Columns, Row
+from gitexp.ledger.columns import ColumnEntry, Columns
 from gitexp.ledger.iterations import IterationSequence
-from gitexp.ledger.row import told
+from gitexp.ledger.row import row_text
 from gitexp.model import Iteration
 
-FEW = 256  # iterations that are asked of a process that is kept open; for more a stream of their own is faster
-REMEMBERED = 4096  # iterations; what a loop looks at again and again is fewer
+FEW = 256  # iterations read through the kept git process; for more, a git process that streams them is faster
+REMEMBERED = 4096  # iterations; a loop looks at fewer again and again
 
 
 class LazyIterations(IterationSequence):
-    """Oldest first. ``commits`` are their object ids, as bytes, ``width`` each; a longer one may share them."""
+    """The iterations of a branch. ``commits`` are the object ids of their commits, one after another, ``width`` bytes
+    each; a longer sequence may share and extend them."""
 
     def __init__(
         self,
@@ -27,44 +28,43 @@ class LazyIterations(IterationSequence):
         columns: Columns,
         commits: bytearray,
         width: int,
-        known: dict[str, Iteration],
-        told: Sequence[str] = (),
+        remembered: dict[str, Iteration],
+        row_texts: Sequence[str] = (),
         kept: int = 0,
     ) -> None:
         self._columns = columns
         self.commits = commits
         self.width = width
         self._repo = repo
-        self._known = known  # by commit: what was read already
-        self.kept = kept  # how many of them are kept on disk
-        self._told = told  # what results.tsv says of each, where all were just read
+        self._remembered = remembered  # by commit
+        self.kept = kept  # how many of them are on disk (gitexp.ledger.cache)
+        self._row_texts = row_texts  # of all, where the whole history was just read; else empty
 
     @property
     def columns(self) -> Columns:
         return self._columns
 
     def of(self, repo: Repository | None) -> LazyIterations:
-        """The same, read from ``repo``. Without one they can be kept beside it, and do not keep it open."""
-        return LazyIterations(repo, self.columns, self.commits, self.width, self._known, kept=self.kept)
+        """The same iterations, read from ``repo``. Without one they can outlive a repository, and nothing is read."""
+        return LazyIterations(repo, self.columns, self.commits, self.width, self._remembered, kept=self.kept)
 
     def before(self, place: int) -> LazyIterations:
-        return LazyIterations(
-            self._repo, self.columns.before(place), self.commits, self.width, self._known, self._told[:place], self.kept
-        )
+        columns, row_texts = self.columns.before(place), self._row_texts[:place]
+        return LazyIterations(self._repo, columns, self.commits, self.width, self._remembered, row_texts, self.kept)
 
-    def told(self) -> Iterable[str]:
-        return self._told or map(told, self)
+    def row_texts(self) -> Iterable[str]:
+        return self._row_texts or map(row_text, self)
 
     def plus(self, iterations: Sequence[Iteration]) -> LazyIterations:
-        if len(self._known) > REMEMBERED:
-            self._known.clear()
-        self._known.update({iteration.commit: iteration for iteration in iterations})
+        if len(self._remembered) > REMEMBERED:
+            self._remembered.clear()
+        self._remembered.update({iteration.commit: iteration for iteration in iterations})
         own = len(self) * self.width
         commits = self.commits if len(self.commits) == own else self.commits[:own]
         for iteration in iterations:
             commits += bytes.fromhex(iteration.commit)
-        columns = self.columns.plus(map(Row.of, iterations))
-        return LazyIterations(self._repo, columns, commits, self.width, self._known, kept=self.kept)
+        columns = self.columns.plus(map(ColumnEntry.of, iterations))
+        return LazyIterations(self._repo, columns, commits, self.width, self._remembered, kept=self.kept)
 
     @property
     def _read_from(self) -> Repository:
@@ -72,6 +72,7 @@ class LazyIterations(IterationSequence):
         return self._repo
 
     def commit(self, at: int) -> str:
+        """The id of the commit at a place (from 0)."""
         return self.commits[at * self.width : (at + 1) * self.width].hex()
 
     def __len__(self) -> int:
@@ -99,17 +100,17 @@ class LazyIterations(IterationSequence):
         return at if self.commit(at) == value.commit else super().index(value, at, stop if stop else len(self))
 
     def at(self, places: Sequence[int]) -> list[Iteration]:
-        """Those at a few places, read together."""
         wanted = [self.commit(at) for at in places]
-        if missing := [oid for oid in wanted if oid not in self._known]:
-            self._known.update({commit.oid: _iteration(commit) for commit in read_commits(self._read_from, missing)})
-        found = [self._known[oid] for oid in wanted]
-        if len(self._known) > REMEMBERED:
-            self._known.clear()
-        return found
+        if missing := [oid for oid in wanted if oid not in self._remembered]:
+            commits = read_commits(self._read_from, missing)
+            self._remembered.update({commit.oid: _iteration(commit) for commit in commits})
+        iterations = [self._remembered[oid] for oid in wanted]
+        if len(self._remembered) > REMEMBERED:
+            self._remembered.clear()
+        return iterations
 
     def _stream(self, places: Sequence[int]) -> Iterator[Iteration]:
-        """Without remembering them."""
+        """The iterations at ``places``; where they are many, none is remembered."""
         if len(places) <= FEW:
             yield from self.at(places)
         else:
@@ -123,7 +124,7 @@ def _quickly(commit: Commit) -> Iteration:
 def _iteration(commit: Commit) -> Iteration:
     iteration = messages.from_message(trailer_block.read(commit.message), commit.oid)
     if iteration is None:
-        raise GitexpError(f"{commit.oid} is no iteration any more.", "gitexp render --full")
+        raise GitexpError(f"{commit.oid} is not an iteration any more.", "gitexp render --full")
     return iteration
 
 

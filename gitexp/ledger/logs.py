@@ -21,11 +21,15 @@ KINDS = (".log", ".curve.jsonl")
 
 
 def ref(name: str) -> str:
+    """The ref that holds the logs of an experiment."""
     return f"refs/gitexp/logs/{name}"
 
 
 def push(repo: Repository, ledger: Ledger, remote: str) -> int:
-    """Store what is here of the ledger's runs in the ref, and push that; how many files it holds now."""
+    """Store the logs that are here in the ref, and push it; the number of files that the ref holds now.
+
+    Raises :class:`GitexpError` when there are no logs, or when git cannot push them.
+    """
     name, held = ledger.name, _stored(repo, ledger.name)
     new = {path: entry for path, entry in _here(repo, ledger).items() if held.get(path) != entry}
     if new:
@@ -35,13 +39,16 @@ def push(repo: Repository, ledger: Ledger, remote: str) -> int:
         refs.update(repo, "gitexp: logs", f"update {ref(name)} {commit} {old or ''}".rstrip())
     if not held and not new:
         raise GitexpError(f"There are no logs of {name} here.", "gitexp logs fetch")
-    _talk(repo, "push", remote, f"{ref(name)}:{ref(name)}")
+    _transfer(repo, "push", remote, f"{ref(name)}:{ref(name)}")
     return len({**held, **new})
 
 
 def fetch(repo: Repository, name: str, remote: str) -> int:
-    """Fetch the ref, and write the files that are not here; how many those were. Nothing that is here is replaced."""
-    _talk(repo, "fetch", remote, f"+{ref(name)}:{ref(name)}")
+    """Fetch the ref, and write the files that are not here; their number. No file that is here is replaced.
+
+    Raises :class:`GitexpError` when git cannot fetch it.
+    """
+    _transfer(repo, "fetch", remote, f"+{ref(name)}:{ref(name)}")
     place = ExperimentFiles.of(repo, name)
     folder = place.log("x").parent
     missing = {
@@ -71,14 +78,11 @@ def _here(repo: Repository, ledger: Ledger) -> dict[str, Entry]:
 def _is_of(ledger: Ledger, name: str) -> bool:
     """Whether a file belongs to a run of one of the iterations, and not to one of the same id on another branch."""
     label = name.partition(".")[0]
-    number = label.partition("-")[0].removeprefix("exp")
-    numbers = ledger.columns.numbers
-    if not number.isdecimal() or int(number) not in numbers:
-        return False
-    return ledger.iterations[numbers.index(int(number))].candidate.label(1) == label
+    iteration = ledger.named(label.partition("-")[0])
+    return iteration is not None and iteration.candidate.label(1) == label
 
 
-def _talk(repo: Repository, verb: str, remote: str, refspec: str) -> None:
+def _transfer(repo: Repository, verb: str, remote: str, refspec: str) -> None:
     try:
         repo.run(verb, "--quiet", remote, refspec)
     except GitCommandError as error:

@@ -16,7 +16,7 @@ Scores = Mapping[int, float]  # one side's, by seed; higher is better
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """Sums of squared deviations, and their degrees of freedom."""
+    """Sums of squared deviations, in squared units of the score, and their degrees of freedom."""
 
     squares: float = 0.0  # between runs of one tree with different seeds
     freedom: int = 0
@@ -24,19 +24,19 @@ class Noise:
     pairs: int = 0
 
     def with_runs(self, scores: Scores) -> Noise:
-        """With the runs of one tree."""
+        """This noise, and that between the runs of one more tree."""
         more = max(len(scores) - 1, 0)
         return Noise(self.squares + _squares(scores), self.freedom + more, self.paired, self.pairs)
 
     def with_pairs(self, one: Scores, other: Scores) -> Noise:
-        """With the runs of two trees that were compared."""
+        """This noise, and that between the seed-by-seed differences of two trees that were compared."""
         differences = {seed: score - other[seed] for seed, score in one.items() if seed in other}
         more = max(len(differences) - 1, 0)
         return Noise(self.squares, self.freedom, self.paired + _squares(differences), self.pairs + more)
 
     @property
     def variance(self) -> float:
-        """Of one run."""
+        """The variance of one run's score; 0 where no tree was run twice."""
         return self.squares / self.freedom if self.freedom else 0.0
 
     @property

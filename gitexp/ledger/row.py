@@ -1,4 +1,7 @@
-"""An iteration as a line of results.tsv, as far as its own commit tells it: nothing that other commits may change."""
+"""An iteration as a row of results.tsv, as far as its own commit gives it: nothing that later commits may change.
+
+The metric's name is left out, since it is the same in all rows. :mod:`gitexp.views.results_tsv` makes the table.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,8 @@ COLUMNS = "id metric val_score test_score memory_mb status description commit se
 
 
 def cells(iteration: Iteration) -> dict[str, str]:
-    """By column, those of its row that its own trailers give."""
-    identity, score, _, memory, status, description, _, seconds, samples = told(iteration).split("\t")
+    """By column, the cells of an iteration's row that its own trailers alone decide."""
+    identity, score, _, memory, status, description, _, seconds, samples = row_text(iteration).split("\t")
     return {
         "id": identity,
         "val_score": score,
@@ -22,9 +25,10 @@ def cells(iteration: Iteration) -> dict[str, str]:
     }
 
 
-def told(iteration: Iteration) -> str:
+def row_text(iteration: Iteration) -> str:
+    """The row of an iteration, tab-separated, without the metric's name."""
     m = iteration.measurement
-    return line(
+    return join_cells(
         iteration.id,
         m.score,
         m.test,
@@ -37,7 +41,7 @@ def told(iteration: Iteration) -> str:
     )
 
 
-def line(
+def join_cells(
     identity: str,
     score: float | None,
     test: float | None,
@@ -48,9 +52,9 @@ def line(
     seconds: float,
     samples: int,
 ) -> str:
-    """What is told of an iteration, tab-separated."""
-    used = "" if memory is None else f"{memory:.1f}"
+    """As :func:`row_text`, of values: memory in the unit that the run printed, and seconds of all runs."""
+    memory_text = "" if memory is None else f"{memory:.1f}"
     return (
-        f"{identity}\t{score_text(score)}\t{score_text(test)}\t{used}\t{status}\t{one_line(description)}\t"
+        f"{identity}\t{score_text(score)}\t{score_text(test)}\t{memory_text}\t{status}\t{one_line(description)}\t"
         f"{short(commit)}\t{seconds:.1f}\t{samples}"
     )

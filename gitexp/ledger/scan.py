@@ -1,4 +1,4 @@
-"""Commits taken newest first, and told apart; and what has to be kept of a whole history's iterations."""
+"""A branch read commit by commit, newest first: what each commit is, and the ledger that comes of all of them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from gitexp.git.commits import Commit
 from gitexp.git.provenance import is_revert
 from gitexp.git.repository import Repository
 from gitexp.ledger import fast_reader, messages, trailer_block
-from gitexp.ledger.columns import KEEP, Columns, Row
+from gitexp.ledger.columns import KEEP, ColumnEntry, Columns
 from gitexp.ledger.fast_reader import QuickRead
 from gitexp.ledger.lazy import LazyIterations
 from gitexp.ledger.ledger import Ledger
@@ -16,47 +16,47 @@ from gitexp.text import from_bytes, printable, short
 
 
 class BranchScan:
-    """Commits taken newest first, and told apart: iterations, their reverts, remarks, and those of strangers."""
+    """Tells commits apart, newest first: iterations, their reverts, remarks, and commits that gitexp did not make."""
 
     def __init__(self, many: bool) -> None:
-        self._many = many  # are to come: then the short way of reading them pays
-        self.tree = ""  # of the newest
-        self.sealed = ""
+        self._many = many  # commits are to come: then the fast reader's expression is worth compiling
+        self.tree = ""  # of the newest commit
+        self.sealed = ""  # the newest commit that a step made
         self.foreign_commits: list[str] = []
-        self.hidden_trailers: list[str] = []
+        self.hidden_trailers: list[str] = []  # ids of iterations
         self.remarks: list[Remark] = []
-        self.revert: Commit | None = None  # one whose iteration must come next
-        self._undone: Commit | None = None  # one whose iteration came: the next commit must be of its tree
+        self.revert: Commit | None = None  # a revert whose iteration must come next
+        self._undone: Commit | None = None  # a revert whose iteration came: the commit before must have its tree
 
     def take(self, commit: Commit) -> QuickRead | None:
-        """The iteration that it is, if it is one."""
+        """The iteration that was sealed in the next commit, if one was."""
         self.tree = self.tree or commit.tree
-        self.before(commit.tree)
-        said, hidden_trailers = _said(commit, self._many)
-        iteration = said if isinstance(said, QuickRead) else None
+        self.check_undone(commit.tree)
+        sealed, hidden_trailers = _sealed_in(commit, self._many)
+        iteration = sealed if isinstance(sealed, QuickRead) else None
         if self.revert:
             self._take_reverted(iteration)
-        if said:
+        if sealed:
             self.sealed = self.sealed or commit.oid
-        if isinstance(said, Remark):
-            self.remarks.append(said)
-        elif said:
-            self.hidden_trailers += [said.id] if hidden_trailers else []
+        if isinstance(sealed, Remark):
+            self.remarks.append(sealed)
+        elif sealed:
+            self.hidden_trailers += [sealed.id] if hidden_trailers else []
         elif is_revert(commit.message, b"exp"):
             self.revert = commit
         else:
             self.foreign_commits.append(_with_subject(commit))
         return iteration
 
-    def before(self, tree: str) -> None:
-        """Before the commits taken comes one of this tree."""
+    def check_undone(self, tree: str) -> None:
+        """Hold the last revert to the tree of the commit before its iteration; any other revert is a foreign commit."""
         if self._undone and self._undone.tree != tree:
             self.foreign_commits.append(_with_subject(self._undone))
         self._undone = None
 
     def _take_reverted(self, iteration: QuickRead | None) -> None:
         assert self.revert
-        if iteration and iteration.row.status != KEEP:
+        if iteration and iteration.entry.status != KEEP:
             self._undone = self.revert
             self.sealed = self.sealed or self.revert.oid
         else:
@@ -65,32 +65,33 @@ class BranchScan:
 
 
 class LedgerBuilder:
-    """The iterations of a whole history, newest first: what has to be kept of each."""
+    """The ledger of a whole history, built of its iterations, newest first."""
 
     def __init__(self) -> None:
-        self._rows: list[Row] = []
+        self._entries: list[ColumnEntry] = []
         self._commits: list[bytes] = []
-        self._told: list[str] = []
+        self._row_texts: list[str] = []
         self._notes: list[Notes] = []
         self._samples: list[tuple[Sample, ...]] = []
 
     def add(self, commit: Commit, iteration: QuickRead) -> None:
-        self._rows.append(iteration.row)
+        self._entries.append(iteration.entry)
         self._commits.append(bytes.fromhex(commit.oid))
-        self._told.append(iteration.told)
+        self._row_texts.append(iteration.row_text)
         if iteration.samples:
             self._samples.append(iteration.samples)
-        if iteration.iteration or len(self._rows) == 1:  # else it has none
+        if iteration.iteration or len(self._entries) == 1:  # what the fast reader reads has no notes
             self._notes.append(iteration.notes)
 
     def ledger(self, repo: Repository, name: str, tip: str, scan: BranchScan, contract: Contract) -> Ledger:
+        """The ledger of the iterations added: the last of them is the baseline, with its ``contract``."""
         notes = Notes()
         for written in reversed(self._notes):
             notes = written.over(notes)
-        columns = Columns().plus(reversed(self._rows))
+        columns = Columns().plus(reversed(self._entries))
         width = len(self._commits[0])
         iterations = LazyIterations(
-            repo, columns, bytearray().join(reversed(self._commits)), width, {}, self._told[::-1]
+            repo, columns, bytearray().join(reversed(self._commits)), width, {}, self._row_texts[::-1]
         )
         return Ledger(
             name,
@@ -107,23 +108,23 @@ class LedgerBuilder:
         )
 
 
-def _said(commit: Commit, many: bool) -> tuple[QuickRead | Remark | None, bool]:
-    """What was sealed in this commit, and whether its trailers are displaced.
+def _sealed_in(commit: Commit, many: bool) -> tuple[QuickRead | Remark | None, bool]:
+    """The iteration or remark that was sealed in a commit, and whether git does not see its trailers.
 
-    Nothing was in a copy of one that was sealed elsewhere, nor in one that was amended since.
+    ``None`` for a commit that was copied here from where it was sealed, or was amended since.
     """
     if b"\nExp-" not in commit.message:
         return None, False
-    found, hidden_trailers = fast_reader.glance(commit.message, commit.oid) if many else None, False
-    if found is None:
+    read, hidden_trailers = fast_reader.quick_read(commit.message, commit.oid) if many else None, False
+    if read is None:
         message = trailer_block.read(commit.message)
         iteration, hidden_trailers = messages.from_message(message, commit.oid), message.displaced
         if iteration is None:
             remark = messages.remark_from(message, commit.oid)
             return (remark if remark and commit.parents[:1] == (remark.base,) else None), False
-        found = fast_reader.of(iteration)
-    own = commit.parents[:1] == (found.base,) and commit.tree == found.tree
-    return (found, hidden_trailers) if own else (None, False)
+        read = QuickRead.of(iteration)
+    is_own = commit.parents[:1] == (read.base,) and commit.tree == read.tree
+    return (read, hidden_trailers) if is_own else (None, False)
 
 
 def _with_subject(commit: Commit) -> str:

@@ -23,9 +23,9 @@ class Message:
     """A commit message taken apart. ``trailers`` are the decoded ``Exp-`` pairs of its block, in order."""
 
     subject: str
-    text: str
+    text: str  # between the subject and the block
     trailers: tuple[tuple[str, str], ...]
-    displaced: bool = False
+    displaced: bool = False  # something was put after the block: git does not see it
     _values: dict[str, list[str]] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -33,21 +33,24 @@ class Message:
             self._values.setdefault(key, []).append(value)
 
     def first(self, key: str) -> str | None:
+        """The first value under a key; ``None`` where there is none."""
         values = self._values.get(key)
         return values[0] if values else None
 
     def all(self, key: str) -> tuple[str, ...]:
+        """All values under a key, in order."""
         return tuple(self._values.get(key, ()))
 
 
 def encode(value: str) -> str:
+    """A value as it stands in a message: as it is where that is one safe line, else as a JSON string."""
     if value and value == value.strip() and not value.startswith('"') and not UNSAFE.search(value):
         return value
     return UNSAFE.sub(lambda c: f"\\u{ord(c.group()):04x}", json.dumps(value, ensure_ascii=False))
 
 
 def decode(text: str) -> str:
-    """The inverse of :func:`encode`. A quoted value that is not JSON was written by hand, and is taken as it stands."""
+    """The inverse of :func:`encode`. A quoted value that is not JSON was written by hand, and is left as it is."""
     text = text.strip()
     if not text.startswith('"'):
         return text
@@ -67,6 +70,7 @@ def write(subject: str, text: str, trailers: Iterable[tuple[str, str]]) -> bytes
 
 
 def read(message: bytes) -> Message:
+    """A message taken apart: the last paragraph that is a block of gitexp's, and what stands before it."""
     subject, _, rest = from_bytes(message).partition("\n")
     paragraphs = [p for p in _BLANK.split("\n" + rest.rstrip() + "\n") if p.strip()]
     for at in range(len(paragraphs) - 1, -1, -1):
@@ -81,9 +85,9 @@ def _block(paragraph: str) -> list[tuple[str, str]]:
     """The ``Exp-`` pairs of a paragraph; none if a line of it is neither a trailer nor one of git's additions."""
     pairs: list[tuple[str, str]] = []
     for line in paragraph.strip("\n").split("\n"):
-        found = _TRAILER.fullmatch(line.rstrip("\r"))
-        if found and found[1].startswith("Exp-"):
-            pairs.append((found[1], decode(found[2])))
-        elif not found and not line.startswith((PICKED_FROM, "#", " ", "\t")):
+        trailer = _TRAILER.fullmatch(line.rstrip("\r"))
+        if trailer and trailer[1].startswith("Exp-"):
+            pairs.append((trailer[1], decode(trailer[2])))
+        elif not trailer and not line.startswith((PICKED_FROM, "#", " ", "\t")):
             return []
     return pairs

@@ -13,7 +13,10 @@ KIND = "breaker"  # of the remark that resets it
 
 
 def tripped(ledger: Ledger) -> tuple[Iteration, ...]:
-    """The crashes that opened the breaker; empty when it is closed. Computed from history: no restart forgets it."""
+    """The crashes that opened the breaker; empty when it is closed.
+
+    They are computed from the history, so that a restart does not forget them.
+    """
     reset = max((number(remark.of) for remark in ledger.remarks if remark.kind == KIND), default=-1)
     last = tuple(iteration for iteration in ledger.iterations[-TRIP:] if iteration.number > reset)
     same = {iteration.measurement.error for iteration in last}
@@ -22,18 +25,22 @@ def tripped(ledger: Ledger) -> tuple[Iteration, ...]:
 
 
 def reset(ledger: Ledger, why: str) -> Remark:
+    """The remark that closes the breaker after the ledger's last iteration."""
     return Remark(KIND, ledger.iterations[-1].id, why)
 
 
 def report(crashes: tuple[Iteration, ...], tail: Sequence[str]) -> str:
-    """What a person needs to know: the error, its likely cause, what to do, and the stack if its log is here."""
+    """What a person has to know of the crashes: the error, its likely cause, what to do, and the stack.
+
+    ``tail`` are the last lines of the log; empty where it is not on this machine.
+    """
     last = crashes[-1]
-    found = diagnose(last, tail)
+    diagnosis = diagnose(last, tail)
     ids = ", ".join(crash.id for crash in crashes)
     lines = [
         f"The circuit breaker is open: {ids} crashed in a row with the same error.",
         f"  error   {last.measurement.error}",
-        f"  cause   {found.name}: {found.cause}",
-        f"  fix     {found.fix}",
+        f"  cause   {diagnosis.name}: {diagnosis.cause}",
+        f"  fix     {diagnosis.fix}",
     ]
     return "\n".join(lines + [f"  {line}" for line in (["stack", *stack(tail)] if tail else [])])

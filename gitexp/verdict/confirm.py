@@ -26,6 +26,8 @@ from gitexp.verdict.parameters import number, unreadable
 
 
 class Move(Enum):
+    """What a step does next."""
+
     KEEP = "keep"
     DROP = "drop"
     CANDIDATE = "run the candidate again"
@@ -43,14 +45,14 @@ class Confirm:
     @classmethod
     def parse(cls, rule: str) -> Confirm:
         """The rule ``confirm``, with any of its parameters: ``confirm replicates=5 strict=1.5``."""
-        known = cls()
+        default = cls()
         values: dict[str, float] = {}
         for word in rule.split()[1:]:
             name, _, value = word.partition("=")
-            if name not in (field.name for field in fields(known)) or name in values:
-                raise unreadable(rule, f"{word!r} is not a parameter of it, or stands twice; all of them: {known}")
+            if name not in (field.name for field in fields(default)) or name in values:
+                raise unreadable(rule, f"{word!r} is not a parameter of it, or stands twice; all of them: {default}")
             values[name] = number(rule, value)
-        replicates = values.pop("replicates", known.replicates)
+        replicates = values.pop("replicates", default.replicates)
         parsed = cls(int(replicates), **values)
         if replicates != parsed.replicates or replicates < 2:
             raise unreadable(rule, "replicates is a whole number, 2 or more")

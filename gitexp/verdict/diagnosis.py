@@ -14,10 +14,12 @@ STACK = 12  # lines of the log that are shown
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
+    """A cause of crashes, in words for a person."""
+
     name: str
     cause: str
     fix: str
-    environment: bool = False  # not the edit's fault: the same edit may be tried again
+    environment: bool = False  # the machine's fault, not the edit's: the same edit may be tried again
 
 
 _OTHER = Diagnosis("error", "The edit brought an error.", "Read the stack in the log, and mend or drop the edit.")
@@ -126,8 +128,8 @@ _KNOWN = (
 
 def diagnose(crash: Iteration, tail: Sequence[str] = ()) -> Diagnosis:
     """The likely cause of a CRASH. ``tail`` is the end of its log, which only this machine may have."""
-    said = f"{crash.measurement.error}\n{crash.reason}"
-    for text in (said, "\n".join(tail)):
+    sealed = f"{crash.measurement.error}\n{crash.reason}"
+    for text in (sealed, "\n".join(tail)):
         for pattern, diagnosis in _KNOWN:
             if re.search(pattern, text):
                 return diagnosis

@@ -1,4 +1,4 @@
-"""Limits on secondary metrics: ``memory_mb<=8000``. A candidate that breaks one is no KEEP, whatever its score."""
+"""Limits on secondary metrics: ``memory_mb<=8000``. A candidate that breaks one is not kept, whatever its score."""
 
 from __future__ import annotations
 
@@ -15,26 +15,32 @@ _COMPARE = {"<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operato
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    metric: str
-    relation: str
-    limit: float
+    """A limit on one metric."""
+
+    metric: str  # the contract's, memory_mb, test_score, or any other that runs print
+    relation: str  # <=, >=, < or >
+    limit: float  # in the metric's unit
 
     def __str__(self) -> str:
         return f"{self.metric}{self.relation}{self.limit:.10g}"
 
     def holds(self, value: float) -> bool:
+        """Whether a value of the metric keeps the limit."""
         return bool(_COMPARE[self.relation](value, self.limit))
 
 
 def parse(text: str) -> Guard:
-    found = _GUARD.fullmatch(text)
-    if not found:
-        raise GitexpError(f"{text!r} is no guard: a metric, <=, >=, < or >, and a number.", "--guard 'memory_mb<=8000'")
-    return Guard(found[1], found[2], float(found[3]))
+    """The guard that a text names. Raises :class:`GitexpError` for any other text."""
+    match = _GUARD.fullmatch(text)
+    if not match:
+        raise GitexpError(
+            f"{text!r} is not a guard: a metric, <=, >=, < or >, and a number.", "--guard 'memory_mb<=8000'"
+        )
+    return Guard(match[1], match[2], float(match[3]))
 
 
 def broken(contract: Contract, measurement: Measurement) -> str:
-    """The first guard that does not hold, and why; empty when all hold."""
+    """Why the first guard that does not hold is broken; empty when all hold."""
     for guard in map(parse, contract.guards):
         value = _value(guard.metric, contract, measurement)
         if value is None:

@@ -10,7 +10,7 @@ from gitexp.files import open_file, read_file, stat_signature, write_file
 from gitexp.git.repository import Repository
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
-from gitexp.ledger.row import COLUMNS, told
+from gitexp.ledger.row import COLUMNS, row_text
 from gitexp.model import RESULTS, score_text
 from gitexp.text import one_line
 
@@ -20,11 +20,11 @@ def results_tsv(ledger: Ledger) -> str:
 
     It is tab-separated, without quoting; tabs and newlines in texts are spaces.
     """
-    return "\t".join(COLUMNS) + "\n" + rows(ledger, ledger.iterations.told())
+    return "\t".join(COLUMNS) + "\n" + rows(ledger, ledger.iterations.row_texts())
 
 
 def rows(ledger: Ledger, lines: Iterable[str]) -> str:
-    """The rows of the iterations whose own ``lines`` (:func:`gitexp.ledger.row.told`) are given."""
+    """The rows of the iterations whose own ``lines`` (:func:`gitexp.ledger.row.row_text`) are given."""
     metric = one_line(ledger.contract.metric)
     looks = {remark.of: score_text(remark.score) for remark in reversed(ledger.remarks) if remark.score is not None}
     return "".join(_row(line, metric, looks) for line in lines)
@@ -61,7 +61,7 @@ def write(repo: Repository, place: ExperimentFiles, ledger: Ledger) -> None:
         write_file(file, results_tsv(ledger).encode())
     else:
         with open_file(file, "ab") as out:
-            out.write(rows(ledger, map(told, ledger.iterations[since:])).encode())
+            out.write(rows(ledger, map(row_text, ledger.iterations[since:])).encode())
     last = ledger.iterations[-1].commit
     facts = {"rows": len(ledger.iterations), "last": last, "looks": _looks(ledger), "file": stat_signature(file)}
     write_file(note, json.dumps(facts).encode())

@@ -197,7 +197,7 @@ def test_a_guard_that_breaks_is_a_discard_whatever_the_score(folder: Path, gitex
 
 @pytest.mark.parametrize("text", ["memory", "memory_mb=8", "memory_mb<=much", "<=8"])
 def test_a_guard_that_is_none(folder: Path, gitexp: Gitexp, text: str) -> None:
-    assert "is no guard" in gitexp("init", "--guard", text, code=1).stderr
+    assert "is not a guard" in gitexp("init", "--guard", text, code=1).stderr
 
 
 def test_shorter_code_at_no_loss_is_a_keep_where_that_is_the_point(folder: Path, gitexp: Gitexp) -> None:

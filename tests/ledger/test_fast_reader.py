@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitexp.ledger import fast_reader, trailer_block
+from gitexp.ledger.fast_reader import QuickRead
 from gitexp.ledger.messages import from_message, to_message
 from gitexp.model import Iteration, Measurement, Notes, Sample, Status
 from tests.helpers.iterations import CRASH, HASH, iterations
@@ -51,8 +52,8 @@ def check(message: bytes) -> None:
     read = fast_reader.read(message, "c" * 40)
     assert read in (None, iteration)
     assert read is None or (iteration and read.delta == iteration.delta)
-    glance = fast_reader.glance(message, "c" * 40)
-    assert glance is None or (iteration and glance == fast_reader.of(iteration)._replace(iteration=None))
+    quick = fast_reader.quick_read(message, "c" * 40)
+    assert quick is None or (iteration and quick == QuickRead.of(iteration)._replace(iteration=None))
 
 
 def test_the_usual_message_is_read_the_short_way() -> None:
@@ -61,7 +62,7 @@ def test_the_usual_message_is_read_the_short_way() -> None:
     )
     for iteration in (USUAL, plain, changed(USUAL, status=Status.DISCARD)):
         assert fast_reader.read(to_message(iteration), "c" * 40) == iteration == long_way(to_message(iteration))
-        assert fast_reader.glance(to_message(iteration), "c" * 40)
+        assert fast_reader.quick_read(to_message(iteration), "c" * 40)
         check(to_message(iteration))
 
 

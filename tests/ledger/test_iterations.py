@@ -24,7 +24,7 @@ def check_alike(lazy: IterationSequence, eager: IterationTuple) -> None:
     assert len(lazy) == len(eager)
     assert [*lazy] == [*eager]
     assert [*reversed(lazy)] == [*reversed(eager)]
-    assert [*lazy.told()] == [*eager.told()]
+    assert [*lazy.row_texts()] == [*eager.row_texts()]
     assert [bytes(lazy.columns.column(name)) for name in NAMES] == [bytes(eager.columns.column(name)) for name in NAMES]
     assert lazy[last] == lazy[-1] == eager[-1]
     assert lazy[1:-1] == eager[1:-1]
