@@ -19,7 +19,8 @@ from gitexp.git.repository import Repository
 from tests.helpers import tampering
 from tests.helpers.command_line import Gitexp
 from tests.helpers.environment import make_hermetic
-from tests.helpers.repositories import STEPS, TOY, TRAINER, Once, make_repository, set_constant
+from tests.helpers.experiments import make_experiment
+from tests.helpers.repositories import STEPS, TRAINER, Once, make_repository, make_toy, set_constant
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # What a shell starts in the background ignores ^C, and so does all that it starts.
@@ -55,7 +56,7 @@ def _home(_hermetic: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def once(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Once:
     """A repository that is made once, under a name, and copied for each test; the current directory is there.
 
-    What it is made by runs in an empty folder, or in the copy that an earlier call made.
+    What it is made by runs in an empty folder.
     """
     place = tmp_path / "repository"
     shared = tmp_path_factory.getbasetemp()
@@ -85,7 +86,7 @@ def once(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: 
 @pytest.fixture
 def folder(once: Once) -> Path:
     """A repository with a toy trainer on main, and the current directory in it."""
-    return once("toy", lambda place: make_repository(place, {"train.py": TOY}))
+    return once("toy", make_toy)
 
 
 @pytest.fixture
@@ -109,9 +110,9 @@ def gitexp() -> Gitexp:
 
 
 @pytest.fixture
-def experiment(folder: Path, once: Once, gitexp: Gitexp) -> Path:
+def experiment(once: Once, gitexp: Gitexp) -> Path:
     """The toy's experiment, its baseline sealed: LR 0.1 scores 2.04, and 0.3 would be best."""
-    return once("experiment", lambda _: gitexp("init", "--budget", "5", "--goal", "lowest val_bpb"))
+    return once("experiment", lambda place: make_experiment(place, gitexp))
 
 
 @pytest.fixture

@@ -14,14 +14,16 @@ import pytest
 from gitexp.git.repository import Repository
 from gitexp.ledger import history
 from tests.helpers.command_line import Gitexp
+from tests.helpers.experiments import make_experiment
 from tests.helpers.repositories import Once, git, set_lr
 
 
 @pytest.fixture
-def lived(experiment: Path, once: Once, gitexp: Gitexp) -> Path:
+def lived(once: Once, gitexp: Gitexp) -> Path:
     """An experiment with one of each verdict."""
 
     def live(folder: Path) -> None:
+        make_experiment(folder, gitexp)
         for lr, message in ((0.2, "LR 0.1 -> 0.2"), (0.9, "LR 0.9"), ("oops", "a typo")):
             set_lr(folder, lr)
             gitexp("step", "-m", message, "--next", "LR 0.3", "--next", "LR 0.25")

@@ -20,6 +20,7 @@ from gitexp.iteration import status
 from gitexp.run.curve import Point, Tenths, point, points
 from gitexp.views.terminal_plot import loss, running_best
 from tests.helpers.command_line import Gitexp
+from tests.helpers.experiments import make_experiment
 from tests.helpers.hooks import hook_that
 from tests.helpers.ledgers import ledger_of
 from tests.helpers.processes import start_loop, wait_for
@@ -75,8 +76,9 @@ def test_any_line_may_be_printed(line: str) -> None:
 
 
 @pytest.fixture
-def lived(experiment: Path, once: Once, gitexp: Gitexp) -> Path:
+def lived(once: Once, gitexp: Gitexp) -> Path:
     def live(folder: Path) -> None:
+        make_experiment(folder, gitexp)
         for value in (0.2, 5, 0.25):
             set_lr(folder, value)
             gitexp("step", "-m", f"LR {value}")

@@ -49,6 +49,10 @@ def make_repository(folder: Path, files: dict[str, str]) -> Path:
     return folder
 
 
+def make_toy(folder: Path) -> Path:
+    return make_repository(folder, {"train.py": TOY})
+
+
 Once = Callable[[str, Callable[[Path], object]], Path]
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from gitexp import files
 from gitexp.model import Status
 from tests.helpers.command_line import Gitexp, refused
 from tests.helpers.hooks import hook_that
@@ -320,7 +321,8 @@ def test_a_command_that_fails_or_does_not_exist(experiment: Path, gitexp: Gitexp
     assert "cannot be run" in refused(gitexp, experiment, "step", "-m", "x", "--", "no-such-command")
 
 
-def test_a_second_step_is_refused_at_once(experiment: Path, gitexp: Gitexp) -> None:
+def test_a_second_step_is_refused_at_once(experiment: Path, gitexp: Gitexp, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "PATIENCE", 10)
     set_lr(experiment, 0.2)
     with open(experiment / ".git/gitexp/train/lock", "r+b") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

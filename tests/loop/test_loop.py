@@ -18,15 +18,18 @@ from tests.helpers.hooks import hook_that
 from tests.helpers.ledgers import ledger_of
 from tests.helpers.processes import start_loop, wait_for
 from tests.helpers.proposers import BETTER, WORSE, proposes
-from tests.helpers.repositories import TOY, Once, git, set_lr
+from tests.helpers.repositories import TOY, Once, git, make_toy, set_lr
 
 IMPROVES = "LR = 0.1{0}"  # each a little better than the one before
 
 
 @pytest.fixture
-def single(folder: Path, once: Once, gitexp: Gitexp) -> Path:
-    begin = ("init", "--budget", "5", "--rule", "single", "--goal", "lowest val_bpb")
-    return once("single", lambda _: gitexp(*begin))
+def single(once: Once, gitexp: Gitexp) -> Path:
+    def begin(place: Path) -> None:
+        make_toy(place)
+        gitexp("init", "--budget", "5", "--rule", "single", "--goal", "lowest val_bpb")
+
+    return once("single", begin)
 
 
 def test_it_takes_the_steps_it_is_asked_for_a_line_each(single: Path, proposer: Path, gitexp: Gitexp) -> None:
@@ -62,8 +65,8 @@ def test_until_a_score_is_good_enough(
 
 
 def test_hours_are_looked_at_before_a_step(single: Path, proposer: Path, gitexp: Gitexp) -> None:
-    done = gitexp("loop", "--hours", "0.0005", *proposes(proposer, "time.sleep(2)\n" + BETTER))
-    assert "0.0005 hours were asked for" in done.stdout
+    done = gitexp("loop", "--hours", "0.0002", *proposes(proposer, "time.sleep(0.8)\n" + BETTER))
+    assert "0.0002 hours were asked for" in done.stdout
     assert len(ledger_of(single).iterations) == 2
 
 

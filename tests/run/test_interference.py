@@ -124,12 +124,12 @@ def test_a_gap_between_ticks_shows_that_gitexp_was_stopped(monkeypatch: pytest.M
 
 def test_what_others_use_is_not_what_the_run_uses() -> None:
     looking = InterferenceMonitor()
-    burn = [sys.executable, "-c", "import time; t = time.time()\nwhile time.time() < t + 0.6: pass"]
+    burn = [sys.executable, "-c", "import time; t = time.time()\nwhile time.time() < t + 0.3: pass"]
     subprocess.run(burn, check=True)
     mine = looking.others()
     looking = InterferenceMonitor()
     stranger = subprocess.Popen(["sh", "-c", 'exec "$@"', "sh", *burn])
-    interference.time.sleep(0.5)
+    interference.time.sleep(0.25)
     assert looking.others() > mine - 0.1
     stranger.wait()
 

@@ -42,7 +42,7 @@ def test_what_the_gate_formats_is_what_runs_and_is_sealed(experiment: Path, gite
 
 
 def test_a_gate_that_hangs_is_ended(folder: Path, gitexp: Gitexp) -> None:
-    gitexp("init", "--budget", "1", "--timeout", "1")
+    gitexp("init", "--budget", "0.1", "--timeout", "0.4")
     put(folder, "pre-run", "sleep 60\n")
     set_lr(folder, 0.2)
     assert "The pre-run hook hung; nothing was run." in gitexp("step", "-m", "x", code=1).stderr

@@ -10,7 +10,7 @@ from gitexp.model import Status
 from gitexp.run.curve import Point, Tenths
 from tests.helpers.command_line import Gitexp
 from tests.helpers.ledgers import ledger_of
-from tests.helpers.repositories import Once, git
+from tests.helpers.repositories import Once, git, make_repository
 
 TRAINER = """\
 import sys, time
@@ -25,10 +25,9 @@ print(f"val_bpb: {2 + abs(LR - 1)}")
 
 
 @pytest.fixture
-def curved(folder: Path, once: Once, gitexp: Gitexp) -> Path:
+def curved(once: Once, gitexp: Gitexp) -> Path:
     def begin(folder: Path) -> None:
-        (folder / "train.py").write_text(TRAINER)
-        git("commit", "-qam", "prints its loss")
+        make_repository(folder, {"train.py": TRAINER})
         gitexp("init", "--budget", "5", "--rule", "single")
 
     return once("curved", begin)

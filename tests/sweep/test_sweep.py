@@ -23,12 +23,11 @@ VALUES = ("LR=0.1,0.2,0.3,0.5", "DEPTH=2,3,4,5,6")
 
 
 @pytest.fixture
-def both(folder: Path, once: Once, gitexp: Gitexp) -> Path:
+def both(once: Once, gitexp: Gitexp) -> Path:
     """An experiment of two constants: LR 0.3 and DEPTH 4 are best."""
 
     def begin(folder: Path) -> None:
-        (folder / "train.py").write_text(BOTH)
-        git("commit", "-qam", "two constants")
+        make_repository(folder, {"train.py": BOTH})
         gitexp("init", "--budget", "5")
 
     return once("both", begin)

@@ -15,8 +15,10 @@ PACKAGE, TESTS = ROOT / "gitexp", ROOT / "tests"
 
 
 @cache
-def sources() -> dict[str, ast.AST]:
-    return {str(file.relative_to(PACKAGE)): ast.parse(file.read_text()) for file in sorted(PACKAGE.rglob("*.py"))}
+def sources() -> dict[str, list[ast.AST]]:
+    """By file, each node of its syntax tree."""
+    files = sorted(PACKAGE.rglob("*.py"))
+    return {str(file.relative_to(PACKAGE)): list(ast.walk(ast.parse(file.read_text()))) for file in files}
 
 
 # Extras, and libraries that take 50 ms or more to import and that one branch of a command needs.
@@ -30,8 +32,8 @@ def test_packages_import_only_from_the_floors_below(capsys: pytest.CaptureFixtur
 
 
 def test_imports_stand_at_the_top_of_the_module() -> None:
-    for file, tree in sources().items():
-        for function in ast.walk(tree):
+    for file, nodes in sources().items():
+        for function in nodes:
             if isinstance(function, ast.FunctionDef):
                 for node in ast.walk(function):
                     if isinstance(node, (ast.Import, ast.ImportFrom)):
@@ -44,15 +46,15 @@ def imported_by(node: ast.Import | ast.ImportFrom) -> list[str]:
 
 
 def test_nothing_below_the_command_line_prints_or_exits() -> None:
-    for file, tree in sources().items():
+    for file, nodes in sources().items():
         if not file.startswith("cli/"):
-            names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+            names = {node.id for node in nodes if isinstance(node, ast.Name)}
             assert not names & {"print", "exit", "click"}, file
 
 
 def test_nothing_imports_mlx() -> None:
-    for file, tree in sources().items():
-        for node in ast.walk(tree):
+    for file, nodes in sources().items():
+        for node in nodes:
             if isinstance(node, ast.Import):
                 assert not any(alias.name.startswith("mlx") for alias in node.names), file
             if isinstance(node, ast.ImportFrom):
@@ -71,8 +73,8 @@ DRIVER_FOR_ALL = {"GitCommandError", "NO_HOOKS", "PLAIN_DIFF", "PLAIN_LOG", "UNF
 
 
 def test_only_the_git_package_starts_git_or_reads_its_files() -> None:
-    others = {file: tree for file, tree in sources().items() if not file.startswith("git/")}
-    for file, node in ((file, node) for file, tree in others.items() for node in ast.walk(tree)):
+    others = {file: nodes for file, nodes in sources().items() if not file.startswith("git/")}
+    for file, node in ((file, node) for file, nodes in others.items() for node in nodes):
         where = f"{file}:{getattr(node, 'lineno', 0)}"
         if isinstance(node, ast.ImportFrom):
             assert (node.module or "").partition(".")[0] != "git", where
@@ -101,10 +103,10 @@ def test_no_test_imports_another() -> None:
 def test_every_file_is_opened_by_one_module() -> None:
     """There links, FIFOs, devices and endless files are looked for; the package's own data needs none of that."""
     openers = {"open", "fdopen", "read_bytes", "read_text", "write_bytes", "write_text", "touch", "copyfile", "mkstemp"}
-    for file, tree in sources().items():
+    for file, nodes in sources().items():
         if file in ("files.py", "resources.py"):
             continue
-        for node in ast.walk(tree):
+        for node in nodes:
             if isinstance(node, ast.Call):
                 name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
                 assert name not in openers, f"{file}:{node.lineno} opens a file by {name}"

@@ -9,12 +9,13 @@ import pytest
 from gitexp.views.brief import brief
 from tests.helpers.command_line import Gitexp
 from tests.helpers.ledgers import ledger_of
-from tests.helpers.repositories import TOY, Once, git, set_lr
+from tests.helpers.repositories import TOY, Once, git, make_toy, set_lr
 
 
 @pytest.fixture
-def lived(folder: Path, once: Once, gitexp: Gitexp) -> Path:
+def lived(once: Once, gitexp: Gitexp) -> Path:
     def live(folder: Path) -> None:
+        make_toy(folder)
         gitexp(
             "init", "--budget", "5", "--goal", "lowest val_bpb", "--constraint", "LR only", "--guard", "memory_mb<=99"
         )

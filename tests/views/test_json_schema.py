@@ -17,7 +17,7 @@ from gitexp.resources import data_dir
 from gitexp.views.json_schema import IterationJson, StepJson, dumps
 from tests import json_manual
 from tests.helpers.command_line import Gitexp
-from tests.helpers.repositories import Once, git
+from tests.helpers.repositories import Once, git, make_repository
 from tests.json_manual import EXTENDED, PRINTED, keys, shapes
 
 # Lower is better, and 0.5 is best. Runs scatter with the seed; some report memory and a held-out score, some do not.
@@ -43,7 +43,7 @@ def edit(value: str) -> list[str]:
 
 
 @pytest.fixture
-def printed(folder: Path, once: Once, gitexp: Gitexp) -> Printed:
+def printed(once: Once, gitexp: Gitexp) -> Printed:
     """What every command prints in an experiment where all happens that can be printed."""
     found: Printed = {}
 
@@ -52,8 +52,7 @@ def printed(folder: Path, once: Once, gitexp: Gitexp) -> Printed:
         found.setdefault(key or f"gitexp {args[0]} --json", []).extend(lines)
 
     def live(folder: Path) -> None:
-        (folder / "train.py").write_text(TRAINER)
-        git("commit", "-qam", "a trainer")
+        make_repository(folder, {"train.py": TRAINER})
         say("fsck", "--json", "main")
         gitexp("init", "--budget", "5", "--guard", "memory_mb<=100")
         (folder / ".git/hooks/post-step").write_text("#!/bin/sh\ncat >>.git/told.jsonl\n")
@@ -166,7 +165,7 @@ def test_an_iteration_is_the_same_from_every_command(printed: Printed) -> None:
     assert last["incumbent"]["delta"] < 0
 
 
-def test_the_hook_is_told_what_the_steps_print(printed: Printed, folder: Path) -> None:
+def test_the_hook_is_told_what_the_steps_print(printed: Printed) -> None:
     told = [json.loads(line) for line in Path(".git/told.jsonl").read_text().splitlines()]
     steps = [value for name in ("step", "loop", "sweep") for value in printed[f"gitexp {name} --json"] if "id" in value]
     assert told[: len(steps)] == steps

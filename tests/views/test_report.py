@@ -26,6 +26,7 @@ from gitexp.views.report_data import NEWEST, ChartPoint, chart_data, chart_point
 from gitexp.views.report_details import gather, newest, thinned
 from gitexp.views.report_text import report_text
 from tests.helpers.command_line import Gitexp
+from tests.helpers.experiments import make_experiment
 from tests.helpers.ledgers import HOSTILE, details, ledger
 from tests.helpers.made_iterations import make_iteration
 from tests.helpers.properties import PURE
@@ -72,10 +73,11 @@ def page_of(file: Path) -> Page:
 
 
 @pytest.fixture
-def lived(experiment: Path, once: Once, gitexp: Gitexp) -> Path:
+def lived(once: Once, gitexp: Gitexp) -> Path:
     """A KEEP, a DISCARD and a CRASH after the baseline."""
 
     def live(place: Path) -> None:
+        make_experiment(place, gitexp)
         for value, message in ((0.2, "LR up"), (0.9, "LR far up")):
             set_lr(place, value)
             gitexp("step", "-m", message, "--hypothesis", f"{value} is better", "--next", "LR 0.3")
