@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -75,6 +76,16 @@ class Contract:
     guards: tuple[str, ...] = ()  # limits on other metrics
     one_variable: str = "warn"  # or "strict": an edit of more than one thing is refused
     retries: int = 2  # how often a run may be made again that was spoiled from outside
+
+    @property
+    def home(self) -> str:
+        """The folder of the script, ``.`` for the top level: the views lie there, beside the script."""
+        return posixpath.dirname(self.script) or "."
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        """The paths of the files that gitexp computes."""
+        return tuple(view_path(self.home, name) for name in VIEWS)
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -305,3 +316,8 @@ def headline(iteration: Iteration) -> str:
     """``exp004 KEEP 1.807902: depth 8 -> 4``: the commit's subject."""
     head = " ".join(filter(None, (iteration.id, iteration.status.value, score_text(iteration.score))))
     return f"{head}: {iteration.description}"
+
+
+def view_path(home: str, name: str) -> str:
+    """The path of the view ``name`` beside a script in the folder ``home``."""
+    return posixpath.normpath(f"{home}/{name}")

@@ -48,4 +48,4 @@ def render(name: str | None, output: Path | None, full: bool) -> None:
         raise GitexpError("This repository has no work tree.", f"gitexp render -e {ledger.name} -o DIRECTORY")
     with place.locked(repo, "render"):  # a step meanwhile would not know which edits are sealed
         write_views(repo, place, ledger)
-    click.echo(f"{repo.top / RESULTS}\n{repo.top / NOTEBOOK}")
+    click.echo("\n".join(str(repo.top / path) for path in ledger.contract.views))

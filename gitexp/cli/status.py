@@ -57,7 +57,7 @@ def _edited(repo: Repository, ledger: Ledger) -> list[str]:
 
 def _stale(repo: Repository, ledger: Ledger) -> str:
     """A warning if the views are still those of the experiment that was checked out before; else empty."""
-    other = owner(current(repo)) if repo.root else None
+    other = owner(current(repo, ledger.contract.home)) if repo.root else None
     return f"{RESULTS} and {NOTEBOOK} are of {other}: gitexp render" if other and other != ledger.name else ""
 
 

@@ -66,8 +66,9 @@ def check_work_tree(repo: Repository, place: ExperimentFiles, ledger: Ledger) ->
     path = repo.hook_path(hooks.NAME)
     if path.is_file() and hooks.blob(repo, path) != ledger.contract.hook:
         yield Finding("hook", f"{path} is not the hook that measured the baseline.", "gitexp hook")
-    edits = on_disk.unsealed(repo, place, ledger.name)
+    edits = on_disk.unsealed(repo, place, ledger.contract.home)
     expected = {RESULTS: results_tsv(ledger), NOTEBOOK: experiment_md(ledger, edits if edits != Notes() else None)}
     for name, text in expected.items():
-        if (repo.top / name).exists() and notebook.read(repo.top / name) != text:
+        file = repo.top / ledger.contract.home / name
+        if file.exists() and notebook.read(file) != text:
             yield Finding("views", f"{name} differs from what the history gives.", "gitexp render")

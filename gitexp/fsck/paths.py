@@ -106,7 +106,7 @@ def _forbidden(contract: Contract, commit: ParsedCommit, change: Change) -> str:
     frozen = {frozen.path: frozen.blob for frozen in contract.freeze}
     if change.path in frozen:
         return "frozen" if change.new != frozen[change.path] and not commit.is_baseline else ""
-    if commit.iteration and change.path in VIEWS:
+    if commit.iteration and change.path in (*VIEWS, *contract.views):
         return "generated"
     return "outside" if commit.iteration and not covers(contract.edit, change.path) else ""
 

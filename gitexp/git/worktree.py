@@ -56,7 +56,7 @@ def untracked_below(repo: Repository, editable: Iterable[str]) -> list[str]:
     """New files in the editable folders, without those that .gitignore names and the views."""
     folders = _folders(repo, editable)
     files = untracked_files(repo, folders) if folders else []
-    return [path for path in files if path not in VIEWS]
+    return [path for path in files if os.path.basename(path) not in VIEWS]
 
 
 def _folders(repo: Repository, editable: Iterable[str]) -> list[str]:

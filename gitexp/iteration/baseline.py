@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ from gitexp.files import read_file, write_file
 from gitexp.git import refs
 from gitexp.git.objects import GITLINK, SYMLINK, entries
 from gitexp.git.repository import Repository
-from gitexp.git.worktree import check_ready, freeze, is_repository
+from gitexp.git.worktree import check_ready, freeze, is_repository, pathspec
 from gitexp.iteration import stale_locks
 from gitexp.iteration.finalize import conclude_baseline, keep_result
 from gitexp.iteration.journal import Snapshot
@@ -23,7 +24,7 @@ from gitexp.iteration.seal import give_up, open_pending
 from gitexp.iteration.snapshot import take_snapshot
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
-from gitexp.model import RESULTS, VIEWS, Contract, Direction, Measurement, Notes
+from gitexp.model import RESULTS, VIEWS, Contract, Direction, Measurement, Notes, view_path
 from gitexp.observer import Observer
 from gitexp.run import hooks
 from gitexp.signals import signals_wait
@@ -75,7 +76,7 @@ def begin(repo: Repository, plan: Plan, observer: Observer) -> Ledger:
             raise GitexpError(f"{recovered.id} was finished first; nothing new was begun.", "gitexp status")
         stale_locks.check_none(repo, place)
         _check_free(repo, place)
-        _check_views(repo)
+        _check_views(repo, posixpath.dirname(_inside(repo, plan, plan.script)) or ".")
         made: dict[Path, bytes] = {}
         try:
             _write_files(plan, made)
@@ -113,19 +114,20 @@ def _check_free(repo: Repository, place: ExperimentFiles) -> None:
         raise GitexpError(f"The branch {place.branch} cannot be: {clash[0]} is in its way.", "gitexp init --name NAME")
 
 
-def _check_views(repo: Repository) -> None:
+def _check_views(repo: Repository, home: str) -> None:
     """Both views are computed: what somebody keeps by hand under these names is not overwritten."""
-    for name in VIEWS:
-        if repo.line("ls-files", "--", name):
+    for path in (view_path(home, name) for name in VIEWS):
+        file = repo.top / path
+        if repo.line("ls-files", "--", path):
             raise GitexpError(
-                f"{name} is tracked here, and gitexp computes it from the branch's history.",
-                f"git rm --cached {name} && git commit -m 'Leave {name} to gitexp'",
+                f"{path} is tracked here, and gitexp computes it from the branch's history.",
+                f"git rm --cached {pathspec(path)} && git commit -m 'Leave {file.name} to gitexp'",
             )
-        if os.path.lexists(repo.top / name) and ((repo.top / name).is_symlink() or not (repo.top / name).is_file()):
-            raise GitexpError(f"{name} is no plain file here; gitexp writes it.", f"mv {name} old-{name}")
-    table = repo.top / RESULTS
-    if table.exists() and not results_tsv.is_computed(table):
-        raise GitexpError(f"{RESULTS} is kept by hand here; move it away first.", f"mv {RESULTS} old-{RESULTS}")
+        aside = f"mv {quote(str(file))} {quote(str(file.with_name(f'old-{file.name}')))}"
+        if os.path.lexists(file) and (file.is_symlink() or not file.is_file()):
+            raise GitexpError(f"{path} is not a plain file here; gitexp writes it.", aside)
+        if file.name == RESULTS and file.exists() and not results_tsv.is_computed(file):
+            raise GitexpError(f"{path} is kept by hand here; move it away first.", aside)
 
 
 def _write_files(plan: Plan, made: dict[Path, bytes]) -> None:
@@ -153,6 +155,7 @@ def _measure(repo: Repository, place: ExperimentFiles, plan: Plan, observer: Obs
         BASELINE,
         base=repo.line("rev-parse", "HEAD"),
         paths=paths,
+        home=contract.home,
         description="baseline",
         notes=plan.notes,
         contract=contract,

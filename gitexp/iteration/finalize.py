@@ -147,7 +147,7 @@ def finish(repo: Repository, place: ExperimentFiles, snapshot: Snapshot, observe
     ledger = history.load(repo, place.name)
     try:
         computed = experiment_md(ledger)
-        on_disk.mark_sealed(repo, place, computed, snapshot.notebook)
+        on_disk.mark_sealed(repo, place, ledger.contract.home, computed, snapshot.notebook)
         if refs.current_branch(repo) == place.branch:
             on_disk.write_views(repo, place, ledger, computed, after_run=True)
     except (GitexpError, OSError) as error:  # the verdict stands, whatever is in the way of the views

@@ -23,6 +23,7 @@ def take_snapshot(
     *,
     base: str,
     paths: Iterable[str],
+    home: str,
     description: str,
     body: str = "",
     notes: Notes,
@@ -44,13 +45,13 @@ def take_snapshot(
         tree=tree,
         description=description,
         body=body,
-        notes=notes.beside(on_disk.unsealed(repo, place, place.name)),
+        notes=notes.beside(on_disk.unsealed(repo, place, home)),
         changes=changes,
         patch=patch,
         params=params,
         contract=contract,
     )
-    return Snapshot(candidate, base_tree, files, notebook.current(repo), str(repo.top))
+    return Snapshot(candidate, base_tree, files, notebook.current(repo, home), str(repo.top))
 
 
 def _edit(

@@ -48,7 +48,7 @@ def step(repo: Repository, name: str, proposed: Proposal | MakeEdit, observer: O
         stale_locks.check_none(repo, place)
         ledger = history.load(repo, name)
         check_contract(repo, ledger.contract)
-        check_free(repo)
+        check_free(repo, ledger.contract.home)
         check_breaker(place, ledger)
         proposal = proposed if isinstance(proposed, Proposal) else _propose(repo, place, ledger, proposed)
         _check_tip(repo, ledger)
@@ -141,6 +141,7 @@ def _snapshot(repo: Repository, place: ExperimentFiles, ledger: Ledger, proposal
         ledger.next_id,
         base=ledger.tip,
         paths=contract.edit,
+        home=contract.home,
         description=description,
         body=body,
         notes=proposal.notes,

@@ -24,9 +24,9 @@ Sections = dict[str, list[str]]  # the lines below each heading
 Value = TypeVar("Value", str, tuple[str, ...])
 
 
-def current(repo: Repository) -> str:
-    """EXPERIMENT.md as it stands in the work tree; empty if there is none."""
-    return read(repo.top / NOTEBOOK)
+def current(repo: Repository, home: str) -> str:
+    """EXPERIMENT.md as it stands in the folder ``home`` of the work tree; empty if there is none."""
+    return read(repo.top / home / NOTEBOOK)
 
 
 def owner(text: str) -> str | None:

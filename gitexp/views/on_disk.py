@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from contextlib import suppress
+from shlex import quote
 from typing import Any
 
 from gitexp.errors import GitexpError
@@ -14,7 +15,8 @@ from gitexp.git.status import exclude
 from gitexp.ledger import history
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
-from gitexp.model import NOTEBOOK, RESULTS, VIEWS, Notes
+from gitexp.model import NOTEBOOK, RESULTS, VIEWS, Notes, view_path
+from gitexp.paths import inside
 from gitexp.views import results_tsv
 from gitexp.views.experiment_md import experiment_md
 from gitexp.views.notebook import absorb, current, owner, read
@@ -22,16 +24,16 @@ from gitexp.views.notebook import absorb, current, owner, read
 NOTE = "rendering"  # stands while EXPERIMENT.md is being replaced
 
 
-def unsealed(repo: Repository, place: ExperimentFiles, name: str) -> Notes:
-    """The edits that people made in EXPERIMENT.md since it was computed.
+def unsealed(repo: Repository, place: ExperimentFiles, home: str) -> Notes:
+    """The edits that people made in EXPERIMENT.md, in the folder ``home``, since it was computed.
 
     Raises :class:`GitexpError` where the file is another experiment's, and holds edits for that one.
     """
-    text = current(repo)
+    text, name = current(repo, home), place.name
     other = owner(text)
-    others = _computed(repo, ExperimentFiles.of(repo, other)) if other and other != name else ""
+    others = _computed(repo, ExperimentFiles.of(repo, other), home) if other and other != name else ""
     if not others:
-        computed = _computed(repo, place)
+        computed = _computed(repo, place, home)
         return Notes() if text == computed else absorb(text, computed)
     if text != others:
         raise GitexpError(
@@ -41,9 +43,9 @@ def unsealed(repo: Repository, place: ExperimentFiles, name: str) -> Notes:
     return Notes()
 
 
-def mark_sealed(repo: Repository, place: ExperimentFiles, computed: str, notebook: str) -> None:
+def mark_sealed(repo: Repository, place: ExperimentFiles, home: str, computed: str, notebook: str) -> None:
     """Take the edits in ``notebook`` for sealed: from now on only what differs from it is an edit."""
-    if _computed(repo, place) != computed:  # else the views of that iteration are written already
+    if _computed(repo, place, home) != computed:  # else the views of that iteration are written already
         if read(place.rendered) != notebook:
             write_file(place.rendered, notebook.encode())
         place.forget_note(NOTE)
@@ -52,52 +54,59 @@ def mark_sealed(repo: Repository, place: ExperimentFiles, computed: str, noteboo
 def write_views(
     repo: Repository, place: ExperimentFiles, ledger: Ledger, computed: str = "", after_run: bool = False
 ) -> None:
-    """Write results.tsv and EXPERIMENT.md at the top of the work tree; people's unsealed edits stay in it.
+    """Write results.tsv and EXPERIMENT.md beside the script; people's unsealed edits stay in the latter.
 
     ``computed`` is the text of EXPERIMENT.md, where the caller has made it already. ``after_run``: a table of another
     form is the run's, and is replaced.
     """
-    _check_plain(repo)
+    home = ledger.contract.home
+    _check_plain(repo, home)
     if not after_run:
-        check_free(repo)
-    edits = unsealed(repo, place, ledger.name)
-    exclude(repo, VIEWS, "computed by gitexp")
+        check_free(repo, home)
+    edits = unsealed(repo, place, home)
+    exclude(repo, ledger.contract.views, "computed by gitexp")
     computed = computed or experiment_md(ledger)
-    place.write_note(NOTE, [current(repo), computed])  # before it is replaced, and after
+    place.write_note(NOTE, [current(repo, home), computed])  # before it is replaced, and after
     results_tsv.write(repo, place, ledger)
-    write_file(repo.top / NOTEBOOK, (experiment_md(ledger, edits) if edits != Notes() else computed).encode())
+    write_file(
+        inside(repo.top, view_path(home, NOTEBOOK)),
+        (experiment_md(ledger, edits) if edits != Notes() else computed).encode(),
+    )
     write_file(place.rendered, computed.encode())
     place.forget_note(NOTE)
 
 
-def check_free(repo: Repository) -> None:
+def check_free(repo: Repository, home: str) -> None:
     """Raise where somebody keeps a table of their own under gitexp's name. Ask before a run: that may write one."""
-    table = repo.top / RESULTS
+    table = repo.top / home / RESULTS
     if table.is_file() and not table.is_symlink() and not results_tsv.is_computed(table):
+        name, old = view_path(home, RESULTS), quote(str(table.with_name(f"old-{RESULTS}")))
         raise GitexpError(
-            f"{RESULTS} is kept by hand here, and is not overwritten.", f"mv {RESULTS} old-{RESULTS} && gitexp render"
+            f"{name} is kept by hand here, and is not overwritten.", f"mv {quote(str(table))} {old} && gitexp render"
         )
 
 
-def _check_plain(repo: Repository) -> None:
+def _check_plain(repo: Repository, home: str) -> None:
     for name in VIEWS:
-        file = repo.top / name
+        file = inside(repo.top, view_path(home, name))
         if os.path.lexists(file) and (file.is_symlink() or not file.is_file()):
             raise GitexpError(
                 f"{name} is not a plain file here, and gitexp neither reads nor writes through it.",
-                f"rm {name} && gitexp render" if file.is_symlink() else f"mv {name} old-{name} && gitexp render",
+                f"rm {quote(str(file))} && gitexp render"
+                if file.is_symlink()
+                else f"mv {quote(str(file))} {quote(str(file.with_name(f'old-{name}')))} && gitexp render",
             )
 
 
-def _computed(repo: Repository, place: ExperimentFiles) -> str:
+def _computed(repo: Repository, place: ExperimentFiles, home: str) -> str:
     """The computed text that EXPERIMENT.md is an edit of; empty if that is not known."""
     written = place.read_note(NOTE, _two_texts)
     if written:  # a gitexp died as it wrote: before it replaced the file, or after?
-        before, after = (_shared(current(repo), text) for text in written)
+        before, after = (_shared(current(repo, home), text) for text in written)
         if after > before:
             return written[1]
     text = read(place.rendered)
-    if not text and owner(current(repo)) == place.name:  # a power cut emptied it
+    if not text and owner(current(repo, home)) == place.name:  # a power cut emptied it
         with suppress(GitexpError):
             return experiment_md(history.load(repo, place.name))
     return text

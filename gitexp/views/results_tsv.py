@@ -54,7 +54,7 @@ def _note(place: ExperimentFiles) -> Path:
 
 def write(repo: Repository, place: ExperimentFiles, ledger: Ledger) -> None:
     """Bring the file up to date. If it may not be as gitexp left it, all of it is written again."""
-    file, note = repo.top / RESULTS, _note(place)
+    file, note = repo.top / ledger.contract.home / RESULTS, _note(place)
     since = _rows_there(file, note, ledger)
     forget(place)  # first: a gitexp that dies while it appends leaves a part of a row
     if since is None:

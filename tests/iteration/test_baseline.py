@@ -63,7 +63,7 @@ def test_a_script_in_a_folder_runs_where_init_was_typed(
     ledger = history.load(Repository.discover(folder), "inner")
     assert (ledger.contract.script, ledger.contract.directory) == ("my proj/ünï/a train.py", "my proj")
     assert ledger.baseline.score == len("my proj")
-    assert (folder / "results.tsv").exists()
+    assert (inner / "results.tsv").exists()  # beside the script
 
 
 def test_a_folder_can_be_editable_and_a_folder_frozen(folder: Path, gitexp: Gitexp) -> None:

@@ -199,7 +199,7 @@ def test_a_folder_that_came_to_stand_in_the_way_is_left(folder: Path, gitexp: Gi
 def test_a_notebook_that_is_no_plain_file_is_left_alone(folder: Path, gitexp: Gitexp) -> None:
     (folder / "notes.md").write_text("mine")
     (folder / "EXPERIMENT.md").symlink_to("notes.md")
-    assert "EXPERIMENT.md is no plain file here" in refused(gitexp, folder, "init")
+    assert "EXPERIMENT.md is not a plain file here" in refused(gitexp, folder, "init")
 
 
 def test_views_that_cannot_be_written_do_not_cost_the_verdict(experiment: Path, gitexp: Gitexp) -> None:

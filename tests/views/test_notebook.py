@@ -396,7 +396,7 @@ def test_an_edit_survives_further_renders_until_it_is_sealed(repo: Repository, p
     file.write_text(edited)
     notes = Notes(goal="lowest val_bpb\n\nin a month", note="#todo: the data\n\nNot quite.")
     for _ in range(3):
-        assert unsealed(repo, place, "depth") == notes
+        assert unsealed(repo, place, ".") == notes
         write_views(repo, place, LEDGER)
     last = changed(LEDGER.iterations[-1], notes=notes)
     iterations = LEDGER.iterations.before(3).plus([last])
@@ -415,7 +415,7 @@ def test_a_file_with_dos_line_ends_keeps_its_edit(repo: Repository, place: Exper
 def test_a_file_that_is_no_text_can_be_read(repo: Repository, place: ExperimentFiles) -> None:
     write_views(repo, place, LEDGER)
     (repo.top / "EXPERIMENT.md").write_bytes(DOCUMENT.encode().replace(b"in a week", b"in a \xff week\0"))
-    assert unsealed(repo, place, "depth") == Notes(goal="lowest val_bpb\n\nin a \ufffd week\0")
+    assert unsealed(repo, place, ".") == Notes(goal="lowest val_bpb\n\nin a \ufffd week\0")
     write_views(repo, place, LEDGER)
     assert b"\0" not in (repo.top / "EXPERIMENT.md").read_bytes()
 
@@ -423,7 +423,7 @@ def test_a_file_that_is_no_text_can_be_read(repo: Repository, place: ExperimentF
 def test_a_file_taken_away_is_written_again(repo: Repository, place: ExperimentFiles) -> None:
     write_views(repo, place, LEDGER)
     (repo.top / "EXPERIMENT.md").unlink()
-    assert unsealed(repo, place, "depth") == Notes()
+    assert unsealed(repo, place, ".") == Notes()
     write_views(repo, place, LEDGER)
     assert (repo.top / "EXPERIMENT.md").read_text() == DOCUMENT
 
@@ -435,14 +435,14 @@ def test_edits_for_another_experiment_are_not_taken_for_this_one(
     write_views(repo, place, LEDGER)
     file = repo.top / "EXPERIMENT.md"
     file.write_bytes(DOCUMENT.replace("\n", line_end).encode())
-    assert unsealed(repo, ExperimentFiles.of(repo, "other"), "other") == Notes()  # as it was computed
+    assert unsealed(repo, ExperimentFiles.of(repo, "other"), ".") == Notes()  # as it was computed
     file.write_bytes(DOCUMENT.replace("in a week", "in a month").replace("\n", line_end).encode())
     with pytest.raises(GitexpError, match="edits for the experiment depth, not for other") as refused:
-        unsealed(repo, ExperimentFiles.of(repo, "other"), "other")
+        unsealed(repo, ExperimentFiles.of(repo, "other"), ".")
     assert refused.value.hint.startswith("git switch exp/depth ")
 
 
 def test_a_file_from_elsewhere_becomes_the_first_edit(repo: Repository, place: ExperimentFiles, tmp_path: Path) -> None:
-    assert unsealed(repo, place, "depth") == Notes()
+    assert unsealed(repo, place, ".") == Notes()
     (repo.top / "EXPERIMENT.md").write_text("Written before gitexp.\n\n## Current goal\n\nfast\n")
-    assert unsealed(repo, place, "depth") == Notes(goal="fast", note="Written before gitexp.")
+    assert unsealed(repo, place, ".") == Notes(goal="fast", note="Written before gitexp.")

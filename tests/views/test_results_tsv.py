@@ -14,7 +14,7 @@ from gitexp.ledger import history
 from gitexp.model import Remark
 from gitexp.views.results_tsv import results_tsv
 from tests.helpers.command_line import Gitexp
-from tests.helpers.repositories import git, set_lr
+from tests.helpers.repositories import TOY, git, make_repository, set_lr
 
 
 class Silent:
@@ -100,3 +100,58 @@ def test_a_look_that_was_taken_back_is_told_no_more(experiment: Path, gitexp: Gi
             git("reset", "-q", "--hard", "HEAD~1")
     assert (experiment / "results.tsv").read_text() == told(experiment)
     assert "exp000\tval_bpb\t2.040000\t1.500000" in told(experiment)
+
+
+def test_in_a_monorepo_they_lie_beside_the_script_and_two_experiments_keep_their_own(
+    tmp_path: Path, gitexp: Gitexp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_repository(tmp_path / "mono", {f"{name}/train.py": TOY for name in ("fit", "rank")})
+    monkeypatch.chdir(folder)
+    for name in ("fit", "rank"):
+        git("switch", "-q", "main")
+        gitexp("init", f"{name}/train.py", "--name", name, "--budget", "5")
+    assert sorted(path.parent.name for path in folder.rglob("results.tsv")) == ["fit", "rank"]
+    set_lr(folder / "rank", 0.2)
+    gitexp("step", "-m", "in rank")
+    assert "in rank" in (folder / "rank/results.tsv").read_text()
+    assert (folder / "fit/results.tsv").read_text().count("\n") == 2
+    assert (folder / "rank/EXPERIMENT.md").read_text().startswith("# Experiment rank")
+    assert git("status", "--porcelain") == ""
+    git("switch", "-q", "exp/fit")
+    set_lr(folder / "fit", 0.25)
+    gitexp("step", "-m", "in fit")
+    assert "in fit" in (folder / "fit/results.tsv").read_text()
+    assert "in rank" in (folder / "rank/results.tsv").read_text()
+    assert "in order" in gitexp("fsck").stdout
+
+
+@pytest.mark.parametrize("view", ["results.tsv", "EXPERIMENT.md"])
+def test_a_link_in_the_place_of_a_view_is_neither_read_nor_written(
+    experiment: Path, gitexp: Gitexp, tmp_path: Path, view: str
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("SECRET-KEY\n")
+    (experiment / view).unlink()
+    (experiment / view).symlink_to(secret)
+    said = gitexp("render", code=1).stderr
+    assert f"{view} is not a plain file here, and gitexp neither reads nor writes through it." in said
+    set_lr(experiment, 0.2)
+    gitexp("step", "-m", "x")
+    assert secret.read_text() == "SECRET-KEY\n"
+    assert (experiment / view).is_symlink()
+    assert "SECRET" not in git("log", "-p", "exp/train")
+
+
+def test_a_table_of_ones_own_in_a_clone_is_not_overwritten(
+    experiment: Path, gitexp: Gitexp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git("clone", "-q", "-b", "exp/train", str(experiment), str(tmp_path / "clone"))
+    monkeypatch.chdir(tmp_path / "clone")
+    gitexp("hook", "--install")
+    table = tmp_path / "clone/results.tsv"
+    table.write_text("my own table, three weeks of notes\n")
+    set_lr(tmp_path / "clone", 0.2)
+    for command in (["render"], ["step", "-m", "x"]):
+        assert "results.tsv is kept by hand here, and is not overwritten." in gitexp(*command, code=1).stderr
+    assert table.read_text() == "my own table, three weeks of notes\n"
+    assert "exp001" not in gitexp("log").stdout
