@@ -1,4 +1,7 @@
-"""What a person sees while a run goes on: a bar in a terminal, a line at its start elsewhere. All on standard error."""
+"""The progress bar of a step, a loop or a recovery; one line at a run's start elsewhere than in a terminal.
+
+All of it is on standard error. ``gitexp watch`` is ``watch.py``.
+"""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from gitexp.views.on_disk import write_views
 def render(name: str | None, output: Path | None, full: bool) -> None:
     """Compute results.tsv and EXPERIMENT.md from the history.
 
-    The same history gives the same bytes, in any clone. Without -o both are written at the top of the work tree, and
+    The same history gives the same bytes, in any clone. Without -o both are written beside the script, and
     edits that people made in EXPERIMENT.md stay in it.
 
     \b

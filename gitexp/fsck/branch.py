@@ -1,4 +1,7 @@
-"""An experiment's branch under audit: ids, bases, trees and reverts, as its commits alone show them."""
+"""The chain of an experiment's commits under audit: each one's id, base, tree and revert, against those before it.
+
+A check that needs only the commits themselves belongs here.
+"""
 
 from __future__ import annotations
 

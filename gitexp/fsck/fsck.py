@@ -8,7 +8,8 @@ A history is cut into lineages (:mod:`gitexp.fsck.lineages`). Each is compared w
 - files (:mod:`gitexp.fsck.paths`),
 - and, of an experiment, what is in this clone (:mod:`gitexp.fsck.clone`).
 
-The KEEPs of a review are copies, and are checked as such (:mod:`gitexp.fsck.review_branch`).
+The KEEPs of a review are copies, and are checked as such (:mod:`gitexp.fsck.review_branch`). A new check goes into the
+module of its family, or is a new family that is called here.
 """
 
 from __future__ import annotations

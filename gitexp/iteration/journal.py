@@ -1,6 +1,6 @@
 """What a step writes down while it runs, so that its death loses nothing: the journal, the result, the evidence.
 
-The journal says what to do if the step dies: from the moment it stands the edit is safe, from the moment the result
+The journal notes what :mod:`gitexp.iteration.recovery` needs if the step dies: from the moment it stands the edit is safe, from the moment the result
 stands the measurement is. The ref ``refs/gitexp/pending/<branch>`` is the journal's twin in git: it keeps the
 candidate's tree alive.
 """

@@ -1,6 +1,6 @@
-"""An iteration as a row of results.tsv, as far as its own commit gives it: nothing that later commits may change.
+"""The columns of results.tsv, and an iteration's row in them: the cells that its own commit fixes.
 
-The metric's name is left out, since it is the same in all rows. :mod:`gitexp.views.results_tsv` makes the table.
+A new column begins here.
 """
 
 from __future__ import annotations

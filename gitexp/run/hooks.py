@@ -1,8 +1,9 @@
-"""The hooks. They live where git keeps its own hooks.
+"""The hooks: their names, how they are installed and found where git keeps its own, and who runs each.
 
-- ``post-run`` trains and measures; :mod:`gitexp.run.measure` runs it.
-- ``pre-run`` is optional: a gate before any training. An edit that it refuses is not run, and costs no iteration.
+- ``post-run`` is the run itself: it trains and measures. :mod:`gitexp.run.measure` runs it.
+- ``pre-run`` is optional: a gate before any training. An edit that it refuses is not run, and costs no iteration. :func:`check_gate`.
 - ``post-step`` is optional: it is told each verdict, as one JSON object. Whatever it does, the iteration stands.
+  :func:`notify`.
 """
 
 from __future__ import annotations

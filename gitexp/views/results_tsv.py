@@ -1,4 +1,7 @@
-"""results.tsv: its text, and the file at the top of the work tree, which grows by its new rows where that is safe."""
+"""results.tsv, written beside the script: the whole text, or its new rows appended where that is safe.
+
+Its columns are in :mod:`gitexp.ledger.row`.
+"""
 
 from __future__ import annotations
 
