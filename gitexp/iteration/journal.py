@@ -1,8 +1,8 @@
 """What a step writes down while it runs, so that its death loses nothing: the journal, the result, the evidence.
 
-The journal notes what :mod:`gitexp.iteration.recovery` needs if the step dies: from the moment it stands the edit is safe, from the moment the result
-stands the measurement is. The ref ``refs/gitexp/pending/<branch>`` is the journal's twin in git: it keeps the
-candidate's tree alive.
+The journal notes what :mod:`gitexp.iteration.recovery` needs if the step dies. From the moment it stands the edit is
+safe, from the moment the result stands the measurement is. The ref ``refs/gitexp/pending/<branch>`` is the journal's
+twin in git: it keeps the candidate's tree alive.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """The hooks: their names, how they are installed and found where git keeps its own, and who runs each.
 
 - ``post-run`` is the run itself: it trains and measures. :mod:`gitexp.run.measure` runs it.
-- ``pre-run`` is optional: a gate before any training. An edit that it refuses is not run, and costs no iteration. :func:`check_gate`.
+- ``pre-run`` is optional: a gate before any training. An edit that it refuses is not run, and costs no iteration.
+  :func:`check_gate` runs it.
 - ``post-step`` is optional: it is told each verdict, as one JSON object. Whatever it does, the iteration stands.
-  :func:`notify`.
+  :func:`notify` runs it.
 """
 
 from __future__ import annotations

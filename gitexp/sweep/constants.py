@@ -1,6 +1,6 @@
 """The constants of the editable files: found by name, and rewritten in place with every other byte as it was.
 
-A file's suffix chooses the module that reads it (``LANGUAGES``): a new type is a module like ``toml_source`` and a line.
+A file's suffix chooses the module that reads it (``LANGUAGES``): a new type is such a module and a line.
 """
 
 from __future__ import annotations
