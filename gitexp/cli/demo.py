@@ -25,8 +25,8 @@ from gitexp.views import report
 def demo(directory: Path) -> None:
     """Make a repository and run a small experiment in it, start to end.
 
-    Writes the MLX template into DIRECTORY (gitexp-demo by default), runs the baseline and then four scripted
-    iterations of some seconds each. Nothing is canned: the verdicts are computed from the runs.
+    It writes the MLX template into DIRECTORY (gitexp-demo by default), then runs the baseline and four scripted
+    iterations of some seconds each. The verdicts are computed from these runs; none is prepared.
 
     \b
     Example:
@@ -34,8 +34,8 @@ def demo(directory: Path) -> None:
     """
     repo = make(Path(os.path.realpath(directory)))
     click.echo(
-        f"{directory}: a baseline, run twice to know the noise, and {len(EDITS)} changes. A run trains for "
-        f"{BUDGET:g} s; what is promising is run again."
+        f"{directory}: a baseline, run twice to know the noise, and {len(EDITS)} changes. Each run trains for "
+        f"{BUDGET:g} s; a promising change is run again."
     )
     ledger = play(repo, Terminal(), lambda outcome: click.echo(outcome_text(outcome)))
     click.echo(_summary(repo, ledger, directory))
@@ -53,7 +53,7 @@ $ gitexp log
 $ git log --oneline
 {log}
 
-The table is in {directory / RESULTS}, the notebook in {directory / NOTEBOOK}: both are computed from that history."""
+The table is in {directory / RESULTS}, the notebook in {directory / NOTEBOOK}: both are computed from this history."""
 
 
 def go_on(directory: Path) -> str:

@@ -13,6 +13,7 @@ from gitexp.git import refs
 from gitexp.git.repository import Repository
 from gitexp.iteration.baseline import Plan, begin
 from gitexp.ledger import history
+from gitexp.ledger.ledger import Ledger
 from gitexp.model import BRANCH_PREFIX, Direction, Notes, score_text
 from gitexp.setup import agent, ci
 from gitexp.setup.templates import MLX, TEMPLATES
@@ -20,17 +21,23 @@ from gitexp.text import printable, short
 
 
 def positive(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
+    """A callback of an option that takes a number above 0."""
     if value is not None and not 0 < value < math.inf:
-        raise click.BadParameter(f"{value} is no number of seconds above 0.")
+        raise click.BadParameter(f"{value} is not a number above 0.")
     return value
 
 
 @click.command()
 @click.argument("train", default="train.py")
 @click.option("--name", help="The branch will be exp/NAME (default: the script's name).")
-@click.option("--goal", help="What the experiment is after.")
-@click.option("--metric", default="val_bpb", show_default=True, help="The score, as the run prints it.")
-@click.option("--minimize/--maximize", "minimize", default=True, help="Which scores are better (default: lower).")
+@click.option("--goal", help="What the experiment should achieve.")
+@click.option("--metric", default="val_bpb", show_default=True, help="The name of the score that the run prints.")
+@click.option(
+    "--minimize/--maximize",
+    "minimize",
+    default=True,
+    help="Whether lower or higher scores are better (default: lower).",
+)
 @click.option(
     "--budget",
     type=float,
@@ -45,21 +52,21 @@ def positive(ctx: click.Context, param: click.Parameter, value: float | None) ->
     type=float,
     metavar="SECONDS",
     callback=positive,
-    help="When a run is ended (default: after twice the budget and a minute).",
+    help="Seconds after which a run is ended (default: twice the budget and a minute).",
 )
 @click.option(
-    "--edit", multiple=True, metavar="PATH", help="May change, a file or a folder (default: TRAIN). Repeatable."
+    "--edit", multiple=True, metavar="PATH", help="A file or folder that may change (default: TRAIN). Repeatable."
 )
-@click.option("--freeze", multiple=True, metavar="PATH", help="Must not change, a file or a folder. Repeatable.")
+@click.option("--freeze", multiple=True, metavar="PATH", help="A file or folder that must not change. Repeatable.")
 @click.option("--hypothesis", help="What you expect, and why.")
 @click.option("--constraint", "constraints", multiple=True, help="What every change must respect. Repeatable.")
-@click.option("--next", "ideas", multiple=True, help="What to try. Repeatable.")
+@click.option("--next", "ideas", multiple=True, help="An idea to try. Repeatable.")
 @click.option(
     "--guard",
     "guards",
     multiple=True,
     metavar="LIMIT",
-    help="What breaks it is no KEEP, such as memory_mb<=8000. May be repeated.",
+    help="A limit that every KEEP must respect, such as memory_mb<=8000. Repeatable.",
 )
 @click.option(
     "--one-variable",
@@ -73,7 +80,7 @@ def positive(ctx: click.Context, param: click.Parameter, value: float | None) ->
     type=click.IntRange(min=0),
     default=2,
     show_default=True,
-    help="How often a run is made again that was spoiled from outside (sleep, a stop, a loaded machine).",
+    help="How often to repeat a run that was spoiled from outside (sleep, a stop, a loaded machine).",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Given to each run as RANDOM_SEED.")
 @click.option(
@@ -88,14 +95,15 @@ def positive(ctx: click.Context, param: click.Parameter, value: float | None) ->
     "--agent",
     "for_agent",
     is_flag=True,
-    help="First write and commit what an agent reads: a skill, a section of AGENTS.md. Where an experiment is checked "
-    "out, write them untracked, and run nothing.",
+    help="First write and commit files for agents: a skill, a section of AGENTS.md. Where an experiment is checked "
+    "out, leave them untracked, and run nothing.",
 )
 @click.option(
     "--ci",
     "with_ci",
     is_flag=True,
-    help=f"Write {ci.FILE}, which checks pull requests. Alone, where there is an experiment: only that.",
+    help=f"Write {ci.FILE}, which checks pull requests. With no other option, in a repository that has an experiment, "
+    "do nothing else.",
 )
 @click.pass_context
 def init(
@@ -123,8 +131,8 @@ def init(
 ) -> None:
     """Start an experiment: run the baseline and seal it on exp/NAME.
 
-    TRAIN is the script to improve (train.py by default). It is run as it is, for the budget in seconds; its score and
-    the contract that every later step is held to become the first commit of the branch exp/NAME.
+    TRAIN is the script to improve (train.py by default). It runs as it is, for the budget in seconds. Its score, and
+    the contract that binds every later step, become the first commit of the branch exp/NAME.
 
     \b
     Examples:
@@ -165,16 +173,22 @@ def init(
         files=files,
     )
     ledger = begin(repo, plan, Terminal())
-    better = "lower" if minimize else "higher"
-    score = f"{ledger.contract.metric} {score_text(ledger.baseline.score)} ({better} is better)"
-    click.echo(f"{ledger.baseline.id} {score} on exp/{ledger.name}, from {came_from}")
-    click.echo(f"Next: edit {', '.join(ledger.contract.edit)}, then: gitexp step -m 'what you changed'")
+    click.echo(_announcement(ledger, came_from))
     if with_ci:
         _write_ci(repo)
 
 
+def _announcement(ledger: Ledger, came_from: str) -> str:
+    contract = ledger.contract
+    score = f"{contract.metric} {score_text(ledger.baseline.score)} ({contract.direction.word} is better)"
+    return (
+        f"{ledger.baseline.id} {score} on {BRANCH_PREFIX}{ledger.name}, from {came_from}\n"
+        f"Next: edit {', '.join(contract.edit)}, then: gitexp step -m 'what you changed'"
+    )
+
+
 def _template_files(template: str, folder: str) -> dict[str, bytes]:
-    """The files of a template by their paths below ``folder``: its script, and what is frozen."""
+    """The files of a template by their paths below ``folder``: its script, then the frozen files."""
     return {os.path.join(folder, path): data for path, data in TEMPLATES[template].contents().items()}
 
 
@@ -184,28 +198,28 @@ def _asks_for_ci_only(ctx: click.Context) -> bool:
 
 
 def _write_ci(repo: Repository) -> None:
-    click.echo(f"{ci.write(repo)}: commit it on the branch that pull requests go to")
+    click.echo(f"Written: {ci.write(repo)}. Commit it on the branch that pull requests are merged into.")
 
 
 def _equip(repo: Repository) -> bool:
-    """Write the agent's files, and say so. Whether an experiment is checked out: then there is nothing to begin."""
+    """Write the agent's files, and say so. True if an experiment is checked out, so that none is to begin."""
     branch = refs.current_branch(repo) or ""
     ledger = history.load(repo, history.current_name(repo)) if branch.startswith(BRANCH_PREFIX) else None
-    done = agent.install(repo, ledger)
-    written = printable("\n  ".join(("Written for agents:", *done.written)))
-    click.echo(written if done.written else "The agent's files are there.")
-    if done.commit:
-        what = "" if set(done.committed) == set(done.written) else " " + ", ".join(map(printable, done.committed))
+    files = agent.install(repo, ledger)
+    written = printable("\n  ".join(("Written for agents:", *files.written)))
+    click.echo(written if files.written else "The agent's files are up to date.")
+    if files.commit:
+        names = "" if set(files.committed) == set(files.written) else " " + ", ".join(map(printable, files.committed))
         click.echo(
-            f"Committed{what} on {branch or 'a detached HEAD'} as {short(done.commit)}: experiments start from it."
+            f"Committed{names} on {branch or 'a detached HEAD'} as {short(files.commit)}: experiments start from it."
         )
     if ledger is None:
         return False
-    if done.written:
-        click.echo("This is left untracked: no iteration holds it, and no step minds it.")
-    if done.left:
-        left = ", ".join(map(printable, done.left))
-        click.echo(f"Left as it is: {left}. git tracks it here, and a step refuses when a tracked file differs.")
+    if files.written:
+        click.echo("These files stay untracked: no iteration holds them, and they are in no step's way.")
+    if files.untouched:
+        names = ", ".join(map(printable, files.untouched))
+        click.echo(f"Not changed: {names}. git tracks it here, and a step refuses a tracked file that differs.")
     click.echo(f"{branch} is checked out: nothing was run. Next, in Claude Code: /autoexperiment")
     return True
 

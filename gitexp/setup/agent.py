@@ -1,4 +1,4 @@
-"""What an agent reads of gitexp: a skill, and a section of AGENTS.md, at the top of the work tree."""
+"""The files that tell an agent of gitexp: a skill, and a section of AGENTS.md, at the top of the work tree."""
 
 from __future__ import annotations
 
@@ -32,21 +32,22 @@ MESSAGE = "Add gitexp's skill for agents"
 
 
 @dataclass(frozen=True, slots=True)
-class Installed:
-    """Paths are relative to the top level."""
+class Installation:
+    """What became of the agent's files; paths are relative to the top level."""
 
     written: tuple[str, ...]
     committed: tuple[str, ...] = ()
-    commit: str = ""
-    left: tuple[str, ...] = ()  # not written, as git tracks something else there on the experiment's branch
+    commit: str = ""  # empty where nothing was committed
+    untouched: tuple[str, ...] = ()  # tracked on the experiment's branch with other contents, and so not written
 
 
-def install(repo: Repository, ledger: Ledger | None) -> Installed:
-    """Write the agent's files, all of them or none. Raises rather than overwrite what somebody else wrote.
+def install(repo: Repository, ledger: Ledger | None) -> Installation:
+    """Write the agent's files, all of them or none.
 
-    Before an experiment begins they are committed, so that it starts from them: a step refuses when a tracked file
-    differs, and no iteration may hold them. On the branch of an experiment, that of ``ledger``, a commit would be by no
-    step: there they are left untracked, and what is tracked is left as it is.
+    Where no experiment is checked out they are committed, so that a later experiment starts from them: its steps refuse
+    a tracked file that differs, and no iteration may hold them. On the branch of an experiment, that of ``ledger``,
+    only steps commit: there the files stay untracked, and tracked files stay as they are. Raises GitexpError rather
+    than overwrite a file that somebody else wrote.
     """
     skill = {_place(repo, f"{SKILL}/{name}"): read_data("templates", "agent", "skill", name) for name in SKILL_FILES}
     for path, data in skill.items():
@@ -58,28 +59,31 @@ def install(repo: Repository, ledger: Ledger | None) -> Installed:
         return _beside(repo, ledger, missing)
     check_ready(repo)
     _check_unedited(repo, missing)
-    ours = [path for path in wanted if path in skill or wanted[path] == section]  # nobody else's text is in them
+    ours = [path for path in wanted if path in skill or wanted[path] == section]  # files without text of others
     with signals_wait(), _written(repo, missing):
         committed = _commit(repo, ours, missing)
-    return Installed(tuple(missing), committed, repo.line("rev-parse", "HEAD") if committed else "")
+    return Installation(tuple(missing), committed, repo.line("rev-parse", "HEAD") if committed else "")
 
 
-def _beside(repo: Repository, ledger: Ledger, missing: Mapping[str, bytes]) -> Installed:
-    """Write what is missing beside an experiment under way."""
-    if held := [path for path in missing if covers(ledger.contract.edit, path)]:
+def _beside(repo: Repository, ledger: Ledger, missing: Mapping[str, bytes]) -> Installation:
+    """Write the missing files where git does not track them, while the experiment goes on."""
+    if editable := [path for path in missing if covers(ledger.contract.edit, path)]:
         raise GitexpError(
-            f"{held[0]} would become part of the next step: {', '.join(ledger.contract.edit)} may change in "
+            f"{editable[0]} would become part of the next step: {', '.join(ledger.contract.edit)} may change in "
             f"{ledger.name}.",
-            "git switch BRANCH && gitexp init --agent --name NAME   # a new experiment, from a branch that is none",
+            "git switch BRANCH && gitexp init --agent --name NAME   # a new experiment, from a branch of your own",
         )
-    left = tuple(entries(repo, "HEAD", missing)) if missing else ()
-    fresh = {path: data for path, data in missing.items() if path not in left}
-    with _written(repo, fresh):
-        return Installed(tuple(fresh), left=left)
+    tracked = tuple(entries(repo, "HEAD", missing)) if missing else ()
+    untracked = {path: data for path, data in missing.items() if path not in tracked}
+    with _written(repo, untracked):
+        return Installation(tuple(untracked), untouched=tracked)
 
 
 def _place(repo: Repository, path: str) -> str:
-    """Where ``path`` really is, below the top: AGENTS.md is often a link to another agent's file."""
+    """The path that ``path`` leads to: AGENTS.md is often a link to another agent's file.
+
+    Raises GitexpError where it leads to a folder, or out of this work tree.
+    """
     real = Path(os.path.realpath(repo.top / path))
     inside = [folder for folder in real.parents if repo.top in folder.parents]
     if repo.top not in real.parents or real.is_dir() or any(map(is_repository, inside)):
@@ -91,36 +95,40 @@ def _place(repo: Repository, path: str) -> str:
 
 
 def _held(repo: Repository, path: str) -> bytes | None:
-    """What the work tree holds there; ``None`` where there is no file."""
+    """The contents of a file in the work tree; ``None`` where there is no file."""
     file = repo.top / path
     return read_file(file) if file.is_file() else None
 
 
 def _check_ours(repo: Repository, path: str, data: bytes) -> None:
+    """Raise GitexpError where a file stands in the way that this gitexp would not write."""
     if os.path.lexists(repo.top / path) and _held(repo, path) != data:
         old, new = (quote(str(repo.top / name)) for name in (SKILL, "old-autoexperiment"))
         raise GitexpError(
-            f"{path} exists and is not what this gitexp writes: it was edited, or is of another version.",
+            f"{path} exists and is not what this gitexp writes: somebody edited it, or another version wrote it.",
             f"mv {old} {new} && gitexp init --agent   # or keep it, and leave --agent out",
         )
 
 
 def _check_unedited(repo: Repository, files: Mapping[str, bytes]) -> None:
-    """What somebody has not committed yet must not be committed along. A file that is gone holds nothing."""
+    """Raise GitexpError for a file with changes of somebody's own, which would be committed too."""
     for change in tracked_changes(repo):
         if change.path in files and (repo.top / change.path).exists():
             raise GitexpError(
-                f"{change.path} differs from HEAD, and its new section is to be committed.",
+                f"{change.path} differs from HEAD, and gitexp has to commit its new section.",
                 f"git diff HEAD -- {pathspec(change.path)}   # then commit it",
             )
 
 
 def with_section(text: bytes, section: bytes) -> bytes:
-    """``text`` with gitexp's section: in the place of an older one, else at the end. Nothing else changes."""
+    """``text`` with gitexp's section in the place of an older one, or else at the end; all other bytes stay.
+
+    Raises GitexpError where the marks of a section are not there once each, and in order.
+    """
     if (text.count(BEGIN), text.count(END)) not in ((0, 0), (1, 1)) or text.find(BEGIN) > text.find(END):
         raise GitexpError(
-            f"{NOTES} is to hold {BEGIN.decode()} and {END.decode()} once each, in this order, or not at all.",
-            f"grep -n 'gitexp: ' {NOTES}   # and remove what is left over",
+            f"{NOTES} must hold {BEGIN.decode()} and {END.decode()} once each, in this order, or not at all.",
+            f"grep -n 'gitexp: ' {NOTES}   # shows the marks; remove those that are too many",
         )
     before, mark, rest = text.partition(BEGIN)
     end = b"\r\n" if (rest.startswith(b"\r\n") if mark else b"\r\n" in text) else b"\n"
@@ -133,7 +141,7 @@ def with_section(text: bytes, section: bytes) -> bytes:
 
 @contextmanager
 def _written(repo: Repository, files: Mapping[str, bytes]) -> Iterator[None]:
-    """Write all of ``files``; take them back if that, or what is done with them, fails."""
+    """Write all of ``files``; take them back if that, or the block, fails."""
     before = {path: _held(repo, path) for path in files}
     try:
         for path, data in files.items():
@@ -159,12 +167,12 @@ def _write(repo: Repository, path: str, data: bytes | None) -> None:
 
 
 def _commit(repo: Repository, ours: Sequence[str], written: Mapping[str, bytes]) -> tuple[str, ...]:
-    """Commit what was written to tracked files, and what of ``ours`` git does not track and does not ignore."""
+    """Commit the written files that git tracks, and those of ``ours`` that it neither tracks nor ignores."""
     tracked = entries(repo, "HEAD", written) if written else {}
     paths = (*untracked_files(repo, ours), *tracked)
     if not paths:
         return ()
-    try:  # as in all of gitexp's commits no hook of the repository's is run; what else is staged stays so
+    try:  # without the repository's hooks, as in all commits of gitexp; other staged changes stay staged
         repo.run("add", "--", *paths)
         repo.run("commit", "--quiet", "--no-verify", "-m", MESSAGE, "--", *paths)
     except BaseException:

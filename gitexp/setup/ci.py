@@ -17,7 +17,7 @@ FILE = ".github/workflows/gitexp.yml"
 
 
 def write(repo: Repository) -> Path:
-    """Put the workflow in place, and say where that is. Nothing is overwritten."""
+    """Write the workflow, and return its path. Raises GitexpError where another file is in its place."""
     check(repo)
     file = inside(repo.top, FILE)
     if not file.exists():
@@ -26,12 +26,12 @@ def write(repo: Repository) -> Path:
 
 
 def check(repo: Repository) -> None:
-    """Raise for another workflow of that name."""
+    """Raise GitexpError where another file is in the place of the workflow."""
     file = inside(repo.top, FILE)
     if os.path.lexists(file) and not (file.is_file() and read_file(file) == _workflow()):
         raise GitexpError(
-            f"{FILE} is there already, and is not what this gitexp ({VERSION}) writes.",
-            f"mv {quote(str(file))} {quote(str(file))}.old && gitexp init --ci   # and then compare them",
+            f"{FILE} exists, and is not what this gitexp ({VERSION}) writes.",
+            f"mv {quote(str(file))} {quote(str(file))}.old && gitexp init --ci   # then compare the two",
         )
 
 
@@ -41,6 +41,6 @@ def _workflow() -> bytes:
 
 
 def requirement(version: str) -> str:
-    """This release and those that mend it; any, for a checkout that has no version."""
+    """What pip installs for a version: that release or a later fix of it; any release for a checkout without one."""
     release = version.partition("+")[0]
     return f"gitexp~={release}" if "." in release else "gitexp"

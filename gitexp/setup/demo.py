@@ -19,13 +19,13 @@ from gitexp.model import Notes, score_text
 from gitexp.observer import Observer
 from gitexp.setup.templates import MLX
 
-BUDGET = 8.0  # seconds a run
+BUDGET = 8.0  # seconds of training in each run
 NAME = "demo"
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """One constant of train.py, and what somebody might say of changing it."""
+    """A new value for one constant of train.py, with the message and the hypothesis of its step."""
 
     constant: str
     value: str
@@ -33,7 +33,7 @@ class Edit:
     hypothesis: str
 
 
-# The experiment starts from a rate that is far too low, so that there is something to find in seconds.
+# The experiment starts from a rate that is far too low, so that a few seconds suffice to find a better one.
 HANDICAP = Edit("HEAD_LR", "0.0005", "", "")
 EDITS = (
     Edit("HEAD_LR", "0.01", "head LR 0.0005 -> 0.01", "The output head learns too slowly for so short a budget."),
@@ -46,7 +46,10 @@ EDITS = (
 
 
 def make(directory: Path) -> Repository:
-    """A new repository with the MLX template committed on main. Raises when ``directory`` holds anything."""
+    """A new repository with the MLX template committed on main.
+
+    Raises GitexpError when ``directory`` is not an empty or a new folder.
+    """
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise GitexpError(f"{directory} exists and is not empty.", "gitexp demo SOME-NEW-FOLDER")
     directory.mkdir(parents=True, exist_ok=True)
@@ -63,14 +66,14 @@ def make(directory: Path) -> Repository:
 
 
 def change(directory: Path, edit: Edit) -> None:
-    """Set one constant: the line of train.py that begins with its name."""
+    """Set a constant, in the line of train.py that begins with its name. Raises GitexpError where there is none."""
     file = directory / "train.py"
     lines = read_file(file).decode().splitlines(keepends=True)
-    found = [at for at, line in enumerate(lines) if line.startswith(f"{edit.constant} = ")]
-    if len(found) != 1:
+    numbers = [number for number, line in enumerate(lines) if line.startswith(f"{edit.constant} = ")]
+    if len(numbers) != 1:
         raise GitexpError(f"{file} has no constant {edit.constant}.", "gitexp demo SOME-NEW-FOLDER")
-    _, hash_, comment = lines[found[0]].partition("  #")
-    lines[found[0]] = f"{edit.constant} = {edit.value}{hash_}{comment or chr(10)}"
+    _, hash_, comment = lines[numbers[0]].partition("  #")
+    lines[numbers[0]] = f"{edit.constant} = {edit.value}{hash_}{comment or chr(10)}"
     write_file(file, "".join(lines).encode())
 
 
@@ -87,6 +90,6 @@ def play(repo: Repository, observer: Observer, on_outcome: Callable[[StepResult]
     observer.say(f"{baseline.id} {score_text(baseline.score)}: baseline")
     for at, edit in enumerate(EDITS):
         change(repo.top, edit)
-        left = tuple(later.message for later in EDITS[at + 1 :])
-        on_outcome(step(repo, NAME, Proposal(edit.message, Notes(hypothesis=edit.hypothesis, next=left)), observer))
+        ideas = tuple(later.message for later in EDITS[at + 1 :])
+        on_outcome(step(repo, NAME, Proposal(edit.message, Notes(hypothesis=edit.hypothesis, next=ideas)), observer))
     return history.load(repo, NAME)

@@ -1,4 +1,4 @@
-"""The trainers that come with gitexp, for an experiment to start from."""
+"""Templates: the trainers that come with gitexp, from which an experiment may start."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gitexp.resources import read_data
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A folder of ``templates``: a script to improve, and the files that score it and so may not change."""
+    """A folder of ``templates``: the script to improve, and the frozen files that prepare its data and score it."""
 
     name: str
     script: str
@@ -21,7 +21,7 @@ class Template:
         return (self.script, *self.frozen)
 
     def contents(self) -> dict[str, bytes]:
-        """What each of the paths holds."""
+        """The contents of the files, by path."""
         return {path: read_data("templates", self.name, path) for path in self.paths}
 
 

@@ -184,7 +184,7 @@ def test_views_that_are_tracked_or_kept_by_hand(folder: Path, gitexp: Gitexp) ->
 
 @pytest.mark.parametrize("value", ["0", "-1", "nan", "inf"])
 def test_a_budget_that_is_no_time(folder: Path, gitexp: Gitexp, value: str) -> None:
-    assert "is no number of seconds above 0" in gitexp("init", f"--budget={value}", code=2).stderr
+    assert "is not a number above 0" in gitexp("init", f"--budget={value}", code=2).stderr
 
 
 def test_outside_a_repository(tmp_path: Path, gitexp: Gitexp, monkeypatch: pytest.MonkeyPatch) -> None:

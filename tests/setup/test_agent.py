@@ -183,7 +183,7 @@ def test_again_changes_nothing(folder: Path, gitexp: Gitexp) -> None:
     gitexp("init", "--agent")
     before = state_of(folder)
     said = gitexp("init", "--agent").stdout
-    assert said.startswith("The agent's files are there.\nexp/train is checked out: nothing was run.")
+    assert said.startswith("The agent's files are up to date.\nexp/train is checked out: nothing was run.")
     assert state_of(folder) == before
     git("switch", "-q", "main")
     assert "Written" not in gitexp("init", "--agent", "--name", "two").stdout
@@ -193,7 +193,7 @@ def test_again_changes_nothing(folder: Path, gitexp: Gitexp) -> None:
 def test_beside_an_experiment_they_are_left_untracked(experiment: Path, gitexp: Gitexp) -> None:
     tip = git("rev-parse", "HEAD")
     result = gitexp("init", "--agent", "--budget", "7")
-    assert "This is left untracked" in result.stdout
+    assert "These files stay untracked" in result.stdout
     assert "exp/train is checked out: nothing was run." in result.stdout
     assert result.stderr == ""
     assert git("rev-parse", "HEAD") == tip
@@ -209,7 +209,7 @@ def test_what_is_tracked_beside_an_experiment_stays(folder: Path, gitexp: Gitexp
     git("add", NOTES)
     git("commit", "-qm", "ours")
     gitexp("init")
-    assert f"Left as it is: {NOTES}." in gitexp("init", "--agent").stdout
+    assert f"Not changed: {NOTES}." in gitexp("init", "--agent").stdout
     assert (folder / NOTES).read_text() == "# Ours\n"
     assert (folder / SKILL / "SKILL.md").exists()
     set_lr(folder, 0.2)

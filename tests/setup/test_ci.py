@@ -58,7 +58,7 @@ def check_workflow(file: Path) -> list[str]:
 def test_alone_it_only_writes_the_file(experiment: Path, gitexp: Gitexp) -> None:
     tip = git("rev-parse", "exp/train")
     for _ in range(2):
-        assert f"{FILE}: commit it on" in gitexp("init", "--ci").stdout
+        assert f"{FILE}. Commit it on" in gitexp("init", "--ci").stdout
         assert git("rev-parse", "exp/train") == tip
         assert git("status", "--porcelain") == "?? .github/\n"
     git("switch", "-q", "main")
@@ -79,7 +79,7 @@ def test_with_an_experiment_to_begin_it_does_both(folder: Path, gitexp: Gitexp) 
 def test_what_somebody_wrote_is_not_overwritten(folder: Path, gitexp: Gitexp) -> None:
     FILE.parent.mkdir(parents=True)
     FILE.write_text("mine\n")
-    assert f"{FILE} is there already" in refused(gitexp, folder, "init", "--ci")
+    assert f"{FILE} exists, and is not what this gitexp" in refused(gitexp, folder, "init", "--ci")
     said = refused(gitexp, folder, "init", "--ci", "--name", "other")
     subprocess.run(said.split("try: ")[1].partition(" && ")[0], shell=True, check=True)
     gitexp("init", "--ci")
