@@ -5,10 +5,10 @@ One complete file that shows every pattern of ../references/autoexperiment-guide
   gitexp init .claude/skills/autoexperiment/scripts/time_budget_train.py --budget 60
 
 It reads TIME_BUDGET (seconds, 300 by default), RANDOM_SEED (0), GITEXP_DATA (a text file; else the sources of Python's
-standard library) and GITEXP_TEST (1: score the held-out split too). It exits with 0 and a `---` block of figures, or
-with another code. It keeps no table and passes no verdict on itself: what is a KEEP is for gitexp to say.
+standard library) and GITEXP_TEST (1: score the held-out split too). It prints a `---` block of figures and exits with
+0, or exits with another code. It keeps no table and does not judge itself: gitexp decides what is a KEEP.
 
-It scores itself, so an edit of it could edit the score. For an experiment that an agent runs alone, take
+It scores itself, so that an edit of it could change how it scores. For an experiment that an agent runs alone, take
 `gitexp init --template mlx`, whose evaluator is frozen.
 """
 
@@ -39,12 +39,12 @@ WARMDOWN = 0.5  # last share of the budget, in which the rate falls to 0
 
 MAX_LOSS = 100.0  # nats; above it the run has diverged
 TEXT_BYTES = 4 << 20  # the text is cut here
-BLOCK_BYTES = 4 << 10  # of 20 blocks, the first is for validation, the second for the test, the rest for training
+BLOCK_BYTES = 4 << 10  # of each 20 blocks, the first is for validation, the second for the test, the rest for training
 EVAL_BYTES = 32 << 10  # scored at the end
 
 
 def load_blas() -> str:
-    """MLX's wheel for Linux brings the reference BLAS: OpenBLAS, loaded first, is ten times as fast."""
+    """Load OpenBLAS before MLX, whose wheel for Linux brings the reference BLAS: OpenBLAS is ten times as fast."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     for file in (file for folder in sys.path for file in Path(folder).glob("scipy_openblas32/lib/libopenblas*.so")):
         if hasattr(ctypes.CDLL(str(file)), "cblas_sgemm"):  # later ones prefix every name
@@ -65,7 +65,7 @@ class GPT(nn.Module):
         self.places = nn.Embedding(SEQ_LEN, WIDTH)
         self.blocks = nn.TransformerEncoder(DEPTH, WIDTH, HEADS, MLP_RATIO * WIDTH, norm_first=True)
         self.head = nn.Linear(WIDTH, 256)
-        self._mask = nn.MultiHeadAttention.create_additive_causal_mask(SEQ_LEN)  # with the _ it is no parameter
+        self._mask = nn.MultiHeadAttention.create_additive_causal_mask(SEQ_LEN)  # the _ keeps it out of the parameters
 
     def __call__(self, tokens: mx.array) -> mx.array:
         """Logits (batch, SEQ_LEN, 256) for bytes (batch, SEQ_LEN)."""
@@ -74,7 +74,7 @@ class GPT(nn.Module):
 
 
 def loss_fn(model: GPT, windows: mx.array) -> mx.array:
-    """Mean cross-entropy of each byte of a window but the first, in nats."""
+    """The mean cross-entropy, in nats, of all bytes of the windows (batch, SEQ_LEN + 1) but the first ones."""
     return nn.losses.cross_entropy(model(windows[:, :-1]), windows[:, 1:], reduction="mean")
 
 
@@ -91,7 +91,7 @@ def load_text() -> tuple[str, np.ndarray]:
 
 
 def split(text: np.ndarray, wanted: range) -> np.ndarray:
-    """The windows of SEQ_LEN + 1 bytes in the blocks whose number, modulo 20, is ``wanted``."""
+    """Windows (count, SEQ_LEN + 1) of bytes, from the blocks whose number modulo 20 is in ``wanted``."""
     size = SEQ_LEN + 1
     blocks = text[: len(text) // BLOCK_BYTES * BLOCK_BYTES].reshape(-1, BLOCK_BYTES)
     chosen = blocks[np.isin(np.arange(len(blocks)) % 20, list(wanted))]
@@ -105,7 +105,7 @@ def batches(windows: np.ndarray, seed: int) -> Iterator[mx.array]:
 
 
 def bits_per_byte(model: GPT, windows: np.ndarray) -> float:
-    """total nats / (ln 2 * total bytes): it compares across vocabularies, as it counts bytes and not tokens."""
+    """total nats / (ln 2 * total bytes), which can be compared between vocabularies, as it counts bytes, not tokens."""
     windows = windows[: EVAL_BYTES // SEQ_LEN]
     nats = sum(loss_fn(model, mx.array(row[None])).item() * SEQ_LEN for row in windows)
     return nats / (math.log(2) * SEQ_LEN * len(windows))
