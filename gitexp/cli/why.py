@@ -4,11 +4,13 @@ import click
 
 from gitexp.cli.experiment import experiment_option, open_ledger
 from gitexp.cli.table import COLORS
+from gitexp.errors import GitexpError
 from gitexp.ledger import history
 from gitexp.ledger.ledger import Ledger
-from gitexp.model import Iteration, Status, score_text
+from gitexp.model import Iteration, Status, score_text, signed
 from gitexp.text import one_line
 from gitexp.verdict.diagnosis import diagnose
+from gitexp.verdict.rules import decide_again
 
 
 @click.command()
@@ -39,11 +41,24 @@ def _earlier_runs(ledger: Ledger, judged: Iteration) -> list[tuple[int, float | 
     return list(ledger.before(judged).replicates()[met.id].items())
 
 
+def _weighed(ledger: Ledger, judged: Iteration) -> str:
+    """The numbers that the rule weighed; empty where it weighed none, or this gitexp does not know the rule."""
+    try:
+        verdict = decide_again(ledger, judged)
+    except GitexpError:
+        return ""
+    numbers = {"lead": signed(verdict.lead), "noise": score_text(verdict.noise)}
+    if verdict.evidence is not None:
+        numbers["evidence"] = f"{verdict.evidence:.2f}"
+    return ", ".join(f"{name} {text}" for name, text in numbers.items() if text)
+
+
 def _facts(ledger: Ledger, judged: Iteration) -> list[tuple[str, str]]:
     contract, met = ledger.contract, ledger.met_by(judged)
     facts = [("because", judged.reason), ("rule", f"{contract.rule}, to {contract.direction.value} {contract.metric}")]
     if met:
         facts.append(("met", f"{met.id} {score_text(met.score)}: {met.description}"))
+    facts.append(("weighed", _weighed(ledger, judged)))
     for at, sample in enumerate(judged.measurement.samples):
         score = score_text(sample.score) or "crashed"
         text = f"{sample.iteration} seed {sample.seed}: {score} in {sample.seconds:.1f} s"

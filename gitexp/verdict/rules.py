@@ -97,8 +97,9 @@ def decide_again(ledger: Ledger, iteration: Iteration) -> Verdict:
     """The verdict on an iteration of the ledger, with its numbers: from its sealed runs and what stood before it.
 
     The sealed verdict as it is, without numbers, for the baseline, and where the rule would not have decided yet.
+    Raises :class:`GitexpError` for a contract whose rule or guards cannot be read.
     """
-    if iteration.contract:
+    if iteration.contract or not iteration.measurement.samples:
         return iteration.verdict
     decided = decide(ledger.before(iteration), iteration.measurement, iteration.candidate.simpler)
     return decided if isinstance(decided, Verdict) else iteration.verdict

@@ -330,3 +330,6 @@ def test_a_step_tells_the_numbers_that_were_weighed(noisy: Path, gitexp: Gitexp,
     assert (verdict.status, verdict.reason) == (Status.KEEP, step["reason"])
     assert (verdict.lead, verdict.noise, verdict.evidence) == (step["lead"], step["noise"], step["evidence"])
     assert decide_again(ledger, ledger.baseline) == Verdict(Status.KEEP, "the baseline")
+    weighed = f"lead +{step['lead']:.6f}, noise {step['noise']:.6f}, evidence {step['evidence']:.2f}"
+    assert f"  weighed    {weighed}\n" in gitexp("why", "1").stdout
+    assert "weighed" not in gitexp("why", "0").stdout

@@ -96,6 +96,13 @@ def test_scores_keep_every_digit_seconds_and_memory_are_rounded() -> None:
     assert read.measurement.samples == (Sample("exp000", 7, 1.23, 0.1 + 0.2),)
 
 
+@pytest.mark.parametrize("delta", [None, 0.0, -0.1, 1e-12, 123456789.125])
+def test_a_delta_is_read_back(delta: float | None) -> None:
+    read = again(changed(BASELINE, delta=delta))
+    assert read
+    assert read.delta == delta
+
+
 @pytest.mark.parametrize("notes", [Notes(goal=""), Notes(hypothesis=""), Notes(constraints=()), Notes(next=())])
 def test_cleared_is_not_unchanged(notes: Notes) -> None:
     read = again(changed(CRASH, notes=notes))

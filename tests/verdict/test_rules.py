@@ -99,6 +99,16 @@ def test_single_keeps_what_is_strictly_better(
     assert decide(ledger(direction, (KEEP, incumbent)), measured(score)) == Verdict(status, reason)
 
 
+def test_a_number_that_is_not_finite_is_left_out() -> None:
+    """No trailer and no JSON could hold it."""
+    verdict = decide(ledger(MIN, (KEEP, 1e308)), measured(-1e308))
+    assert isinstance(verdict, Verdict)
+    assert (verdict.status, verdict.delta, verdict.lead) == (KEEP, None, None)
+    single = decide(ledger(MIN, (KEEP, 2.0)), measured(1.5))
+    assert isinstance(single, Verdict)
+    assert (single.delta, single.lead, single.noise, single.evidence) == (-0.5, 0.5, None, None)
+
+
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("direction", Direction)
 def test_no_score_is_a_crash_for_the_reason_measured(direction: Direction, rule: str) -> None:
