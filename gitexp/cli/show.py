@@ -3,7 +3,7 @@ from __future__ import annotations
 import click
 
 from gitexp.cli.experiment import experiment_option, open_ledger
-from gitexp.git.driver import PLAIN_LOG
+from gitexp.git.driver import PLAIN_LOG, UNFILTERED
 from gitexp.ledger import history
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.text import from_bytes, printable
@@ -23,7 +23,7 @@ def show(iteration: str, name: str | None) -> None:
     """
     repo, ledger = open_ledger(name)
     shown = history.find(ledger, iteration)
-    click.echo(printable(from_bytes(repo.run("show", *PLAIN_LOG, shown.commit))).rstrip())
+    click.echo(printable(from_bytes(repo.run("show", *PLAIN_LOG, *UNFILTERED, shown.commit))).rstrip())
     place = ExperimentFiles.of(repo, ledger.name)
     label = shown.candidate.label(1)
     lines = place.log_tail(label, LOG_LINES)

@@ -32,6 +32,34 @@ UNFILTERED = ("--no-ext-diff", "--no-textconv")  # and no command that they name
 PLAIN_DIFF = (*UNFILTERED, "--no-renames", "--no-color")
 # The same of git log and git show, whose text is UTF-8 then.
 PLAIN_LOG = ("--no-show-signature", "--no-color", "--encoding=UTF-8")
+# What every git command is told before its name, so that what gitexp reads of git is the same whatever the user and the
+# repository set. Each is git's default, except that there is no color. The pinned path quoting, context and heuristic
+# are part of patch ids, which are sealed. diff.external has no value that turns it off: see UNFILTERED.
+_DEFAULTS = {
+    "color.diff": "false",
+    "color.ui": "false",
+    "core.abbrev": "auto",
+    "core.quotePath": "true",
+    "diff.algorithm": "default",
+    "diff.context": "3",
+    "diff.indentHeuristic": "true",
+    "diff.interHunkContext": "0",
+    "diff.mnemonicPrefix": "false",
+    "diff.noprefix": "false",
+    "diff.orderFile": "/dev/null",
+    "diff.relative": "false",
+    "diff.renames": "true",
+    "diff.submodule": "short",
+    "diff.suppressBlankEmpty": "false",
+    "format.pretty": "medium",
+    "i18n.logOutputEncoding": "UTF-8",
+    "log.abbrevCommit": "false",
+    "log.date": "default",
+    "log.decorate": "false",
+    "log.diffMerges": "separate",
+    "log.showSignature": "false",
+}
+PLAIN = tuple(word for key, value in _DEFAULTS.items() for word in ("-c", f"{key}={value}"))
 NO_HOOKS = ("-c", "core.hooksPath=/dev/null")  # before a command's name: the user's hooks are for the user's commits
 
 _TIME_STEP = 0.1  # seconds after which a change of a folder shows in its time, whatever the file system's clock
@@ -73,7 +101,7 @@ def start(
 ) -> subprocess.Popen[bytes]:
     """Start git, its standard output and error as pipes. Raises :class:`GitexpError` where git is not installed."""
     try:
-        guard = driver.execute(["git", *args], istream=stdin, as_process=True, env=env)
+        guard = driver.execute(["git", *PLAIN, *args], istream=stdin, as_process=True, env=env)
     except GitCommandNotFound:
         raise GitexpError("git is not installed, or not on PATH.", "git --version") from None
     # GitPython's guard ends the process when the guard is collected, and turns wait() into exceptions of its own.
