@@ -13,6 +13,7 @@ BRANCH_PREFIX = "exp/"
 RESULTS = "results.tsv"
 NOTEBOOK = "EXPERIMENT.md"
 VIEWS = (RESULTS, NOTEBOOK)  # files that are computed from the history, and are in no iteration's tree
+BASELINE_REASON = "the baseline"  # it is kept without a verdict
 RECORDS = "experiments"  # where a review keeps both: at the top level they would be in the next experiment's way
 
 

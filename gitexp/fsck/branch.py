@@ -5,26 +5,38 @@ A check that needs only the commits themselves belongs here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 
 from gitexp.fsck.finding import Finding
 from gitexp.fsck.lineages import Kind, Lineage, ParsedCommit
 from gitexp.git.provenance import revert_subject
-from gitexp.model import identity
-from gitexp.text import short
+from gitexp.ledger import messages
+from gitexp.model import Remark, Status, identity, number
+from gitexp.text import one_line, short
+from gitexp.verdict import breaker
 
 ANEW = "gitexp init --name NAME   # starts anew from here"
 
 
 def check_branch(lineage: Lineage) -> Iterator[Finding]:
     """Whether each commit stands where it was sealed, in order, and is reverted unless it was kept."""
+    yield from check_parents(lineage.commits)
     if lineage.kind is Kind.REBASED:
         yield _rebased(lineage)
         return
     yield from _check_places(lineage.commits)
     yield from _check_ids(lineage.commits)
     yield from _check_reverts(lineage.commits)
+    yield from _check_remarks(lineage.commits)
+
+
+def check_parents(commits: Iterable[ParsedCommit]) -> Iterator[Finding]:
+    """No commit that gitexp seals, and no revert, is a merge: a second parent would bring unmeasured commits along."""
+    for commit in commits:
+        if len(commit.parents) > 1 and (commit.base or commit.is_summary or commit.reverts):
+            look = f"git log --oneline {short(commit.parent)}..{short(commit.oid)}"
+            yield Finding("parents", f"{commit.name} has more than one parent, and gitexp makes no merges.", look)
 
 
 def _rebased(lineage: Lineage) -> Finding:
@@ -63,13 +75,13 @@ def _check_ids(commits: tuple[ParsedCommit, ...]) -> Iterator[Finding]:
     """Ids count up one by one, and no run is recorded twice."""
     seen: set[int] = set()
     last = -1
-    for commit, number in ((commit, commit.claim[0]) for commit in commits if commit.claim):
-        if number in seen:
-            yield Finding("duplicate-id", f"{commit.name}: an earlier commit is {identity(number)}, too.", "gitexp log")
-        elif number < last:
+    for commit, own in ((commit, commit.claim[0]) for commit in commits if commit.claim):
+        if own in seen:
+            yield Finding("duplicate-id", f"{commit.name}: an earlier commit is {identity(own)}, too.", "gitexp log")
+        elif own < last:
             yield Finding("order", f"{commit.name} comes after {identity(last)}.", "git log --oneline")
-        seen.add(number)
-        last = max(last, number)
+        seen.add(own)
+        last = max(last, own)
     yield from check_runs(commits)
     for lower, upper in pairwise(sorted(seen)):
         if upper > lower + 1:
@@ -129,6 +141,36 @@ def _foreign(commit: ParsedCommit, reverted: ParsedCommit | None) -> Finding:
     if reverted.iteration:
         return Finding("reverted-keep", f"{commit.name} reverts a KEEP, and no step made it.", _show(commit))
     return Finding("reapplied", f"{commit.name} brings back an edit that was not kept.", _show(commit))
+
+
+def _check_remarks(commits: tuple[ParsedCommit, ...]) -> Iterator[Finding]:
+    """Each remark is of a known kind, says so in its subject, and is of an iteration that allows it."""
+    verdicts: dict[int, str] = {}
+    for before, commit in pairwise(commits):
+        if before.claim:
+            verdicts[before.claim[0]] = before.claim[1]
+        if commit.tree != before.tree:  # one that changes files has a finding for that
+            continue
+        if commit.remark and (fault := _remark_fault(commit.remark, verdicts)):
+            yield Finding("remark", f"{commit.name} {fault}.", _show(commit))
+        elif commit.remark and commit.message.subject != messages.remark_subject(commit.remark):
+            yield Finding("subject", f"The subject of {commit.name} is not what its trailers say.", _show(commit))
+
+
+def _remark_fault(remark: Remark, verdicts: Mapping[int, str]) -> str:
+    """What is wrong with a remark, as a clause; ``verdicts`` are by number those of the iterations before it."""
+    verdict = verdicts.get(number(remark.of))
+    if remark.kind not in messages.REMARK_SUBJECTS:
+        return f"is a remark of the unknown kind {one_line(remark.kind, 20)!r}"
+    if verdict is None:
+        return f"is a remark on {remark.of}, and no such iteration comes before it"
+    if remark.kind == "test" and remark.score is None:
+        return "is a look at the held-out split, and has no score"
+    if remark.kind == "test" and verdict != Status.KEEP.value:
+        return f"is a test of {remark.of}, a {verdict}, and only what is kept is tested"
+    if remark.kind == breaker.KIND and (remark.of != identity(max(verdicts)) or verdict != Status.CRASH.value):
+        return f"resets the circuit breaker after {remark.of}, which is not the last CRASH"
+    return ""
 
 
 def _show(commit: ParsedCommit) -> str:

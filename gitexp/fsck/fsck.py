@@ -6,6 +6,7 @@ A history is cut into lineages (:mod:`gitexp.fsck.lineages`). Each is compared w
 - ids, bases, trees and reverts (:mod:`gitexp.fsck.branch`),
 - verdicts (:mod:`gitexp.fsck.verdicts`),
 - files (:mod:`gitexp.fsck.paths`),
+- what trailers say of edits (:mod:`gitexp.fsck.edits`),
 - and, of an experiment, what is in this clone (:mod:`gitexp.fsck.clone`).
 
 The KEEPs of a review are copies, and are checked as such (:mod:`gitexp.fsck.review_branch`). A new check goes into the
@@ -19,19 +20,24 @@ from collections.abc import Iterator
 from gitexp.errors import GitexpError
 from gitexp.fsck.branch import check_branch
 from gitexp.fsck.clone import check_cache, check_leftovers, check_objects, check_shallow, check_work_tree
+from gitexp.fsck.edits import check_edits
 from gitexp.fsck.finding import Audit, Finding, until_refused
 from gitexp.fsck.lineages import Kind, Lineage, ParsedCommit, of_experiment, of_range
 from gitexp.fsck.paths import check_contract, check_paths
 from gitexp.fsck.review_branch import Origin, check_copies, origin
-from gitexp.fsck.trailer_blocks import check_blocks
+from gitexp.fsck.trailer_blocks import check_blocks, check_computed
 from gitexp.fsck.verdicts import check_verdicts
 from gitexp.git import refs
 from gitexp.git.commits import rev_list
 from gitexp.git.repository import Repository
 from gitexp.ledger import history
 from gitexp.ledger.experiment_files import ExperimentFiles
-from gitexp.model import Iteration
+from gitexp.model import BASELINE_REASON, Iteration, identity
 from gitexp.text import short
+
+# After these the edits of later iterations stand on another tree, and samples are not those that ran: one thing is
+# found once.
+_CONFUSING = {"verdict", "guard", "sample", "amended", "unreverted", "revert-tree"}
 
 
 def check(repo: Repository, name: str) -> Audit:
@@ -117,15 +123,20 @@ def _names(iterations: list[Iteration]) -> str:
 
 
 def _check_experiment(repo: Repository, lineage: Lineage, ordered: list[Iteration]) -> Iterator[Finding]:
-    yield from check_branch(lineage)
+    findings = [*check_branch(lineage)]
+    yield from findings
     yield from until_refused(check_blocks(repo, lineage.commits, lineage.format))
     if lineage.kind is Kind.REBASED:
         return
     if contract := lineage.contract:
         yield from until_refused(_check_contracts(repo, lineage.commits[0]))
         yield from until_refused(check_contract(repo, lineage, contract))
-        yield from check_verdicts(contract, ordered)
+        verdicts = [*check_verdicts(contract, ordered)]
+        yield from verdicts
         yield from until_refused(check_paths(repo, lineage, contract))
+        if not _CONFUSING & {finding.code for finding in (*findings, *verdicts)}:
+            yield from until_refused(check_edits(repo, lineage, contract))
+            yield from check_computed(lineage.commits)
     else:
         first = lineage.commits[0]
         sentence = f"{first.name} has no baseline below it, so its contract is not known."
@@ -165,9 +176,22 @@ def _check_contracts(repo: Repository, baseline: ParsedCommit) -> Iterator[Findi
         return
     below = [ParsedCommit.of(commit) for commit in rev_list(repo, "--first-parent", "-2", baseline.parent)]
     last = below[0] if below[0].is_own else next((one for one in below[1:] if one.oid == below[0].reverts), None)
-    if last is None or not last.is_own:
-        return
-    others = ("for-each-ref", f"--contains={last.oid}", f"--no-contains={baseline.oid}", "refs/heads/", "refs/remotes/")
-    if not repo.line(*others):
+    if last is not None and last.is_own and not _is_elsewhere(repo, last, baseline):
         clause = f"{baseline.name} begins a second contract on this branch, and no other branch holds what is below it"
         yield Finding("contract", f"{clause} ({last.name}).", look)
+    elif baseline.iteration and baseline.iteration.reason != BASELINE_REASON:
+        yield Finding(
+            "reason", f"{baseline.name} does not have the reason {BASELINE_REASON!r}.", f"gitexp why {identity(0)}"
+        )
+
+
+def _is_elsewhere(repo: Repository, last: ParsedCommit, baseline: ParsedCommit) -> bool:
+    """Whether a branch that does not hold the baseline holds the commit below it."""
+    holders = (
+        "for-each-ref",
+        f"--contains={last.oid}",
+        f"--no-contains={baseline.oid}",
+        "refs/heads/",
+        "refs/remotes/",
+    )
+    return bool(repo.line(*holders))

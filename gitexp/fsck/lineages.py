@@ -39,7 +39,8 @@ class ParsedCommit:
     def of(cls, commit: Commit) -> ParsedCommit:
         """Parse a commit's message; a message that cannot be read records nothing."""
         message = trailer_block.read(commit.message)
-        iteration, remark = messages.from_message(message, commit.oid), messages.remark_from(message, commit.oid)
+        iteration = messages.from_message(message, commit.oid)
+        remark = None if iteration else messages.remark_from(message, commit.oid)
         return cls(commit.oid, commit.tree, commit.parents, commit.message, message, iteration, remark)
 
     @property

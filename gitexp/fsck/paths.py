@@ -61,7 +61,7 @@ def check_paths(repo: Repository, lineage: Lineage, contract: Contract) -> Itera
         if commit.is_baseline:
             yield from check_frozen(repo, commit, contract)
         for change in by_commit.get(commit.oid, ()):
-            if code := _forbidden(contract, commit, change):
+            if code := forbidden(contract, commit, change):
                 yield _finding(code, commit, change.path)
     yield from _check_simpler(repo, lineage, by_commit)
 
@@ -101,7 +101,7 @@ def check_frozen(repo: Repository, commit: ParsedCommit, contract: Contract) -> 
             yield Finding("frozen", f"{commit.name} does not hold {frozen.path} as the contract has it.", look)
 
 
-def _forbidden(contract: Contract, commit: ParsedCommit, change: Change) -> str:
+def forbidden(contract: Contract, commit: ParsedCommit, change: Change) -> str:
     """The code of what is wrong with a change; empty when it is allowed."""
     frozen = {frozen.path: frozen.blob for frozen in contract.freeze}
     if change.path in frozen:

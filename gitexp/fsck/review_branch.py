@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from shlex import quote
 
-from gitexp.fsck.branch import check_runs
+from gitexp.fsck.branch import check_parents, check_runs
 from gitexp.fsck.finding import Finding
 from gitexp.fsck.lineages import Kind, Lineage, ParsedCommit, of_experiment
 from gitexp.fsck.paths import changes_of, check_frozen, check_paths, patches
@@ -62,6 +62,7 @@ def origin(repo: Repository, review: Lineage) -> Origin | None:
 
 def check_copies(repo: Repository, review: Lineage, source: Origin | None) -> Iterator[Finding]:
     """Whether a review's copies and its table say what was measured; the experiment itself is checked elsewhere."""
+    yield from check_parents(review.commits)
     yield from _check_order(review)
     contract = source.contract if source else review.contract
     if contract:

@@ -9,12 +9,13 @@ from gitexp.fsck.finding import Finding
 from gitexp.fsck.lineages import ParsedCommit
 from gitexp.git.driver import PLAIN_LOG
 from gitexp.git.repository import Repository
-from gitexp.ledger import messages, trailer_block, trailers
-from gitexp.ledger.trailers import FORMAT, ITERATION
+from gitexp.ledger import forms, messages, trailer_block, trailers
+from gitexp.ledger.trailers import FORMAT, ITERATION, REMARKS
 from gitexp.model import headline
 from gitexp.text import one_line, short
 
 _REPEATED = {trailer.key for trailer in ITERATION if trailer.form.repeats}
+_ROUNDED = 0.006  # seconds that a figure with two decimals may be off, with some room
 _CONTRACT = [trailer.key for trailer in ITERATION if trailer.part == "contract" and trailer.key != FORMAT]
 
 
@@ -69,9 +70,33 @@ def _surplus(commit: ParsedCommit) -> tuple[str, str] | None:
     counts = Counter(key for key, _ in commit.message.trailers)
     if repeated := [key for key, count in counts.items() if count > 1 and key not in _REPEATED]:
         return "trailers", f"{repeated[0]} stands {counts[repeated[0]]} times in its trailers"
+    table = ITERATION if commit.iteration else REMARKS
+    if alien := [key for key in counts if key not in {trailer.key for trailer in table}]:
+        return "trailers", f"it has {alien[0]}, which belongs to another kind of commit"
     if not commit.is_baseline and (terms := [key for key in _CONTRACT if key in counts]):
         return "contract", f"it has {terms[0]}, a term of the contract, which only the baseline may hold"
     return None
+
+
+def check_computed(commits: Iterable[ParsedCommit]) -> Iterator[Finding]:
+    """Whether the trailers that are computed of the samples, for people to read, say what the samples do."""
+    for commit in commits:
+        if fault := _computed_fault(commit):
+            yield Finding("trailers", f"{commit.name}: {fault}.", f"git show {short(commit.oid)}")
+
+
+def _computed_fault(commit: ParsedCommit) -> str:
+    if commit.iteration is None or not (samples := commit.iteration.measurement.samples):
+        return ""
+    seed, total = commit.message.first("Exp-Seed"), commit.message.first("Exp-Seconds")
+    if seed not in (None, str(samples[0].seed)):
+        return f"its Exp-Seed is {one_line(seed or '', 20)!r}, and the first sample's seed {samples[0].seed}"
+    seconds = commit.iteration.measurement.seconds
+    try:
+        differ = total is not None and abs(forms.finite(total) - seconds) > _ROUNDED * (len(samples) + 1)
+    except ValueError:
+        differ = True
+    return f"its Exp-Seconds is {one_line(total or '', 20)!r}, and its samples took {seconds:.2f}" if differ else ""
 
 
 def _by_git(repo: Repository, commits: list[ParsedCommit]) -> dict[str, list[tuple[str, str]]]:

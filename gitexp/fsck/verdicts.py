@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from statistics import fmean
 
 from gitexp.errors import GitexpError
@@ -12,10 +14,11 @@ from gitexp.fsck.finding import Finding
 from gitexp.ledger.iterations import IterationTuple
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Contract, Iteration, Measurement, Notes, ReplicateRequest, Sample, Status, Verdict
-from gitexp.text import short
+from gitexp.text import one_line, short
 from gitexp.verdict import guards
 from gitexp.verdict.rules import baseline_runs, decide
 
+_NUMBER = re.compile(r"(?<![A-Za-z_0-9])-?\d+(?:\.\d+)?(?:e[-+]?\d{1,3})?", re.ASCII)
 _REST = "Later verdicts depend on it, and were not judged."
 
 
@@ -27,12 +30,14 @@ def check_verdicts(contract: Contract, iterations: Sequence[Iteration], since: i
     the last that is judged, as later verdicts depend on it.
     """
     before: list[Iteration] = []
+    certain = True  # that the sentences of later reasons have the numbers that they were written with
     try:
         for at, iteration in enumerate(iterations):
             findings, by_rule = ([], iteration) if at < since else _judge_again(contract, before, iteration)
             if by_rule is None and at + 1 < len(iterations):
                 findings[-1] = replace(findings[-1], sentence=f"{findings[-1].sentence} {_REST}")
-            yield from findings
+            yield from (finding for finding in findings if certain or finding.code != "reason")
+            certain = certain and all(finding.code == "reason" for finding in findings)
             if by_rule is None:
                 return
             # A DISCARD with a single run says nothing about the noise: without those, time is linear in the history.
@@ -82,6 +87,8 @@ def _judge_again(
         return findings, None
     if not findings or findings[0].code == "verdict":
         findings += _check_score(iteration, measured.score, verdict, why)
+    if not findings and ledger:
+        findings += _check_reason(ledger, iteration, measured, verdict, why)
     by_rule = replace(iteration, measurement=measured, verdict=verdict)
     return findings, None if any(finding.code == "sample" for finding in findings) else by_rule
 
@@ -108,6 +115,8 @@ def _check_status(
 def _check_score(iteration: Iteration, mean: float | None, verdict: Verdict, why: str) -> Iterator[Finding]:
     """Whether score and delta are those that the samples give."""
     if Status.CRASH in (iteration.status, verdict.status):
+        if iteration.status is verdict.status and iteration.delta is not None:
+            yield Finding("delta", f"{iteration.id} is a CRASH, and has a delta.", why)
         return
     delta_follows = _same(iteration.delta, verdict.delta, mean)
     if not _same(iteration.score, mean):
@@ -116,6 +125,32 @@ def _check_score(iteration: Iteration, mean: float | None, verdict: Verdict, why
     elif not delta_follows:
         deltas = f"{_text(iteration.delta)}, and by its samples it is {_text(verdict.delta)}"
         yield Finding("delta", f"{iteration.id}'s delta is {deltas}.", why)
+
+
+def _check_reason(
+    ledger: Ledger, iteration: Iteration, measured: Measurement, verdict: Verdict, why: str
+) -> Iterator[Finding]:
+    """Whether the reason is the rule's. A CRASH's is what its run ended with, and nothing else tells it."""
+    reasons = [verdict.reason]
+    if iteration.candidate.simpler:  # how much simpler it is, is another finding
+        plain = decide(ledger, measured)
+        reasons += [plain.reason] if isinstance(plain, Verdict) else []
+    if iteration.status is not Status.CRASH and not any(_reads_the_same(iteration.reason, one) for one in reasons):
+        sealed, expected = one_line(iteration.reason, 80), one_line(verdict.reason, 200)
+        yield Finding("reason", f"{iteration.id}'s reason is {sealed!r}, and by its rule {expected!r}.", why)
+
+
+def _reads_the_same(one: str, other: str) -> bool:
+    """Whether two sentences have the same words and numbers; a fraction may be rounded in either."""
+    one, other = one_line(one), one_line(other)
+    numbers = [[*map(Decimal, _NUMBER.findall(text))] for text in (one, other)]
+    if _NUMBER.sub("0", one) != _NUMBER.sub("0", other):
+        return False
+    for a, b in zip(*numbers, strict=True):
+        places = [int(number.as_tuple().exponent) for number in (a, b)]
+        if a != b and (min(places) >= 0 or abs(a - b) > Decimal(10) ** max(places)):
+            return False
+    return True
 
 
 def _own(iteration: Iteration) -> list[Sample]:

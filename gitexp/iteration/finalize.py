@@ -16,7 +16,7 @@ from gitexp.iteration.seal import hand_back, saved_ref, seal
 from gitexp.ledger import history
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
-from gitexp.model import Candidate, Contract, Iteration, Measurement, Status, Verdict, score_text
+from gitexp.model import BASELINE_REASON, Candidate, Contract, Iteration, Measurement, Status, Verdict, score_text
 from gitexp.observer import Observer
 from gitexp.run.runner import TAIL_LINES
 from gitexp.signals import signals_wait
@@ -115,7 +115,7 @@ def conclude_baseline(
     repo: Repository, place: ExperimentFiles, snapshot: Snapshot, measurement: Measurement, observer: Observer
 ) -> Ledger:
     """Seal the baseline on its new branch, and check that out."""
-    iteration = Iteration(snapshot.candidate, Verdict(Status.KEEP, "the baseline"), measurement)
+    iteration = Iteration(snapshot.candidate, Verdict(Status.KEEP, BASELINE_REASON), measurement)
     with signals_wait():
         _sealed(repo, place, snapshot, iteration)
         check_out(repo, place, snapshot.candidate.base)

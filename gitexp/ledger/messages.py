@@ -29,6 +29,10 @@ from gitexp.model import (
 from gitexp.text import one_line
 
 SUBJECT_LIMIT = 200  # characters of the description in the subject; a longer one stands whole in the text below it
+REMARK_SUBJECTS = {  # by kind
+    "breaker": "Reset the circuit breaker after {of}: {text}",
+    "test": "Test {of}: {score}",
+}
 _SUBJECT = re.compile(rf"{ID} (?:KEEP|DISCARD|CRASH)(?: [^:\s]+)?: (.*)")
 
 
@@ -67,13 +71,15 @@ def revert_message(iteration: Iteration, commit: str) -> bytes:
     return provenance.revert_message(headline(iteration), commit)
 
 
+def remark_subject(remark: Remark) -> str:
+    """The subject of a remark's commit; its kind is one of ``REMARK_SUBJECTS``."""
+    text, score = one_line(remark.text, SUBJECT_LIMIT), score_text(remark.score)
+    return REMARK_SUBJECTS[remark.kind].format(of=remark.of, text=text, score=score)
+
+
 def remark_message(remark: Remark) -> bytes:
     """The message of a remark's commit."""
-    subjects = {
-        "breaker": f"Reset the circuit breaker after {remark.of}: {one_line(remark.text, SUBJECT_LIMIT)}",
-        "test": f"Test {remark.of}: {score_text(remark.score)}",
-    }
-    return trailer_block.write(subjects[remark.kind], "", written(trailers.REMARKS, {"remark": remark}))
+    return trailer_block.write(remark_subject(remark), "", written(trailers.REMARKS, {"remark": remark}))
 
 
 def remark_from(message: Message, commit: str) -> Remark | None:

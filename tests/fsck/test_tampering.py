@@ -246,6 +246,121 @@ def remark_with_an_edit(branch: Branch) -> None:
     )
 
 
+def append_remark(branch: Branch, subject: str, *trailers: str) -> None:
+    text = "".join(f"{trailer}\n" for trailer in trailers)
+    branch.entries.append(Entry(f"{subject}\n\n{text}Exp-Base: {'0' * 40}\n", branch.entries[-1].tree))
+
+
+def look_at_what_was_dropped(branch: Branch) -> None:
+    append_remark(branch, f"Test {DISCARD}: 2.000000", f"Exp-Remark: test {DISCARD}", "Exp-Test: 2.0")
+
+
+def look_at_what_does_not_exist(branch: Branch) -> None:
+    append_remark(branch, "Test exp031: 2.000000", "Exp-Remark: test exp031", "Exp-Test: 2.0")
+
+
+def look_without_a_score(branch: Branch) -> None:
+    append_remark(branch, f"Test {KEEP}: ", f"Exp-Remark: test {KEEP}")
+
+
+def reset_after_an_older_crash(branch: Branch) -> None:
+    append_remark(branch, f"Reset the circuit breaker after {CRASH}: x", f"Exp-Remark: breaker {CRASH}", "Exp-Note: x")
+
+
+def reset_after_no_crash(branch: Branch) -> None:
+    append_remark(branch, "Reset the circuit breaker after exp008: x", "Exp-Remark: breaker exp008", "Exp-Note: x")
+
+
+def reset_in_advance(branch: Branch) -> None:
+    append_remark(branch, "Reset the circuit breaker after exp099: x", "Exp-Remark: breaker exp099", "Exp-Note: x")
+
+
+def remark_of_no_kind(branch: Branch) -> None:
+    append_remark(branch, "x", f"Exp-Remark: praise {KEEP}", "Exp-Note: x")
+
+
+def lie_in_a_remarks_subject(branch: Branch) -> None:
+    append_remark(branch, f"Test {KEEP}: 1.000000", f"Exp-Remark: test {KEEP}", "Exp-Test: 2.0")
+
+
+def remark_with_a_status(branch: Branch) -> None:
+    append_remark(branch, f"Test {KEEP}: 2.000000", f"Exp-Remark: test {KEEP}", "Exp-Test: 2.0", "Exp-Status: KEEP")
+
+
+def falsify_reason(branch: Branch) -> None:
+    branch[KEEP].put("Exp-Reason", "three independent runs confirm it (p < 0.001)")
+
+
+def falsify_a_number_in_the_reason(branch: Branch) -> None:
+    entry = branch[KEEP]
+    entry.put("Exp-Reason", re.sub(r"by 0\.0", "by 0.1", entry.value("Exp-Reason")))
+
+
+def falsify_the_baselines_reason(branch: Branch) -> None:
+    branch["exp000"].put("Exp-Reason", "the baseline, tuned for a week")
+
+
+def falsify_a_guards_reason(branch: Branch) -> None:
+    branch[GUARDED].put("Exp-Reason", "breaks the guard memory_mb<=100: memory_mb is 100.1")
+
+
+def drop_reason(branch: Branch) -> None:
+    branch[KEEP].drop("Exp-Reason")
+
+
+def falsify_change(branch: Branch) -> None:
+    branch[KEEP].put("Exp-Change", "comments and formatting only")
+
+
+def add_a_change(branch: Branch) -> None:
+    branch[KEEP].put("Exp-Change", "constant LR\nExp-Change: function forward")
+
+
+def drop_change(branch: Branch) -> None:
+    branch[KEEP].drop("Exp-Change")
+
+
+def falsify_patch(branch: Branch) -> None:
+    branch[KEEP].put("Exp-Patch", branch["exp001"].value("Exp-Patch"))
+
+
+def falsify_seconds(branch: Branch) -> None:
+    branch[KEEP].put("Exp-Seconds", "3600.00")
+
+
+def falsify_seed(branch: Branch) -> None:
+    branch[KEEP].put("Exp-Seed", "42")
+
+
+def delta_of_a_crash(branch: Branch) -> None:
+    branch[CRASH].change("Exp-Patch", "Exp-Delta: -0.5\nExp-Patch")
+
+
+def add_a_remark_to_an_iteration(branch: Branch) -> None:
+    branch[KEEP].message += f"Exp-Remark: test {KEEP}\n"
+
+
+def _hidden_work(branch: Branch) -> tuple[str, ...]:
+    return (git("commit-tree", branch.entries[0].tree, "-p", branch.below, "-m", "hidden work").strip(),)
+
+
+def merge_into_a_keep(branch: Branch) -> None:
+    branch[KEEP].merged = _hidden_work(branch)
+
+
+def merge_into_the_baseline(branch: Branch) -> None:
+    branch["exp000"].merged = _hidden_work(branch)
+
+
+def merge_into_a_revert(branch: Branch) -> None:
+    branch[f"Revert {DISCARD}"].merged = _hidden_work(branch)
+
+
+def merge_into_a_remark(branch: Branch) -> None:
+    append_remark(branch, f"Test {KEEP}: 2.000000", f"Exp-Remark: test {KEEP}", "Exp-Test: 2.0")
+    branch.entries[-1].merged = _hidden_work(branch)
+
+
 TAMPERINGS: dict[Callable[[Branch], None], str] = {
     falsify_keep: "verdict",
     falsify_discard: "verdict",
@@ -287,6 +402,32 @@ TAMPERINGS: dict[Callable[[Branch], None], str] = {
     lie_in_subject: "subject",
     lie_in_a_reverts_subject: "subject",
     remark_with_an_edit: "remark",
+    look_at_what_was_dropped: "remark",
+    look_at_what_does_not_exist: "remark",
+    look_without_a_score: "remark",
+    reset_after_an_older_crash: "remark",
+    reset_after_no_crash: "remark",
+    reset_in_advance: "remark",
+    remark_of_no_kind: "remark",
+    remark_with_a_status: "trailers",
+    lie_in_a_remarks_subject: "subject",
+    falsify_reason: "reason",
+    falsify_a_number_in_the_reason: "reason",
+    falsify_the_baselines_reason: "reason",
+    falsify_a_guards_reason: "reason",
+    drop_reason: "reason",
+    falsify_change: "change",
+    add_a_change: "change",
+    drop_change: "change",
+    falsify_patch: "patch",
+    falsify_seconds: "trailers",
+    falsify_seed: "trailers",
+    delta_of_a_crash: "delta",
+    add_a_remark_to_an_iteration: "trailers",
+    merge_into_a_keep: "parents",
+    merge_into_the_baseline: "parents",
+    merge_into_a_revert: "parents",
+    merge_into_a_remark: "parents",
     commit_by_hand: "foreign",
 }
 
@@ -314,6 +455,8 @@ def test_tampering_is_found_for_what_it_is(
         (edit_seed, "sample"),
         (edit_incumbents_sample, "delta"),
         (edit_delta, "delta"),
+        (falsify_reason, "reason"),
+        (falsify_change, "change"),
         (gap, "gap"),
         (cut_block, "no-trailers"),
     ],

@@ -58,6 +58,7 @@ class Entry:
     tree: str
     oid: str = ""  # as it was; empty for one that is put in
     fits: bool = True  # whether its Exp-Base is made to name its parent
+    merged: tuple[str, ...] = ()  # parents besides the first
 
     @property
     def head(self) -> str:
@@ -145,7 +146,8 @@ class Branch:
                 lambda found: found[1] + made.get(found[2], found[2]),
                 entry.message,
             )
-            parent = git("commit-tree", entry.tree, "-p", parent, "-F", "-", stdin=entry.message).strip()
+            parents = [word for each in (parent, *entry.merged) for word in ("-p", each)]
+            parent = git("commit-tree", entry.tree, *parents, "-F", "-", stdin=entry.message).strip()
             made[entry.oid] = entry.oid = parent
         git("update-ref", "refs/heads/exp/train", parent)
         git("read-tree", parent)
