@@ -23,7 +23,7 @@ from gitexp.ledger.ledger import Ledger
 from gitexp.ledger.noise import Noise, PooledNoise
 from gitexp.model import Notes, Remark
 
-FORMAT = 3  # raised when what is kept, or what is made of a commit, changes
+FORMAT = 4  # raised when what is kept, or what is made of a commit, changes
 COMMITS = "commits"
 OFTEN = 16  # new iterations after which a ledger is kept again: to read them from git takes two milliseconds
 

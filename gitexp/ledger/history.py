@@ -122,7 +122,7 @@ def _read_on(repo: Repository, older: Ledger, tip: str) -> Ledger | None:
 
 def _extended(older: Ledger, tip: str, scan: BranchScan, iterations: list[Iteration]) -> Ledger:
     """The ``older`` ledger, and the iterations after it, oldest first."""
-    scan.check_undone(older.tree)
+    scan.check_before(older.tree)
     notes = older.notes
     for iteration in iterations:
         notes = iteration.notes.over(notes)

@@ -27,20 +27,20 @@ class BranchScan:
         self.remarks: list[Remark] = []
         self.revert: Commit | None = None  # a revert whose iteration must come next
         self._undone: Commit | None = None  # a revert whose iteration came: the commit before must have its tree
+        self._remarked: tuple[Commit, Remark] | None = None  # a remark, if the commit before has its tree
 
     def take(self, commit: Commit) -> QuickRead | None:
         """The iteration that was sealed in the next commit, if one was."""
         self.tree = self.tree or commit.tree
-        self.check_undone(commit.tree)
+        self.check_before(commit.tree)
         sealed, hidden_trailers = _sealed_in(commit, self._many)
         iteration = sealed if isinstance(sealed, QuickRead) else None
         if self.revert:
             self._take_reverted(iteration)
-        if sealed:
-            self.sealed = self.sealed or commit.oid
         if isinstance(sealed, Remark):
-            self.remarks.append(sealed)
+            self._remarked = commit, sealed
         elif sealed:
+            self.sealed = self.sealed or commit.oid
             self.hidden_trailers += [sealed.id] if hidden_trailers else []
         elif is_revert(commit.message, b"exp"):
             self.revert = commit
@@ -48,11 +48,21 @@ class BranchScan:
             self.foreign_commits.append(_with_subject(commit))
         return iteration
 
-    def check_undone(self, tree: str) -> None:
-        """Hold the last revert to the tree of the commit before its iteration; any other revert is a foreign commit."""
+    def check_before(self, tree: str) -> None:
+        """Hold the last revert, or remark, to the ``tree`` of the commit before; any other is a foreign commit."""
         if self._undone and self._undone.tree != tree:
             self.foreign_commits.append(_with_subject(self._undone))
-        self._undone = None
+        if self._remarked:
+            self._take_remark(*self._remarked, tree)
+        self._undone = self._remarked = None
+
+    def _take_remark(self, commit: Commit, remark: Remark, tree: str) -> None:
+        """Take a remark if it changes no file; ``tree`` is that of the commit before."""
+        if commit.tree == tree:
+            self.remarks.append(remark)
+            self.sealed = self.sealed or commit.oid
+        else:
+            self.foreign_commits.append(_with_subject(commit))
 
     def _take_reverted(self, iteration: QuickRead | None) -> None:
         assert self.revert

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -332,3 +334,19 @@ def test_an_empty_journal_is_no_obstacle(experiment: Path, gitexp: Gitexp) -> No
     gitexp("status")
     assert ledger_of(experiment).count(Status.KEEP) == 1
     assert "exp001 KEEP" in gitexp("step", "-m", "x").stdout
+
+
+def test_a_commit_dressed_as_a_remark_is_credited_to_nobody(experiment: Path, gitexp: Gitexp) -> None:
+    """What it changes would be credited to the next candidate: it is foreign to every reader, at once and read anew."""
+    (experiment / "util.py").write_text("BONUS = 1\n")
+    git("add", "util.py")
+    base = git("rev-parse", "HEAD").strip()
+    subject = "Reset the circuit breaker after exp000: x"
+    git("commit", "-q", "-m", f"{subject}\n\nExp-Remark: breaker exp000\nExp-Base: {base}\nExp-Note: x")
+    set_lr(experiment, 0.2)
+    assert f"{subject} was not made by gitexp" in refused(gitexp, experiment, "step", "-m", "LR 0.2")
+    for _ in range(2):
+        status = json.loads(gitexp("status", "--json").stdout)
+        assert [subject in commit for commit in status["foreign_commits"]] == [True]
+        shutil.rmtree(experiment / ".git/gitexp/train/cache")
+    assert "remark: " in gitexp("fsck", code=1).stdout

@@ -131,6 +131,7 @@ def test_what_is_sealed_is_the_same(kept: Path, repo: Repository) -> None:
             paths=("größe.py",),
             description="x",
             notes=Notes(),
+            home=".",
         ).candidate.patch
 
     plain = patch()
