@@ -59,7 +59,7 @@ def read_result(place: ExperimentFiles) -> Measurement | None:
 
 def write_evidence(place: ExperimentFiles, candidate: Candidate, evidence: Measurement) -> None:
     """Keep the finished replicates of a step that goes on. They outlive it: the same edit need not be run again."""
-    place.write_note(EVIDENCE, {"tree": candidate.tree, "base": candidate.base, "evidence": asdict(evidence)})
+    place.write_note(EVIDENCE, {"tree": candidate.tree, "base": candidate.base, "measurement": asdict(evidence)})
 
 
 def read_evidence(place: ExperimentFiles, candidate: Candidate) -> Measurement | None:
@@ -67,7 +67,7 @@ def read_evidence(place: ExperimentFiles, candidate: Candidate) -> Measurement |
 
     def own(data: dict[str, Any]) -> Measurement | None:
         same = (data["tree"], data["base"]) == (candidate.tree, candidate.base)
-        return _measurement(data["evidence"]) if same else None
+        return _measurement(data["measurement"]) if same else None
 
     return place.read_note(EVIDENCE, own)
 

@@ -66,8 +66,7 @@ def pending(repo: Repository, place: ExperimentFiles) -> Pending | None:
 
 def places(repo: Repository) -> Iterator[ExperimentFiles]:
     """The experiments of this repository that have files here."""
-    folder = repo.private_dir
-    for directory in sorted(folder.iterdir()) if folder.is_dir() else ():
+    for directory in sorted(filter(Path.is_dir, repo.private_dir.glob("*"))):
         yield ExperimentFiles.of(repo, unquote(directory.name))
 
 
