@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -13,6 +13,8 @@ SHORT = 10  # digits. A fixed number, as in results.tsv: git's own depends on wh
 # C0 and C1 controls and DEL drive a terminal; U+2028/2029/0085 end lines for Python and browsers; the bidi marks
 # reorder what a reviewer sees (https://trojansource.codes); lone surrogates cannot be written as UTF-8.
 UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+# In names also what nobody sees: soft hyphens, zero-width characters, tags.
+_HIDING = re.compile(UNSAFE.pattern[:-1] + "\u00ad\u180e\u200b-\u200d\u2060-\u2064\ufeff\U000e0000-\U000e007f]")
 _UNSAFE_BUT_LAYOUT = re.compile(UNSAFE.pattern.replace("\x00-\x1f", "\x00-\x08\x0b-\x1f"))
 
 
@@ -28,6 +30,26 @@ def one_line(text: str, limit: int = 0) -> str:
 def printable(text: str) -> str:
     """``text`` with tabs and newlines kept and every other unsafe character spelled out, as in ``\\x1b``."""
     return _UNSAFE_BUT_LAYOUT.sub(lambda match: ascii(match.group())[1:-1], text)
+
+
+def visible(name: str) -> str:
+    """A name (path, branch, metric) on one line, each character of it that hides or reorders spelled: ``\\u202e``."""
+    return _HIDING.sub(lambda match: ascii(match.group())[1:-1], name)
+
+
+def visible_list(names: Iterable[str]) -> str:
+    """Names, visible, with commas between them."""
+    return ", ".join(map(visible, names))
+
+
+def text_cell(text: str) -> str:
+    """A text as a cell of a table, with a ``'`` before it where a spreadsheet would take it for a formula."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+
+
+def hides(text: str) -> bool:
+    """Whether ``text`` holds a control, bidi or zero-width character."""
+    return bool(_HIDING.search(text))
 
 
 def from_bytes(data: bytes) -> str:

@@ -18,7 +18,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from gitexp.errors import BreakerOpenError, GitexpError
-from gitexp.text import printable
+from gitexp.text import visible
 
 INTERRUPTED = 130
 BUG = 3
@@ -108,9 +108,10 @@ class LazyGroup(click.Group):
 
 def _complain(error: GitexpError) -> None:
     with suppress(OSError, ValueError):  # the terminal may have been closed
-        click.echo(f"gitexp: {printable(error.sentence)}", err=True)
+        sentence = "\n".join(map(visible, error.sentence.split("\n")))
+        click.echo(f"gitexp: {sentence}", err=True)
         if error.hint:
-            click.echo(f"  try: {printable(error.hint)}", err=True)
+            click.echo(f"  try: {visible(error.hint)}", err=True)
 
 
 @click.group(

@@ -10,6 +10,7 @@ from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
 from gitexp.iteration.recovery import abort as give_back
 from gitexp.loop.proposing import forget_proposing
+from gitexp.text import visible_list
 
 
 @click.command()
@@ -24,8 +25,8 @@ def abort(name: str | None) -> None:
     repo = Repository.discover(Path.cwd())
     interrupted = interrupted_experiments(repo, name)
     if len(interrupted) > 1:
-        names = ", ".join(place.name for place in interrupted)
-        raise GitexpError(f"More than one experiment has an interrupted step: {names}.", "gitexp abort -e NAME")
+        experiments = visible_list(place.name for place in interrupted)
+        raise GitexpError(f"More than one experiment has an interrupted step: {experiments}.", "gitexp abort -e NAME")
     if not interrupted:
         click.echo("Nothing to abort.")
     for place in interrupted:

@@ -4,10 +4,10 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from shlex import quote
 
 import click
 
+from gitexp import shell
 from gitexp.cli.progress import Terminal
 from gitexp.cli.step import outcome_text
 from gitexp.cli.table import table
@@ -16,6 +16,7 @@ from gitexp.git.repository import Repository
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import NOTEBOOK, RESULTS
 from gitexp.setup.demo import BUDGET, EDITS, make, play
+from gitexp.shell import word
 from gitexp.text import from_bytes, printable
 from gitexp.views import report
 
@@ -58,10 +59,10 @@ The table is in {directory / RESULTS}, the notebook in {directory / NOTEBOOK}: b
 
 def go_on(directory: Path) -> str:
     """The command line to go on with, as the shell that started this program can run it."""
-    here, program = f"cd {quote(str(directory))}", Path(sys.argv[0]).absolute().with_name("gitexp")
+    here, program = f"cd {shell.file(directory)}", Path(sys.argv[0]).absolute().with_name("gitexp")
     if not program.is_file():  # python -m gitexp
-        return f"{here} && {quote(sys.executable)} -m gitexp status"
+        return f"{here} && {word(sys.executable)} -m gitexp status"
     found = shutil.which("gitexp")
     if found and program.samefile(found):
         return f"{here} && gitexp status"
-    return f'export PATH={quote(str(program.parent))}:"$PATH" && {here} && gitexp status'
+    return f'export PATH={word(program.parent)}:"$PATH" && {here} && gitexp status'

@@ -11,7 +11,7 @@ from gitexp.fsck.fsck import check, check_range
 from gitexp.git import refs
 from gitexp.git.repository import Repository
 from gitexp.model import BRANCH_PREFIX
-from gitexp.text import one_line, printable
+from gitexp.text import one_line, visible
 from gitexp.views.json_schema import SCHEMA, FindingJson, dumps
 
 
@@ -47,7 +47,7 @@ def fsck(ctx: click.Context, commits: str | None, name: str | None, json_: bool)
         click.echo(dumps(list(map(_json, audit.findings))))
     else:
         for finding in audit.findings:
-            click.echo(f"{finding.code}: {one_line(finding.sentence)}\n  try: {printable(finding.repair)}")
+            click.echo(f"{finding.code}: {visible(one_line(finding.sentence))}\n  try: {visible(finding.repair)}")
         if not audit.findings:
             click.echo(f"{one_line(what)} is in order{f': {audit.checked}' if commits else ''}.")
     for clause in audit.unchecked:

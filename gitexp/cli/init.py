@@ -17,7 +17,7 @@ from gitexp.ledger.ledger import Ledger
 from gitexp.model import BRANCH_PREFIX, Direction, Notes, score_text
 from gitexp.setup import agent, ci
 from gitexp.setup.templates import MLX, TEMPLATES
-from gitexp.text import printable, short
+from gitexp.text import printable, short, visible, visible_list
 
 
 def positive(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
@@ -182,8 +182,8 @@ def _announcement(ledger: Ledger, came_from: str) -> str:
     contract = ledger.contract
     score = f"{contract.metric} {score_text(ledger.baseline.score)} ({contract.direction.word} is better)"
     return (
-        f"{ledger.baseline.id} {score} on {BRANCH_PREFIX}{ledger.name}, from {came_from}\n"
-        f"Next: edit {', '.join(contract.edit)}, then: gitexp step -m 'what you changed'"
+        f"{ledger.baseline.id} {score} on {visible(BRANCH_PREFIX + ledger.name)}, from {visible(came_from)}\n"
+        f"Next: edit {visible_list(contract.edit)}, then: gitexp step -m 'what you changed'"
     )
 
 
@@ -226,5 +226,7 @@ def _equip(repo: Repository) -> bool:
 
 def _wants_template(train: str) -> bool:
     if not sys.stdin.isatty():
-        raise GitexpError(f"There is no {train} here.", "gitexp init --template mlx   # or: gitexp init YOUR.py")
-    return click.confirm(f"There is no {train} here. Start with the MLX template?", default=True)
+        raise GitexpError(
+            f"There is no {visible(train)} here.", "gitexp init --template mlx   # or: gitexp init YOUR.py"
+        )
+    return click.confirm(f"There is no {visible(train)} here. Start with the MLX template?", default=True)

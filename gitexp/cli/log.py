@@ -13,6 +13,7 @@ from gitexp.git.repository import Repository
 from gitexp.ledger import history
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Iteration, Status, score_text, signed
+from gitexp.text import text_cell, visible
 from gitexp.views.json_schema import SCHEMA, ExperimentJson, counts_json, dumps, iteration_json
 from gitexp.views.terminal_plot import running_best, sparkline
 
@@ -99,7 +100,7 @@ def _experiments(repo: Repository, form: str | None) -> str:
         try:
             ledger = history.load(repo, name)
         except GitexpError as error:
-            lines.append([name, *[""] * 6, error.sentence])
+            lines.append([visible(name), *[""] * 6, visible(error.sentence)])
             continue
         lines.append(_experiment(ledger))
         best = iteration_json(ledger.incumbent)
@@ -117,8 +118,8 @@ def _experiment(ledger: Ledger) -> list[str]:
     delta = None if first is None or best is None else best - first
     counts = counts_json(ledger)
     return [
-        ledger.name,
-        ledger.contract.metric,
+        visible(ledger.name),
+        text_cell(visible(ledger.contract.metric)),
         score_text(first),
         score_text(best),
         signed(delta),

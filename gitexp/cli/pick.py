@@ -10,7 +10,8 @@ from gitexp.model import headline
 from gitexp.review.pick import Picked, PickResult
 from gitexp.review.pick import pick as take
 from gitexp.review.remeasure import check_picked
-from gitexp.text import one_line, short
+from gitexp.shell import git_command
+from gitexp.text import one_line, short, visible
 
 
 @click.command()
@@ -49,11 +50,12 @@ def _line(picked: Picked, branch: str) -> str:
     if not picked.skipped:
         return f"{short(picked.commit)} {one_line(headline(picked.iteration))}"
     where = f" ({short(picked.commit)})" if picked.commit else ""
-    return f"{'skipped':10} {picked.iteration.id}: {branch} has this change already{where}"
+    return f"{'skipped':10} {picked.iteration.id}: {visible(branch)} has this change already{where}"
 
 
 def _summary(outcome: PickResult) -> str:
     if outcome.tip == outcome.start:
-        return f"{outcome.branch} has not changed." if outcome.old else "There is nothing to pick."
+        return f"{visible(outcome.branch)} has not changed." if outcome.old else "There is nothing to pick."
     verb = "moved" if outcome.old else "made"
-    return f"{outcome.branch} was {verb}; look: git log -p {short(outcome.start)}..{outcome.branch}"
+    look = git_command("log", "-p", f"{short(outcome.start)}..{outcome.branch}")
+    return f"{visible(outcome.branch)} was {verb}; look: {look}"

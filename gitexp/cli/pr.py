@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from shlex import quote
-
 import click
 
 from gitexp.cli.experiment import experiment_option, open_ledger
@@ -15,6 +13,7 @@ from gitexp.review import forge
 from gitexp.review.forge import Remote
 from gitexp.review.pull_request import body
 from gitexp.review.review_branch import Review, default_base, is_ours, refresh
+from gitexp.shell import git_command
 from gitexp.text import printable, short
 
 
@@ -73,7 +72,7 @@ def _push(repo: Repository, ledger: Ledger, review: Review, to: Remote) -> None:
     if there.get(experiment) != ledger.tip:
         _say(
             f"{to.public_url} lacks commits of {experiment}, to which the text links: "
-            f"git push {quote(to.public_name)} {quote(experiment)}"
+            f"{git_command('push', '--', to.public_name, experiment)}"
         )
 
 

@@ -10,6 +10,7 @@ from gitexp.files import write_output
 from gitexp.ledger import cache, history
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.model import NOTEBOOK, RESULTS
+from gitexp.shell import command
 from gitexp.views import results_tsv as table
 from gitexp.views.experiment_md import experiment_md
 from gitexp.views.on_disk import write_views
@@ -45,7 +46,9 @@ def render(name: str | None, output: Path | None, full: bool) -> None:
         cache.forget(place)
     ledger = history.load(repo, wanted)
     if repo.root is None:
-        raise GitexpError("This repository has no work tree.", f"gitexp render -e {ledger.name} -o DIRECTORY")
+        raise GitexpError(
+            "This repository has no work tree.", command("gitexp", "render", "-e", ledger.name, "-o", "DIRECTORY")
+        )
     with place.locked(repo, "render"):  # a step meanwhile would not know which edits are sealed
         write_views(repo, place, ledger)
     click.echo("\n".join(str(repo.top / path) for path in ledger.contract.views))

@@ -10,10 +10,11 @@ from gitexp.git import refs
 from gitexp.git.repository import Repository
 from gitexp.git.status import tracked_changes
 from gitexp.iteration.status import Pending, pending
+from gitexp.ledger.copies import copied_iterations
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import BRANCH_PREFIX, NOTEBOOK, RESULTS, score_text
-from gitexp.text import one_line
+from gitexp.text import one_line, visible, visible_list
 from gitexp.verdict.breaker import tripped
 from gitexp.views.json_schema import PendingJson, dumps, status_json
 from gitexp.views.notebook import current, owner
@@ -38,7 +39,9 @@ def status(name: str | None, json_: bool) -> None:
     if json_:
         click.echo(dumps(status_json(ledger, _pending_json(step), _edited(repo, ledger))))
     else:
-        click.echo(_status_text(ledger, step, _edited(repo, ledger), _stale(repo, ledger)))
+        click.echo(
+            _status_text(ledger, step, _edited(repo, ledger), _stale(repo, ledger), copied_iterations(repo, ledger))
+        )
 
 
 def _say_pending() -> None:
@@ -65,23 +68,28 @@ def _pending_json(step: Pending | None) -> PendingJson | None:
     return {"id": step.id, "state": step.state, "holder": step.holder or None} if step else None
 
 
-def _status_text(ledger: Ledger, step: Pending | None, edited: list[str], stale: str) -> str:
+def _status_text(ledger: Ledger, step: Pending | None, edited: list[str], stale: str, copies: list[str]) -> str:
     contract, best = ledger.contract, ledger.incumbent
     counts = ledger.tally()
+    terms = f"{contract.direction.value} {visible(contract.metric)}, {contract.budget:g} s a run"
     facts = [
-        ("experiment", f"exp/{ledger.name}: {contract.direction.value} {contract.metric}, {contract.budget:g} s a run"),
+        ("experiment", f"{visible(BRANCH_PREFIX + ledger.name)}: {terms}"),
         ("goal", one_line(ledger.notes.goal or "")),
         ("incumbent", f"{best.id} {score_text(best.score)}: {one_line(best.description)}"),
         ("baseline", score_text(ledger.baseline.score)),
         ("iterations", f"{len(ledger.iterations)} ({counts})"),
-        ("editable", ", ".join(contract.edit)),
-        ("frozen", ", ".join(frozen.path for frozen in contract.freeze)),
+        ("editable", visible_list(contract.edit)),
+        ("frozen", visible_list(frozen.path for frozen in contract.freeze)),
         ("pending", str(step or "")),
         ("breaker", "open: gitexp breaker" if tripped(ledger) else ""),
-        ("edited", ", ".join(edited)),
+        ("edited", visible_list(edited)),
         ("views", stale),
     ]
     facts += [("next", one_line(idea)) for idea in ledger.notes.next or ()]
     facts += [("warning", f"{commit}: not committed by gitexp") for commit in ledger.foreign_commits]
+    facts += [
+        ("warning", f"{copy}: sealed on another commit, and moved here: gitexp step names the way out")
+        for copy in copies
+    ]
     facts += [("warning", f"{i}: a paragraph after its trailers hides them from git") for i in ledger.hidden_trailers]
     return "\n".join(f"{name:<13} {one_line(text)}" for name, text in facts if text)

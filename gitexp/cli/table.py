@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import click
 
 from gitexp.model import Iteration, Status, score_text, signed
-from gitexp.text import one_line
+from gitexp.text import one_line, text_cell
 
 COLORS = {Status.KEEP: "green", Status.DISCARD: "yellow", Status.CRASH: "red"}
 HEADERS = ("id", "verdict", "score", "delta", "memory", "seconds", "description")
@@ -44,7 +44,7 @@ def table(shown: Sequence[Iteration], width: int = 0) -> str:
 
 def tsv(shown: Sequence[Iteration]) -> str:
     """The iterations as tab-separated values, with a line of headers."""
-    return "\n".join("\t".join(line) for line in [list(HEADERS), *map(cells, shown)])
+    return "\n".join("\t".join([*line[:-1], text_cell(line[-1])]) for line in [list(HEADERS), *map(cells, shown)])
 
 
 def columns(lines: list[list[str]], left: int) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from shlex import quote
 
 from gitexp.fsck.finding import Finding
 from gitexp.git import refs
@@ -15,6 +14,7 @@ from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import NOTEBOOK, RESULTS, Notes
 from gitexp.run import hooks
+from gitexp.shell import command
 from gitexp.text import short
 from gitexp.views import notebook, on_disk
 from gitexp.views.experiment_md import experiment_md
@@ -51,7 +51,7 @@ def check_leftovers(repo: Repository, place: ExperimentFiles) -> Iterator[Findin
         yield Finding("pending-ref", f"{place.ref} is unreadable.", "gitexp recover")
     if not step or not step.holder:
         for lock in stale_locks.present(repo, place):
-            yield Finding("lock", f"The lock {lock} is in the way.", f"rm {quote(str(lock))}   # when no git runs here")
+            yield Finding("lock", f"The lock {lock} is in the way.", f"{command('rm', lock)}   # when no git runs here")
 
 
 def check_cache(repo: Repository, place: ExperimentFiles, ledger: Ledger) -> Iterator[Finding]:

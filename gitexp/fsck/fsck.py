@@ -33,6 +33,7 @@ from gitexp.git.repository import Repository
 from gitexp.ledger import history
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.model import BASELINE_REASON, Iteration, identity
+from gitexp.shell import command
 from gitexp.text import short
 
 # After these the edits of later iterations stand on another tree, and samples are not those that ran: one thing is
@@ -86,7 +87,8 @@ def _revisions(repo: Repository, text: str) -> tuple[str, ...]:
     base, dots, tip = text.partition("..")
     if tip.startswith("."):
         raise GitexpError(
-            f"{text} is a symmetric range, and fsck takes A..B.", f"gitexp fsck {base}..{tip.lstrip('.')}"
+            f"{text} is a symmetric range, and fsck takes A..B.",
+            command("gitexp", "fsck", f"{base}..{tip.lstrip('.')}"),
         )
     tips = [_commit(repo, revision or "HEAD") for revision in ((tip, base) if dots else (base,))]
     return (tips[0], *(f"^{oid}" for oid in tips[1:]))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from shlex import quote
 
 from gitexp.fsck.finding import Finding
 from gitexp.fsck.lineages import Lineage, ParsedCommit
@@ -13,10 +12,11 @@ from gitexp.git.diff import patch_ids
 from gitexp.git.driver import PLAIN_DIFF
 from gitexp.git.objects import SYMLINK, entries, read_blobs
 from gitexp.git.repository import Repository
-from gitexp.git.worktree import covers, pathspec
+from gitexp.git.worktree import covers
 from gitexp.iteration.edit import code_lines
 from gitexp.model import VIEWS, Contract
 from gitexp.paths import path_fault
+from gitexp.shell import git_command, pathspec
 from gitexp.text import one_line, short
 
 _COMPARE = ("diff-tree", "--stdin", "-r", "--root", *PLAIN_DIFF)
@@ -97,7 +97,7 @@ def check_frozen(repo: Repository, commit: ParsedCommit, contract: Contract) -> 
     for frozen in contract.freeze:
         entry = held.get(frozen.path)
         if entry is None or entry.oid != frozen.blob:
-            look = f"git ls-tree {short(commit.oid)} {quote(frozen.path)}"
+            look = git_command("ls-tree", short(commit.oid), "--", frozen.path)
             yield Finding("frozen", f"{commit.name} does not hold {frozen.path} as the contract has it.", look)
 
 

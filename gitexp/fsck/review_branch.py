@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from shlex import quote
 
 from gitexp.fsck.branch import check_parents, check_runs
 from gitexp.fsck.finding import Finding
@@ -20,6 +19,7 @@ from gitexp.git.objects import read_blobs
 from gitexp.git.repository import Repository
 from gitexp.ledger.row import COLUMNS, cells
 from gitexp.model import RECORDS, RESULTS, Contract, Iteration
+from gitexp.shell import git_command
 from gitexp.text import from_bytes, one_line, short
 
 _TABLE = re.compile(rf"(?:{RECORDS}/.+/)?{re.escape(RESULTS)}")
@@ -129,7 +129,7 @@ def _check_table(repo: Repository, review: Lineage, source: Origin | None) -> It
         return
     commit, table = tables[-1]
     header, *lines = from_bytes(read_blobs(repo, [table.new])[table.new]).rstrip("\n").split("\n")
-    look = f"git show {quote(f'{short(commit)}:{table.path}')}"
+    look = git_command("show", f"{short(commit)}:{table.path}")
     if header.split("\t") != COLUMNS:
         yield Finding("table", f"{RESULTS} in {short(commit)} is not the table that gitexp computes.", look)
         return

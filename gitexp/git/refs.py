@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from shlex import quote
 from typing import IO
 
 from gitexp.errors import GitexpError
 from gitexp.files import find_file
 from gitexp.git.driver import GitCommandError, read_line
 from gitexp.git.repository import Repository
+from gitexp.shell import command, git_command
 from gitexp.text import from_bytes
 
 SAVED = "refs/gitexp/saved"  # trees of edits that the work tree does not hold any more
@@ -78,7 +78,7 @@ def check_readable(repo: Repository, branch: str) -> None:
     tip = entries[-1].split(" ")[1][:10] if entries else "COMMIT"
     raise GitexpError(
         f"The branch {branch} is unreadable: {file} holds no commit id.",
-        f"rm {quote(str(file))} && git branch {branch} {tip}",
+        f"{command('rm', file)} && {git_command('branch', branch, tip)}",
     )
 
 

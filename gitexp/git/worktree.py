@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -15,6 +14,8 @@ from gitexp.git.repository import Repository
 from gitexp.git.status import Change, operation, untracked_files
 from gitexp.model import VIEWS, Contract, Frozen
 from gitexp.paths import inside, link_above
+from gitexp.shell import git_command, pathspec, pathspecs
+from gitexp.text import visible, visible_list
 
 
 def check_ready(repo: Repository) -> None:
@@ -72,26 +73,27 @@ def _check_watched(repo: Repository, folders: list[str]) -> None:
         if tag.islower() or (tag == "S" and (repo.top / path).exists()):
             flag = "assume-unchanged" if tag.islower() else "skip-worktree"
             raise GitexpError(
-                f"git is told to ignore changes of {path} ({flag}).",
-                f"git -C {shlex.quote(str(repo.top))} update-index --no-{flag} {shlex.quote(path)}",
+                f"git is told to ignore changes of {visible(path)} ({flag}).",
+                git_command("-C", repo.top, "update-index", f"--no-{flag}", "--", path),
             )
 
 
 def _check_outside(repo: Repository, changed: list[Change], editable: tuple[str, ...]) -> None:
     for change in changed:
         if change.unmerged:
-            raise GitexpError(f"{change.path} has conflicts.", "git status")
+            raise GitexpError(f"{visible(change.path)} has conflicts.", "git status")
         if not covers(editable, change.path):
             raise GitexpError(
-                f"{change.path} differs from HEAD, and only {', '.join(editable)} may change in this experiment.",
+                f"{visible(change.path)} differs from HEAD, and only {visible_list(editable)} may change in this "
+                "experiment.",
                 f"git diff HEAD -- {pathspec(change.path)}   # then commit, stash or restore it",
             )
         if is_repository(repo.top / change.path):
-            raise GitexpError(f"{change.path} is a submodule: gitexp commits files.", "git submodule update")
+            raise GitexpError(f"{visible(change.path)} is a submodule: gitexp commits files.", "git submodule update")
     if staged := [change.path for change in changed if change.staged]:
         raise GitexpError(
-            f"The index has staged changes ({', '.join(staged)}); gitexp takes edits from the work tree.",
-            f"git restore --staged {' '.join(map(pathspec, staged))}",
+            f"The index has staged changes ({visible_list(staged)}); gitexp takes edits from the work tree.",
+            f"git restore --staged {pathspecs(staged)}",
         )
 
 
@@ -105,18 +107,13 @@ def covers(paths: Iterable[str], path: str) -> bool:
     return any(p in (path, ".") or path.startswith(p + "/") for p in paths)
 
 
-def pathspec(path: str) -> str:
-    """``path``, quoted so that it can be pasted after a git command in any folder of the work tree."""
-    return shlex.quote(f":/{path}")
-
-
 def freeze(repo: Repository, paths: Iterable[str]) -> tuple[Frozen, ...]:
     """The files of the work tree at ``paths``, with their blobs. Raises for one that does not exist."""
     frozen: list[Frozen] = []
     for path in paths:
         entry = file_entry(repo, path)
         if entry is None:
-            raise GitexpError(f"{path} cannot be frozen: it does not exist.", "gitexp init -h")
+            raise GitexpError(f"{visible(path)} cannot be frozen: it does not exist.", "gitexp init -h")
         frozen.append(Frozen(path, entry.oid))
     return tuple(frozen)
 
@@ -134,7 +131,7 @@ def check_frozen(repo: Repository, contract: Contract) -> None:
     """Raise when a frozen file differs from the contract's."""
     if path := changed_frozen(repo, contract):
         raise GitexpError(
-            f"{path} is frozen in this experiment, and differs from what the baseline was measured with.",
+            f"{visible(path)} is frozen in this experiment, and differs from what the baseline was measured with.",
             f"git restore {pathspec(path)}   # or start a new experiment: gitexp init --name NAME",
         )
 

@@ -7,14 +7,13 @@ import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from shlex import quote
 
 from gitexp.errors import GitexpError
 from gitexp.files import read_file, write_file
 from gitexp.git import refs
 from gitexp.git.objects import GITLINK, SYMLINK, entries
 from gitexp.git.repository import Repository
-from gitexp.git.worktree import check_ready, freeze, is_repository, pathspec
+from gitexp.git.worktree import check_ready, freeze, is_repository
 from gitexp.iteration import stale_locks
 from gitexp.iteration.finalize import conclude_baseline, keep_result
 from gitexp.iteration.journal import Snapshot
@@ -27,7 +26,9 @@ from gitexp.ledger.ledger import Ledger
 from gitexp.model import RESULTS, VIEWS, Contract, Direction, Measurement, Notes, view_path
 from gitexp.observer import Observer
 from gitexp.run import hooks
+from gitexp.shell import command, git_command, pathspec
 from gitexp.signals import signals_wait
+from gitexp.text import visible
 from gitexp.verdict.guards import broken, parse
 from gitexp.verdict.rules import baseline_runs
 from gitexp.verdict.rules import parse as parse_rule
@@ -104,14 +105,18 @@ def _check_free(repo: Repository, place: ExperimentFiles) -> None:
     name = place.name
     if repo.resolve(f"refs/heads/{place.branch}"):
         raise GitexpError(
-            f"The experiment {name} exists already.", f"git switch {place.branch}   # or: gitexp init --name {name}-2"
+            f"The experiment {visible(name)} exists already.",
+            f"{git_command('switch', place.branch)}   # or: {command('gitexp', 'init', '--name', name + '-2')}",
         )
     # git keeps no branch a/b beside a branch a: better said now than after the baseline's run.
     parts = place.branch.split("/")
     above = ["refs/heads/" + "/".join(parts[:length]) for length in range(1, len(parts))]
     below = repo.line("for-each-ref", "--format=%(refname)", f"refs/heads/{place.branch}/").splitlines()
     if clash := [ref for ref in above if refs.read(repo, ref)] + below:
-        raise GitexpError(f"The branch {place.branch} cannot be: {clash[0]} is in its way.", "gitexp init --name NAME")
+        raise GitexpError(
+            f"The branch {visible(place.branch)} cannot be: {visible(clash[0])} is in its way.",
+            "gitexp init --name NAME",
+        )
 
 
 def _check_views(repo: Repository, home: str) -> None:
@@ -120,14 +125,14 @@ def _check_views(repo: Repository, home: str) -> None:
         file = repo.top / path
         if repo.line("ls-files", "--", path):
             raise GitexpError(
-                f"{path} is tracked here, and gitexp computes it from the branch's history.",
+                f"{visible(path)} is tracked here, and gitexp computes it from the branch's history.",
                 f"git rm --cached {pathspec(path)} && git commit -m 'Leave {file.name} to gitexp'",
             )
-        aside = f"mv {quote(str(file))} {quote(str(file.with_name(f'old-{file.name}')))}"
+        aside = command("mv", file, file.with_name(f"old-{file.name}"))
         if os.path.lexists(file) and (file.is_symlink() or not file.is_file()):
-            raise GitexpError(f"{path} is not a plain file here; gitexp writes it.", aside)
+            raise GitexpError(f"{visible(path)} is not a plain file here; gitexp writes it.", aside)
         if file.name == RESULTS and file.exists() and not results_tsv.is_computed(file):
-            raise GitexpError(f"{path} is kept by hand here; move it away first.", aside)
+            raise GitexpError(f"{visible(path)} is kept by hand here; move it away first.", aside)
 
 
 def _write_files(plan: Plan, made: dict[Path, bytes]) -> None:
@@ -138,7 +143,7 @@ def _write_files(plan: Plan, made: dict[Path, bytes]) -> None:
         if os.path.lexists(file):
             raise GitexpError(
                 f"{file} exists, and the template would overwrite it.",
-                f"mv {quote(file.name)} {quote('old-' + file.name)}   # or use it: gitexp init SCRIPT",
+                f"{command('mv', '--', file.name, 'old-' + file.name)}   # or use it: gitexp init SCRIPT",
             )
     for file, data in missing.items():
         made[file] = data
@@ -176,11 +181,13 @@ def _measure(repo: Repository, place: ExperimentFiles, plan: Plan, observer: Obs
 def _contract(repo: Repository, plan: Plan) -> Contract:
     script = _inside(repo, plan, plan.script)
     if not (repo.top / script).is_file():
-        raise GitexpError(f"There is no {plan.script} here.", "gitexp init --template mlx   # or: gitexp init YOUR.py")
+        raise GitexpError(
+            f"There is no {visible(plan.script)} here.", "gitexp init --template mlx   # or: gitexp init YOUR.py"
+        )
     frozen = [file for path in plan.freeze for file in _files(repo, _existing(repo, plan, path))]
     edit = tuple(dict.fromkeys(_existing(repo, plan, path) for path in plan.edit or (plan.script,)))
     if both := sorted(set(edit) & set(frozen)):
-        raise GitexpError(f"{both[0]} cannot be both editable and frozen.", "gitexp init -h")
+        raise GitexpError(f"{visible(both[0])} cannot be both editable and frozen.", "gitexp init -h")
     return Contract(
         metric=plan.metric,
         direction=plan.direction,
@@ -202,7 +209,7 @@ def _contract(repo: Repository, plan: Plan) -> Contract:
 def _existing(repo: Repository, plan: Plan, path: str) -> str:
     inside = _inside(repo, plan, path)
     if not os.path.lexists(repo.top / inside):
-        raise GitexpError(f"There is no {path} here.", "ls")
+        raise GitexpError(f"There is no {visible(path)} here.", "ls")
     return inside
 
 
@@ -212,7 +219,10 @@ def _files(repo: Repository, path: str) -> list[str]:
         return [path]
     files = list(filter(None, repo.line("ls-files", "-z", "--", path).split("\0")))
     if not files:
-        raise GitexpError(f"{path} holds no file that git tracks, so nothing in it can be frozen.", f"git add {path}")
+        raise GitexpError(
+            f"{visible(path)} holds no file that git tracks, so nothing in it can be frozen.",
+            git_command("add", "--", path),
+        )
     return files
 
 
@@ -220,7 +230,7 @@ def _inside(repo: Repository, plan: Plan, path: str) -> str:
     """``path`` as git names it: relative to the top level. Raises for one outside the work tree."""
     relative = os.path.relpath(os.path.abspath(plan.directory / path), repo.top)
     if relative == ".." or relative.startswith("../"):
-        raise GitexpError(f"{path} is outside this work tree ({repo.top}).", "gitexp init -h")
+        raise GitexpError(f"{visible(path)} is outside this work tree ({repo.top}).", "gitexp init -h")
     try:
         relative.encode()
     except UnicodeEncodeError:
@@ -235,7 +245,8 @@ def _check_held(repo: Repository, contract: Contract, tree: str) -> None:
         linked = path in held and held[path].mode in (SYMLINK, GITLINK)
         if (not held and path != ".") or linked or _is_elsewhere(repo, path):
             raise GitexpError(
-                f"{path} cannot be committed here: it is ignored, a link, or in another repository.", f"git add {path}"
+                f"{visible(path)} cannot be committed here: it is ignored, a link, or in another repository.",
+                f"git add {pathspec(path)}",
             )
 
 
@@ -247,7 +258,7 @@ def _is_elsewhere(repo: Repository, path: str) -> bool:
 
 def _check_measured(measurement: Measurement, log: Path) -> None:
     if measurement.score is None:
-        hint = f"less {quote(str(log))}"
+        hint = command("less", log)
         if measurement.reason.startswith("no score"):
             hint += "   # or name the score: gitexp init --metric NAME"
         raise GitexpError(

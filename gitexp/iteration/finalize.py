@@ -9,7 +9,7 @@ from gitexp.errors import GitexpError
 from gitexp.git import refs
 from gitexp.git.fsmonitor import changes
 from gitexp.git.repository import Repository
-from gitexp.git.worktree import covers, pathspec, untracked_below
+from gitexp.git.worktree import covers, untracked_below
 from gitexp.iteration.journal import Snapshot, clear, forget_evidence, read_result, write_result
 from gitexp.iteration.moving import moving
 from gitexp.iteration.seal import hand_back, saved_ref, seal
@@ -19,8 +19,9 @@ from gitexp.ledger.ledger import Ledger
 from gitexp.model import BASELINE_REASON, Candidate, Contract, Iteration, Measurement, Status, Verdict, score_text
 from gitexp.observer import Observer
 from gitexp.run.runner import TAIL_LINES
+from gitexp.shell import git_command, pathspecs
 from gitexp.signals import signals_wait
-from gitexp.text import short
+from gitexp.text import short, visible, visible_list
 from gitexp.verdict import breaker
 from gitexp.verdict.diagnosis import Diagnosis, diagnose
 from gitexp.views import on_disk
@@ -161,13 +162,12 @@ def _warn_of_leavings(repo: Repository, contract: Contract, observer: Observer) 
     """What the run left that the next step would stumble over, or take for a part of its edit."""
     if new := untracked_below(repo, contract.edit):
         observer.say(
-            f"New in an editable folder: {', '.join(new[:5])}. The next step seals it, unless .gitignore names it."
+            f"New in an editable folder: {visible_list(new[:5])}. The next step seals it, unless .gitignore names it."
         )
     if changed := [c.path for c in changes(repo, compared=contract.edit) if not covers(contract.edit, c.path)]:
-        paths = " ".join(map(pathspec, changed))
         observer.say(
-            f"The run changed {', '.join(changed[:5])}, which git tracks: the next step will be refused. "
-            f"Look at it, or restore it: git restore {paths}"
+            f"The run changed {visible_list(changed[:5])}, which git tracks: the next step will be refused. "
+            f"Look at it, or restore it: git restore {pathspecs(changed)}"
         )
 
 
@@ -181,17 +181,18 @@ def check_unmoved(repo: Repository, place: ExperimentFiles, snapshot: Snapshot, 
     tip = repo.resolve(f"refs/heads/{place.branch}")
     if tip and refs.current_branch(repo) != place.branch:
         raise GitexpError(
-            f"{candidate.id} is measured, but {place.branch} is no longer checked out. The next step on it seals it.",
-            f"git switch {place.branch}",
+            f"{candidate.id} is measured, but {visible(place.branch)} is no longer checked out. The next step on "
+            "it seals it.",
+            git_command("switch", place.branch),
         )
     if tip != candidate.base:
         left = hand_back(repo, place, snapshot)
         score = score_text(measurement.score) or "none"
         where = f"moved to {short(tip)}" if tip else "was deleted"
         raise GitexpError(
-            f"{place.branch} {where} while {candidate.id} ran (score {score}). Nothing was recorded; "
+            f"{visible(place.branch)} {where} while {candidate.id} ran (score {score}). Nothing was recorded; "
             f"{whereabouts(candidate, left)}.",
-            f"git log {place.branch}" if tip else f"git branch {place.branch} {short(candidate.base)}",
+            git_command("log", place.branch) if tip else git_command("branch", place.branch, short(candidate.base)),
         )
 
 
@@ -199,4 +200,6 @@ def whereabouts(candidate: Candidate, left: tuple[str, ...]) -> str:
     """What became of a candidate that was handed back."""
     if not left:
         return "its edit is in the work tree"
-    return f"{', '.join(left)} was changed since and is left as it is, and the edit is kept as {saved_ref(candidate)}"
+    return (
+        f"{visible_list(left)} was changed since and is left as it is, and the edit is kept as {saved_ref(candidate)}"
+    )

@@ -18,6 +18,8 @@ from gitexp.ledger.ledger import Ledger
 from gitexp.model import Iteration, Measurement, Remark, Status
 from gitexp.observer import Observer
 from gitexp.run.measure import Run, measure
+from gitexp.shell import command
+from gitexp.text import visible_list
 
 
 def look(repo: Repository, name: str, identity: str, observer: Observer) -> Remark:
@@ -33,12 +35,12 @@ def look(repo: Repository, name: str, identity: str, observer: Observer) -> Rema
         if chosen.status is not Status.KEEP:
             raise GitexpError(f"{chosen.id} is a {chosen.status.value}: only what is kept is tested.", "gitexp log")
         if changed := edits(repo, ledger.contract.edit):
-            raise GitexpError(f"{', '.join(changed)} is edited: the test runs what is sealed.", "git diff")
+            raise GitexpError(f"{visible_list(changed)} is edited: the test runs what is sealed.", "git diff")
         measured = _measure(repo, place, ledger, chosen, observer)
         if measured.test is None:
             raise GitexpError(
                 "The run reported no test score: with GITEXP_TEST=1 it is to print test_score.",
-                f"less {place.log(_label(chosen))}",
+                command("less", place.log(_label(chosen))),
             )
         return seal_remark(repo, place, ledger, Remark("test", chosen.id, score=measured.test), observer)
 
@@ -55,6 +57,6 @@ def _measure(
     with borrowed(repo, place, held, files):
         measured = measure(repo, place, ledger.contract, run, observer)
     if measured.reason:
-        raise GitexpError(f"The test of {chosen.id} crashed: {measured.reason}.", f"less {place.log(run.label)}")
+        raise GitexpError(f"The test of {chosen.id} crashed: {measured.reason}.", command("less", place.log(run.label)))
     check_comparable(ledger, measured)
     return measured

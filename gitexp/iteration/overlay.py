@@ -13,6 +13,7 @@ from gitexp.git.worktree import replace_unchanged
 from gitexp.iteration.journal import Files, to_files
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.signals import signals_wait
+from gitexp.text import visible_list
 
 NOTE = "borrowed"
 
@@ -59,6 +60,6 @@ def read_loan(place: ExperimentFiles) -> tuple[Files, Files] | None:
 def _check_all(left: tuple[str, ...]) -> None:
     if left:
         raise GitexpError(
-            f"{', '.join(left)} was changed while another version of it was to be run; nothing was recorded.",
+            f"{visible_list(left)} was changed while another version of it was to be run; nothing was recorded.",
             "git diff",
         )

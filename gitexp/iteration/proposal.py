@@ -21,6 +21,7 @@ class Proposal:
     simplify: bool = False  # its point is shorter code at no worse a score
     params: tuple[tuple[str, str], ...] = ()  # the constants that a sweep sets, with their values as source
     pruner: Pruner | None = None  # may end its first run early
+    on_gated: Callable[[], None] | None = None  # called after the pre-run hook, which may have changed the edit
 
 
 MakeEdit = Callable[[ExperimentFiles, Ledger], Proposal]  # edits the work tree, and describes the edit

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from shlex import quote
 
 from gitexp.errors import GitexpError
 from gitexp.files import remove_part_files
@@ -33,6 +32,8 @@ from gitexp.observer import Observer
 from gitexp.run.hooks import notify
 from gitexp.run.leader import read_leader
 from gitexp.run.processes import end_run
+from gitexp.shell import word
+from gitexp.text import visible, visible_list
 from gitexp.verdict.rules import decide
 from gitexp.views.json_schema import dumps
 
@@ -81,7 +82,7 @@ def _finish_measured(
     assert isinstance(verdict, Verdict)  # a result is kept when the rule asks for no more runs
     outcome = conclude(repo, place, ledger, snapshot, measurement, verdict, observer)
     notify(repo, place, ledger.contract, outcome.iteration.id, dumps(outcome_json(outcome)), observer)
-    kept = f" {', '.join(outcome.left)} was changed since, and is left as it is." if outcome.left else ""
+    kept = f" {visible_list(outcome.left)} was changed since, and is left as it is." if outcome.left else ""
     observer.say(
         f"{candidate.id} had been measured when its step was interrupted; it is sealed now, as "
         f"{outcome.iteration.status.value}.{kept}"
@@ -94,15 +95,16 @@ def _look(repo: Repository, place: ExperimentFiles, observer: Observer) -> Snaps
     snapshot = read_journal(place)
     if snapshot and snapshot.work_tree != str(repo.top) and is_work_tree(repo, Path(snapshot.work_tree)):
         raise GitexpError(
-            f"{snapshot.candidate.id} of {place.branch} was interrupted in another work tree, {snapshot.work_tree}.",
-            f"cd {quote(snapshot.work_tree)} && gitexp recover",
+            f"{snapshot.candidate.id} of {visible(place.branch)} was interrupted in another work tree, "
+            f"{visible(snapshot.work_tree)}.",
+            f"cd {word(snapshot.work_tree)} && gitexp recover",
         )
     clear_stale(repo, place, observer)
     _mend_ref(repo, place, observer)
     files = [repo.top / path for path in snapshot.files] if snapshot else []
     remove_part_files([repo.private_dir, place.directory, repo.top, *(file.parent for file in files)])
     if left := give_back(repo, place):
-        observer.say(f"{', '.join(left)} was changed since, and is left as it is.")
+        observer.say(f"{visible_list(left)} was changed since, and is left as it is.")
     if snapshot is None:
         _forget(repo, place, observer)
     else:

@@ -16,6 +16,8 @@ from gitexp.iteration.moving import forget_mover, mover
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.observer import Observer
 from gitexp.run.leader import Process
+from gitexp.shell import command
+from gitexp.text import visible
 
 _CLOCK = 0.1  # seconds by which a file system's clock may be behind
 _MOVING = 60.0  # seconds that moving refs and index may have taken
@@ -45,8 +47,9 @@ def check_none(repo: Repository, place: ExperimentFiles) -> None:
             lock = found[0]
             when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(lock.stat().st_mtime))
             raise GitexpError(
-                f"{lock} is in the way, since {when}: another git is at work here, or died. gitexp did not make it.",
-                f"rm {lock}   # when no git runs here",
+                f"{visible(str(lock))} is in the way, since {when}: another git is at work here, or died. "
+                "gitexp did not make it.",
+                f"{command('rm', lock)}   # when no git runs here",
             )
         time.sleep(0.05)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import count
+
 from gitexp.errors import BreakerOpenError, GitexpError, NotNewError
 from gitexp.git import refs, repack
 from gitexp.git.repository import Repository
-from gitexp.git.worktree import check_frozen, check_ready, covers, edited_paths, pathspec
+from gitexp.git.worktree import check_frozen, check_ready, covers, edited_paths
 from gitexp.iteration import stale_locks
 from gitexp.iteration.finalize import StepResult, check_unmoved, conclude, keep_result, outcome_json, whereabouts
 from gitexp.iteration.journal import Snapshot
@@ -15,17 +17,19 @@ from gitexp.iteration.replicates import gather
 from gitexp.iteration.seal import hand_back, open_pending
 from gitexp.iteration.snapshot import shorter, summary, take_snapshot
 from gitexp.ledger import history, messages
+from gitexp.ledger.copies import copied_iterations
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
-from gitexp.model import Contract, Status
+from gitexp.model import BRANCH_PREFIX, Contract, Status
 from gitexp.observer import Observer
 from gitexp.paths import inside
 from gitexp.run import hooks
 from gitexp.run.curve import Pruner
 from gitexp.run.hooks import check_gate, notify
 from gitexp.run.runner import TAIL_LINES
+from gitexp.shell import git_command, pathspec, pathspecs, word
 from gitexp.signals import signals_wait
-from gitexp.text import short
+from gitexp.text import short, visible, visible_list
 from gitexp.verdict import breaker
 from gitexp.verdict.diagnosis import diagnose
 from gitexp.verdict.rules import check_rule
@@ -74,13 +78,21 @@ def check_contract(repo: Repository, contract: Contract) -> None:
     path = hooks.find(repo)
     if hooks.blob(repo, path) != contract.hook:
         raise GitexpError(
-            f"The post-run hook {path} is not the one the baseline was measured with: scores would not be comparable.",
+            f"The post-run hook {visible(str(path))} is not the one the baseline was measured with: scores "
+            "would not be comparable.",
             "gitexp hook   # shows both; put the old one back, or start anew: gitexp init --name NAME",
         )
 
 
 def _check_tip(repo: Repository, ledger: Ledger) -> None:
     """What was measured must be what the next candidate is an edit of, or that would be credited with it."""
+    if copies := copied_iterations(repo, ledger):
+        raise GitexpError(
+            f"{copies[-1]} was sealed on another commit, and moved here: by git pull --rebase, if another clone sealed "
+            f"{ledger.iterations[-1].id} on the same branch. Ids would be double.",
+            f"{git_command('branch', *_own_branch(repo, ledger))} && git reset --keep {short(ledger.sealed)}"
+            "   # the branch keeps your iterations, and steps go on there or here",
+        )
     if ledger.foreign_commits and ledger.tree != ledger.incumbent.tree:
         raise GitexpError(
             f"The tip is not what {ledger.incumbent.id} measured: {ledger.foreign_commits[0]} was not made by gitexp.",
@@ -89,18 +101,34 @@ def _check_tip(repo: Repository, ledger: Ledger) -> None:
         )
 
 
+def _own_branch(repo: Repository, ledger: Ledger) -> tuple[str, str]:
+    """The name of a new branch, and the tip it gets: the branch as it was before the rebase, where git still knows."""
+    names = (f"{BRANCH_PREFIX}{ledger.name}-mine{number or ''}" for number in count())
+    name = next(name for name in names if refs.read(repo, f"refs/heads/{name}") is None)
+    before = repo.resolve("ORIG_HEAD")
+    return name, short(before) if before and _sealed_there(repo, before, ledger) else short(ledger.tip)
+
+
+def _sealed_there(repo: Repository, commit: str, ledger: Ledger) -> bool:
+    """Whether ``commit`` is a tip of this experiment on which each iteration has the parent it was sealed on."""
+    try:
+        return not history.read(repo, ledger.name, commit).foreign_commits
+    except GitexpError:
+        return False
+
+
 def _check_unedited(repo: Repository, contract: Contract) -> None:
     """What a refused or interrupted step left must not be taken for a part of what the command is about to do."""
     paths = edited_paths(repo, contract.edit)
     if outside := [path for path in paths if not covers(contract.edit, path)]:
         raise GitexpError(
-            f"{', '.join(outside)} differs from HEAD, and only {', '.join(contract.edit)} may change here.",
+            f"{visible_list(outside)} differs from HEAD, and only {visible_list(contract.edit)} may change here.",
             f"git diff HEAD -- {pathspec(outside[0])}   # then commit, stash or restore it",
         )
     if paths:
         raise GitexpError(
-            f"{', '.join(paths)} is edited already, by an earlier step perhaps, and another edit would be mixed with "
-            "that.",
+            f"{visible_list(paths)} is edited already, by an earlier step perhaps, and another edit would be mixed "
+            "with that.",
             f"gitexp step -m '...'   # tries the edit that is there; or: git restore {pathspec(paths[0])}",
         )
 
@@ -111,7 +139,7 @@ def _propose(repo: Repository, place: ExperimentFiles, ledger: Ledger, propose: 
     if refs.current_branch(repo) != place.branch or repo.resolve("HEAD") != ledger.tip:
         raise GitexpError(
             "The command committed or switched branches; commits are made by gitexp, from edits.",
-            f"git switch {place.branch} && git reset --soft {short(ledger.tip)} && git restore --staged :/",
+            f"{git_command('switch', place.branch)} && git reset --soft {short(ledger.tip)} && git restore --staged :/",
         )
     return proposal
 
@@ -124,7 +152,12 @@ def _checked(
     _check_one_variable(ledger.contract, snapshot, observer)
     if not proposal.again:
         _check_new(ledger, snapshot)
-    if check_gate(repo, place, ledger.contract, snapshot.candidate.id):
+    try:
+        gated = check_gate(repo, place, ledger.contract, snapshot.candidate.id)
+    finally:
+        if proposal.on_gated:
+            proposal.on_gated()
+    if gated:
         snapshot = _snapshot(repo, place, ledger, proposal)  # the gate may have formatted it
     if not snapshot.candidate.description:
         snapshot = snapshot.with_words(description=summary(repo, snapshot))
@@ -149,8 +182,8 @@ def _snapshot(repo: Repository, place: ExperimentFiles, ledger: Ledger, proposal
     )
     if not snapshot.files:
         raise NotNewError(
-            f"Nothing changed in {', '.join(contract.edit)} since {ledger.incumbent.id}.",
-            f"gitexp step -m '...'   # after an edit of {contract.edit[0]}",
+            f"Nothing changed in {visible_list(contract.edit)} since {ledger.incumbent.id}.",
+            f"gitexp step -m '...'   # after an edit of {word(contract.edit[0])}",
         )
     return snapshot
 
@@ -160,11 +193,9 @@ def _check_one_variable(contract: Contract, snapshot: Snapshot, observer: Observ
     changes = snapshot.candidate.changes
     if len(changes) < 2 or len(snapshot.candidate.params) > 1:  # a grid says itself what it sets
         return
-    sentence = f"This edit changes {len(changes)} things ({', '.join(changes)})"
+    sentence = f"This edit changes {len(changes)} things ({visible_list(changes)})"
     if contract.one_variable == "strict":
-        raise GitexpError(
-            f"{sentence}, and this experiment allows one.", f"git diff -- {' '.join(map(pathspec, snapshot.files))}"
-        )
+        raise GitexpError(f"{sentence}, and this experiment allows one.", f"git diff -- {pathspecs(snapshot.files)}")
     observer.say(f"{sentence}, and one variable at a time tells which of them it was.")
 
 
@@ -186,8 +217,8 @@ def _check_new(ledger: Ledger, snapshot: Snapshot) -> None:
             return
         raise NotNewError(
             f"This edit was already tried as {tried.id}, {tried.status.value}: {tried.reason}.",
-            "gitexp step --again -m '...'   # tries it again; or take it back: git restore "
-            + " ".join(map(pathspec, snapshot.files)),
+            "gitexp step --again -m '...'   # tries it again; or take it back: "
+            f"git restore {pathspecs(snapshot.files)}",
         )
 
 

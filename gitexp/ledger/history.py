@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from shlex import quote
 
 from gitexp.errors import GitexpError
 from gitexp.git import refs
@@ -17,6 +16,8 @@ from gitexp.ledger.noise import settled
 from gitexp.ledger.scan import BranchScan, LedgerBuilder
 from gitexp.model import BRANCH_PREFIX, Iteration, Status, identity
 from gitexp.paths import UnsafePathError, path_fault
+from gitexp.shell import command, git_command
+from gitexp.text import visible
 
 
 def current_name(repo: Repository) -> str:
@@ -25,13 +26,17 @@ def current_name(repo: Repository) -> str:
     if branch is None:
         raise GitexpError("HEAD is detached: no branch is checked out.", f"git switch {BRANCH_PREFIX}NAME")
     if not branch.startswith(BRANCH_PREFIX):
-        raise GitexpError(f"The branch {branch} is not an experiment.", _way_to_one(repo))
+        raise GitexpError(f"The branch {visible(branch)} is not an experiment.", _way_to_one(repo))
     return branch.removeprefix(BRANCH_PREFIX)
 
 
 def _way_to_one(repo: Repository) -> str:
     branches = [ref.removeprefix("refs/heads/") for ref in refs.matching(repo, f"refs/heads/{BRANCH_PREFIX}")]
-    return f"git switch {branches[0]}" if len(branches) == 1 else f"git switch {BRANCH_PREFIX}NAME   # or: gitexp init"
+    return (
+        git_command("switch", *branches)
+        if len(branches) == 1
+        else f"git switch {BRANCH_PREFIX}NAME   # or: gitexp init"
+    )
 
 
 def names(repo: Repository) -> list[str]:
@@ -70,8 +75,8 @@ def _check_paths(ledger: Ledger) -> None:
         if fault := path_fault(path):
             branch = BRANCH_PREFIX + ledger.name
             raise UnsafePathError(
-                f"The contract of {branch} names the path {path!r}, which is refused: {fault}.",
-                f"gitexp fsck {quote(branch)}",
+                f"The contract of {visible(branch)} names the path {path!r}, which is refused: {fault}.",
+                command("gitexp", "fsck", branch),
             )
 
 
@@ -83,7 +88,9 @@ def tip(repo: Repository, name: str) -> str:
     refs.check_readable(repo, branch)
     if remote := refs.matching(repo, f"refs/remotes/*/{branch}"):
         return next(iter(remote.values()))
-    raise GitexpError(f"There is no experiment {name}: no branch {branch} here or on a remote.", "git branch -a")
+    raise GitexpError(
+        f"There is no experiment {visible(name)}: no branch {visible(branch)} here or on a remote.", "git branch -a"
+    )
 
 
 def read(repo: Repository, name: str, tip: str) -> Ledger:
@@ -96,8 +103,8 @@ def read(repo: Repository, name: str, tip: str) -> Ledger:
         if iteration and iteration.contract:
             return builder.ledger(repo, name, tip, scan, iteration.contract)
     raise GitexpError(
-        f"{BRANCH_PREFIX}{name} holds no baseline: {_why_none(repo)}.",
-        "git fetch --unshallow" if repo.is_shallow() else f"git reflog {BRANCH_PREFIX}{name}",
+        f"{visible(BRANCH_PREFIX + name)} holds no baseline: {_why_none(repo)}.",
+        "git fetch --unshallow" if repo.is_shallow() else git_command("reflog", BRANCH_PREFIX + name),
     )
 
 
@@ -156,4 +163,6 @@ def find(ledger: Ledger, text: str) -> Iteration:
     if iteration := ledger.named(wanted):
         return iteration
     last = ledger.iterations[-1].id
-    raise GitexpError(f"There is no {wanted} in {BRANCH_PREFIX}{ledger.name}; the last is {last}.", "gitexp log")
+    raise GitexpError(
+        f"There is no {visible(wanted)} in {visible(BRANCH_PREFIX + ledger.name)}; the last is {last}.", "gitexp log"
+    )

@@ -84,7 +84,7 @@ def _is_of(ledger: Ledger, name: str) -> bool:
 
 def _transfer(repo: Repository, verb: str, remote: str, refspec: str) -> None:
     try:
-        repo.run(verb, "--quiet", remote, refspec)
+        repo.run(verb, "--quiet", "--", remote, refspec)
     except GitCommandError as error:
         hint = "gitexp logs fetch   # somebody pushed other ones: with those, push again"
         if verb == "fetch" or "rejected" not in error.sentence:

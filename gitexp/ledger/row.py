@@ -6,7 +6,7 @@ A new column begins here.
 from __future__ import annotations
 
 from gitexp.model import Iteration, score_text
-from gitexp.text import one_line, short
+from gitexp.text import one_line, short, text_cell
 
 COLUMNS = "id metric val_score test_score memory_mb status description commit seconds samples".split()
 
@@ -55,6 +55,6 @@ def join_cells(
     """As :func:`row_text`, of values: memory in the unit that the run printed, and seconds of all runs."""
     memory_text = "" if memory is None else f"{memory:.1f}"
     return (
-        f"{identity}\t{score_text(score)}\t{score_text(test)}\t{memory_text}\t{status}\t{one_line(description)}\t"
+        f"{identity}\t{score_text(score)}\t{score_text(test)}\t{memory_text}\t{status}\t{text_cell(one_line(description))}\t"
         f"{short(commit)}\t{seconds:.1f}\t{samples}"
     )

@@ -7,13 +7,13 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
-from shlex import quote
 from urllib.parse import urlsplit
 
 from gitexp.errors import GitexpError
 from gitexp.git import refs
 from gitexp.git.repository import Repository
-from gitexp.text import from_bytes, printable, short
+from gitexp.shell import command, git_command
+from gitexp.text import from_bytes, printable, short, visible
 
 _PATH = r"([\w~+-][\w.~/+-]*)"  # without characters that could end a link in Markdown
 _HTTP = re.compile(rf"https?://([\w.-]+(?::\d+)?)/{_PATH}")
@@ -92,11 +92,10 @@ def push(repo: Repository, to: Remote, branch: str, there: str | None, is_ours: 
     local = there and repo.resolve(there)
     forward = local and repo.lookup("merge-base", "--is-ancestor", local, ref) is not None
     if there and not forward and not (local and is_ours(there)):
-        where = f"{quote(to.public_name)} {quote(branch)}"
         raise GitexpError(
             f"{branch} on {to.public_url} ends with {short(there)}, which gitexp did not make, or which is not "
             "in this clone.",
-            f"git fetch {where}   # and look at that commit; then again",
+            f"{git_command('fetch', '--', to.public_name, branch)}   # and look at that commit; then again",
         )
     lease = [f"--force-with-lease={ref}:{there}"] if there and not forward else []
     repo.run("push", "--quiet", *lease, "--", to.name, f"{ref}:{ref}")
@@ -105,7 +104,7 @@ def push(repo: Repository, to: Remote, branch: str, there: str | None, is_ours: 
 def request_pull(repo: Repository, start: str, to: Remote | None, branch: str) -> str:
     """The text of ``git request-pull``, from a remote or, with ``None``, from this repository."""
     where = to.name if to else str(repo.directory)
-    text = printable(from_bytes(repo.run("request-pull", start, where, f"refs/heads/{branch}")))
+    text = printable(from_bytes(repo.run("request-pull", "--", start, where, f"refs/heads/{branch}")))
     return text.replace(to.url, to.public_url) if to else text
 
 
@@ -117,7 +116,7 @@ def branch_of(repo: Repository, base: str) -> str:
     if owners and refs.read(repo, f"refs/remotes/{base}"):
         return base.removeprefix(f"{owners[0]}/")
     raise GitexpError(
-        f"{base} is not a branch, and a pull request is merged into one.", "gitexp pr --base BRANCH --create"
+        f"{visible(base)} is not a branch, and a pull request is merged into one.", "gitexp pr --base BRANCH --create"
     )
 
 
@@ -133,7 +132,7 @@ def client(to: Remote) -> str:
     if installed is None:
         raise GitexpError(
             f"{' or '.join(fitting)} opens the pull request, and is not installed or not on PATH.",
-            f"gitexp pr --push {quote(to.public_name)} > body.md   # then open one in the browser",
+            f"{command('gitexp', 'pr', '--push', to.public_name)} > body.md   # then open one in the browser",
         )
     return installed
 

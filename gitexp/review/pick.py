@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from shlex import quote
 
 from gitexp.errors import GitexpError
 from gitexp.git import refs
@@ -19,8 +18,9 @@ from gitexp.ledger import history
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import BRANCH_PREFIX, Iteration, Status
 from gitexp.review.conflict import explain, unmerged
+from gitexp.shell import git_command, word
 from gitexp.signals import signals_wait
-from gitexp.text import short
+from gitexp.text import short, visible
 
 # A user's settings for messages (comments, trailers, clean-up) must not cost a message its trailers.
 _VERBATIM = ("-c", "core.commentChar=#", "-c", "trailer.separators=:", "-c", "rerere.enabled=false")
@@ -66,7 +66,7 @@ def choose(repo: Repository, ledger: Ledger, identities: Iterable[str] = ()) -> 
     named = {history.find(ledger, identity).id for identity in identities}
     chosen = [i for i in ledger.iterations if (i.id in named if named else i.status is Status.KEEP and not i.contract)]
     if not chosen:
-        raise GitexpError(f"{BRANCH_PREFIX}{ledger.name} has no KEEP but its baseline.", "gitexp log")
+        raise GitexpError(f"{visible(BRANCH_PREFIX + ledger.name)} has no KEEP but its baseline.", "gitexp log")
     baseline = ledger.baseline
     if baseline not in chosen and repo.tree_of(baseline.base) != baseline.tree:
         chosen.insert(0, baseline)
@@ -109,14 +109,17 @@ def _check_name(repo: Repository, branch: str) -> None:
     if repo.lookup("check-ref-format", "--branch", branch, none=128) != branch:
         raise GitexpError(f"{branch!r} is not a branch name.", "gitexp pick --onto BRANCH")
     if branch.startswith(BRANCH_PREFIX):
-        raise GitexpError(f"{branch} is an experiment: its commits are made by steps.", "gitexp pick --onto BRANCH")
+        raise GitexpError(
+            f"{visible(branch)} is an experiment: its commits are made by steps.", "gitexp pick --onto BRANCH"
+        )
 
 
 def _beginning(repo: Repository, ledger: Ledger, branch: str) -> str:
     """Where a new branch starts: at the commit below the baseline."""
     if theirs := repo.line("for-each-ref", "--format=%(refname:short)", f"refs/remotes/*/{branch}").splitlines():
         raise GitexpError(
-            f"There is no branch {branch} here, but {theirs[0]}.", f"git branch {quote(branch)} {quote(theirs[0])}"
+            f"There is no branch {visible(branch)} here, but {visible(theirs[0])}.",
+            git_command("branch", branch, theirs[0]),
         )
     return ledger.baseline.base
 
@@ -126,10 +129,10 @@ def check_unused(repo: Repository, branch: str) -> None:
     folder = user_of(repo, branch)
     if folder is None:
         return
-    way_out = f"git -C {quote(str(folder))} switch --detach   # then again; after that: switch {quote(branch)}"
+    way_out = f"{git_command('-C', folder, 'switch', '--detach')}   # then again; after that: switch {word(branch)}"
     if not folder.exists():
         way_out = "git worktree prune   # that folder is gone"
-    raise GitexpError(f"{branch} is checked out in {folder}, and would move under it.", way_out)
+    raise GitexpError(f"{visible(branch)} is checked out in {visible(str(folder))}, and would move under it.", way_out)
 
 
 def move(repo: Repository, branch: str, tip: str, old: str | None, reason: str) -> None:
@@ -143,11 +146,11 @@ def _way_out(
     repo: Repository, ledger: Ledger, conflict: ConflictError, chosen: tuple[Iteration, ...], branch: str
 ) -> str:
     if conflict.wanted:
-        elsewhere = "" if refs.current_branch(repo) == BRANCH_PREFIX + ledger.name else f" -e {quote(ledger.name)}"
-        return f"gitexp pick{elsewhere} {' '.join(i.id for i in conflict.wanted)} --onto {quote(branch)}"
+        elsewhere = "" if refs.current_branch(repo) == BRANCH_PREFIX + ledger.name else f" -e {word(ledger.name)}"
+        return f"gitexp pick{elsewhere} {' '.join(i.id for i in conflict.wanted)} --onto {word(branch)}"
     commits = " ".join(short(i.commit) for i in chosen)
     exists = refs.read(repo, f"refs/heads/{branch}")
-    switch = quote(branch) if exists else f"-c {quote(branch)} {short(ledger.baseline.base)}"
+    switch = word(branch) if exists else f"-c {word(branch)} {short(ledger.baseline.base)}"
     return f"git switch {switch} && git cherry-pick -x {commits}   # and resolve the conflict by hand"
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from shlex import quote
 
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import BRANCH_PREFIX, Contract, Iteration, Status, score_text, signed
 from gitexp.review.review_branch import Review
+from gitexp.shell import git_command
 from gitexp.text import one_line, thinned
 from gitexp.views.templates import markdown_template
 
@@ -102,13 +102,13 @@ def _dropped_line(iteration: Iteration, link: str) -> str:
 
 
 def _reproduction(ledger: Ledger, remote: str, link: Callable[[str], str]) -> Mapping[str, object]:
-    branch = quote(BRANCH_PREFIX + ledger.name)
-    fetch = [f"git fetch {quote(remote)} {branch}"] if remote else []
+    branch = BRANCH_PREFIX + ledger.name
+    fetch = [git_command("fetch", "--", remote, branch)] if remote else []
     return {
         "contract": f"{_terms(ledger.contract, ledger.baseline)} The experiment's last commit is {link(ledger.tip)}.",
         "commands": [
             *fetch,
-            f"git switch {branch}   # every iteration, those that were dropped too",
+            f"{git_command('switch', branch)}   # every iteration, those that were dropped too",
             "gitexp hook --install",
             "gitexp pick --onto check --measure   # runs what was kept, under the same contract, and compares",
         ],

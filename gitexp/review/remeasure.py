@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from shlex import quote
 
 from gitexp.errors import GitexpError
 from gitexp.git.objects import differing_entries
 from gitexp.git.repository import Repository
-from gitexp.git.worktree import changed_frozen, covers, pathspec, untracked_below
+from gitexp.git.worktree import changed_frozen, covers, untracked_below
 from gitexp.iteration.replicates import check_comparable, usual_speed
 from gitexp.iteration.status import pending
 from gitexp.iteration.step import check_contract
@@ -17,7 +16,8 @@ from gitexp.ledger.ledger import Ledger
 from gitexp.model import VIEWS, Contract, Measurement, Sample
 from gitexp.observer import Observer
 from gitexp.run.measure import Run, measure
-from gitexp.text import short
+from gitexp.shell import command, git_command, pathspec
+from gitexp.text import short, visible
 from gitexp.verdict.rules import holds_against
 
 RUNS = 2  # one run may be bad luck
@@ -48,11 +48,12 @@ def check_picked(repo: Repository, ledger: Ledger, work: Repository, branch: str
     """
     if path := changed_frozen(work, ledger.contract):
         raise GitexpError(
-            f"{path} is frozen in this experiment and differs on {branch}: the scores could not be compared.",
-            f"git diff {short(ledger.baseline.commit)} {quote(branch)} -- {pathspec(path)}",
+            f"{visible(path)} is frozen in this experiment and differs on {visible(branch)}: the scores could "
+            "not be compared.",
+            f"{git_command('diff', short(ledger.baseline.commit), branch)} -- {pathspec(path)}",
         )
     samples, last = remeasure(repo, ledger, work, PICK, observer)
-    less = f"less {quote(str(ExperimentFiles.of(work, ledger.name).log(PICK)))}"
+    less = command("less", ExperimentFiles.of(work, ledger.name).log(PICK))
     if last.score is None:
         raise GitexpError(f"The picked code crashed: {last.reason}. Nothing was moved.", less)
     holds, why = holds_against(ledger, {sample.seed: sample.score for sample in samples}, ledger.incumbent.id)

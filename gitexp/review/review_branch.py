@@ -7,7 +7,6 @@ signed.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from shlex import quote
 
 from gitexp.errors import GitexpError
 from gitexp.git.commits import commit_tree, first_parents
@@ -15,12 +14,12 @@ from gitexp.git.driver import PLAIN_LOG
 from gitexp.git.objects import REGULAR, Entry, entries, write_tree
 from gitexp.git.repository import Repository
 from gitexp.git.scratch import scratch_tree
-from gitexp.git.worktree import pathspec
 from gitexp.ledger import summary
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import BRANCH_PREFIX, NOTEBOOK, RECORDS, RESULTS
 from gitexp.review.pick import ConflictError, Picked, check_unused, choose, move, replay
-from gitexp.text import short
+from gitexp.shell import git_command, pathspec
+from gitexp.text import short, visible
 from gitexp.views.experiment_md import experiment_md
 from gitexp.views.results_tsv import results_tsv
 
@@ -52,8 +51,9 @@ def refresh(repo: Repository, ledger: Ledger, base: str) -> Review:
     check_unused(repo, branch)
     if old and not is_ours(repo, old, ledger.name):
         raise GitexpError(
-            f"{branch} ends with a commit that gitexp did not make: {repo.line('log', '-1', '--format=%h %s', old)}.",
-            f"git branch -m {quote(branch)} {quote(branch + '-mine')}   # keeps that commit; then again",
+            f"{visible(branch)} ends with a commit that gitexp did not make: "
+            f"{repo.line('log', '-1', '--format=%h %s', old)}.",
+            f"{git_command('branch', '-m', branch, branch + '-mine')}   # keeps that commit; then again",
         )
     chosen = choose(repo, ledger)
     with scratch_tree(repo, start) as work:
@@ -87,8 +87,8 @@ def default_base(repo: Repository) -> str:
 
 def _merge_base(repo: Repository, ledger: Ledger, base: str) -> str:
     if repo.resolve(base) is None:
-        raise GitexpError(f"There is no branch {base} here.", OTHER_BASE)
-    merge_base = repo.lookup("merge-base", base, ledger.tip)
+        raise GitexpError(f"There is no branch {visible(base)} here.", OTHER_BASE)
+    merge_base = repo.lookup("merge-base", "--", base, ledger.tip)
     if merge_base is None:
         raise GitexpError(f"{base} and {BRANCH_PREFIX}{ledger.name} have no history in common.", OTHER_BASE)
     if merge_base == ledger.tip:
@@ -118,5 +118,6 @@ def _check_room(work: Repository, record: str) -> None:
     for path in ("/".join(parts[:length]) for length in range(1, len(parts) + 1)):
         if path in entries(work, "HEAD", [path]):
             raise GitexpError(
-                f"{path} is a file, and the record goes into the folder {record}.", f"git log -- {pathspec(path)}"
+                f"{visible(path)} is a file, and the record goes into the folder {record}.",
+                f"git log -- {pathspec(path)}",
             )

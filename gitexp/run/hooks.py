@@ -15,7 +15,6 @@ import subprocess
 import sys
 import uuid
 from pathlib import Path
-from shlex import quote
 from typing import IO
 
 from gitexp.errors import GitexpError
@@ -27,6 +26,7 @@ from gitexp.observer import Observer
 from gitexp.resources import read_data
 from gitexp.run.processes import MARK
 from gitexp.run.runner import Execution, NotStarted, run
+from gitexp.shell import command
 from gitexp.text import one_line
 
 NAME = "post-run"
@@ -68,7 +68,7 @@ def optional(repo: Repository, name: str) -> Path | None:
     if not path.is_file():
         return None
     if not os.access(path, os.X_OK):
-        raise GitexpError(f"The {name} hook {path} has no run bit.", f"chmod +x {quote(str(path))}")
+        raise GitexpError(f"The {name} hook {path} has no run bit.", command("chmod", "+x", path))
     return path
 
 
@@ -101,10 +101,12 @@ def check_gate(repo: Repository, place: ExperimentFiles, contract: Contract, ide
     try:
         execution = _run_optional(repo, place, contract, path, identity, contract.timeout)
     except NotStarted as error:
-        raise GitexpError(f"The pre-run hook {path} cannot be run: {error}.", f"head -1 {path}") from None
+        raise GitexpError(f"The pre-run hook {path} cannot be run: {error}.", command("head", "-1", path)) from None
     if execution.timed_out or execution.exit_code:
         log = place.log(f"{identity}.{path.name}")
-        raise GitexpError(_refusal(execution), f"less {log}   # and mend the edit; it stays in the work tree")
+        raise GitexpError(
+            _refusal(execution), f"{command('less', log)}   # and mend the edit; it stays in the work tree"
+        )
     return True
 
 

@@ -10,13 +10,13 @@ import platform
 import signal
 from dataclasses import replace
 from pathlib import Path
-from shlex import quote
 
 from gitexp.errors import GitexpError
 from gitexp.model import Contract, Measurement, Sample
 from gitexp.run import crash
 from gitexp.run.runner import Execution
 from gitexp.run.score import MEMORY_KEYS, Metrics, SummaryParser, memory_mb, test_score
+from gitexp.shell import command
 from gitexp.text import one_line
 
 SKIPPED = 125  # as in git bisect run: this candidate cannot be judged
@@ -26,7 +26,7 @@ CLOCK_SHARE, CLOCK_SECONDS = 1.1, 10.0  # by which a run may take longer than it
 
 
 def check_usable(execution: Execution, log: Path) -> None:
-    less = f"less {quote(str(log))}"
+    less = command("less", log)
     last = one_line(execution.tail[-1], 200) if execution.tail else "it printed nothing"
     if execution.exit_code == SKIPPED:
         raise GitexpError(f"The hook asked to skip this candidate (exit 125: {last}). The edit stays.", less)

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from shlex import quote
 
 from gitexp.errors import GitexpError
 from gitexp.files import write_file
@@ -23,6 +22,8 @@ from gitexp.run.interpret import check_usable, measurement, stopped_itself
 from gitexp.run.monitor import PrunedError, RunMonitor, evaluator, tampered
 from gitexp.run.processes import MARK
 from gitexp.run.runner import NotStarted, run
+from gitexp.shell import command
+from gitexp.text import visible_list
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ def _check_held(repo: Repository, files: Mapping[str, Entry | None]) -> None:
     """What is about to be run is what will be sealed: somebody may have saved a file since."""
     if changed := [path for path, entry in files.items() if file_entry(repo, path, entry) != entry]:
         raise GitexpError(
-            f"{', '.join(changed)} was changed before it could be run again; nothing was recorded.", "git diff"
+            f"{visible_list(changed)} was changed before it could be run again; nothing was recorded.", "git diff"
         )
 
 
@@ -131,7 +132,7 @@ def _replicate(
     except PrunedError as pruned:
         return _pruned(asked, str(pruned), monitor)
     except NotStarted as error:
-        raise GitexpError(f"The post-run hook {path} cannot be run: {error}.", f"head -1 {quote(str(path))}") from None
+        raise GitexpError(f"The post-run hook {path} cannot be run: {error}.", command("head", "-1", path)) from None
     finally:
         observer.run_ends(completed)
     _keep_curve(place, asked, monitor.recorder, run_dir / CURVE)

@@ -7,17 +7,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from shlex import quote
 
 from gitexp.errors import GitexpError
 from gitexp.files import read_file, write_file
 from gitexp.git.objects import entries, stage
 from gitexp.git.repository import Repository
 from gitexp.git.status import tracked_changes, untracked_files
-from gitexp.git.worktree import check_ready, covers, is_repository, pathspec, write_entry
+from gitexp.git.worktree import check_ready, covers, is_repository, write_entry
 from gitexp.ledger.ledger import Ledger
 from gitexp.resources import read_data
+from gitexp.shell import command, pathspec
 from gitexp.signals import signals_wait
+from gitexp.text import visible, visible_list
 
 SKILL = ".claude/skills/autoexperiment"
 SKILL_FILES = (
@@ -69,8 +70,8 @@ def _beside(repo: Repository, ledger: Ledger, missing: Mapping[str, bytes]) -> I
     """Write the missing files where git does not track them, while the experiment goes on."""
     if editable := [path for path in missing if covers(ledger.contract.edit, path)]:
         raise GitexpError(
-            f"{editable[0]} would become part of the next step: {', '.join(ledger.contract.edit)} may change in "
-            f"{ledger.name}.",
+            f"{visible(editable[0])} would become part of the next step: {visible_list(ledger.contract.edit)} "
+            f"may change in {visible(ledger.name)}.",
             "git switch BRANCH && gitexp init --agent --name NAME   # a new experiment, from a branch of your own",
         )
     tracked = tuple(entries(repo, "HEAD", missing)) if missing else ()
@@ -89,7 +90,7 @@ def _place(repo: Repository, path: str) -> str:
     if repo.top not in real.parents or real.is_dir() or any(map(is_repository, inside)):
         raise GitexpError(
             f"{path} cannot be written: {real} is a folder, or outside this work tree.",
-            f"ls -ld {quote(str(repo.top / path))}",
+            command("ls", "-ld", repo.top / path),
         )
     return real.relative_to(repo.top).as_posix()
 
@@ -103,10 +104,10 @@ def _held(repo: Repository, path: str) -> bytes | None:
 def _check_ours(repo: Repository, path: str, data: bytes) -> None:
     """Raise GitexpError where a file stands in the way that this gitexp would not write."""
     if os.path.lexists(repo.top / path) and _held(repo, path) != data:
-        old, new = (quote(str(repo.top / name)) for name in (SKILL, "old-autoexperiment"))
+        old, new = (repo.top / name for name in (SKILL, "old-autoexperiment"))
         raise GitexpError(
             f"{path} exists and is not what this gitexp writes: somebody edited it, or another version wrote it.",
-            f"mv {old} {new} && gitexp init --agent   # or keep it, and leave --agent out",
+            f"{command('mv', old, new)} && gitexp init --agent   # or keep it, and leave --agent out",
         )
 
 
@@ -115,7 +116,7 @@ def _check_unedited(repo: Repository, files: Mapping[str, bytes]) -> None:
     for change in tracked_changes(repo):
         if change.path in files and (repo.top / change.path).exists():
             raise GitexpError(
-                f"{change.path} differs from HEAD, and gitexp has to commit its new section.",
+                f"{visible(change.path)} differs from HEAD, and gitexp has to commit its new section.",
                 f"git diff HEAD -- {pathspec(change.path)}   # then commit it",
             )
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from shlex import quote
 
 from gitexp.errors import GitexpError
 from gitexp.files import read_file, write_file
 from gitexp.git.repository import Repository
 from gitexp.paths import inside
 from gitexp.resources import read_data
+from gitexp.shell import command
 from gitexp.version import VERSION
 
 FILE = ".github/workflows/gitexp.yml"
@@ -31,7 +31,7 @@ def check(repo: Repository) -> None:
     if os.path.lexists(file) and not (file.is_file() and read_file(file) == _workflow()):
         raise GitexpError(
             f"{FILE} exists, and is not what this gitexp ({VERSION}) writes.",
-            f"mv {quote(str(file))} {quote(str(file))}.old && gitexp init --ci   # then compare the two",
+            f"{command('mv', file, f'{file}.old')} && gitexp init --ci   # then compare the two",
         )
 
 

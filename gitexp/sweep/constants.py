@@ -14,13 +14,16 @@ from difflib import get_close_matches
 from pathlib import PurePosixPath
 from typing import Protocol
 
+from gitexp import shell
 from gitexp.errors import GitexpError
 from gitexp.files import read_file, write_file
 from gitexp.git.objects import read_blobs
 from gitexp.git.repository import Repository
 from gitexp.paths import inside
+from gitexp.shell import command
 from gitexp.sweep import json_source, python_source, toml_source, yaml_source
 from gitexp.sweep.literals import Constant
+from gitexp.text import visible_list
 
 LARGEST = 1 << 18  # bytes of a file; a larger one is data, and holds no constants
 NAMED = 5  # files; more of them are not listed one by one
@@ -100,12 +103,14 @@ def find(files: Mapping[str, bytes], wanted: str) -> Located:
         raise _not_found({path: files[path]} if path else files, name)
     if len(chosen) > 1:
         raise GitexpError(
-            f"{name} stands in {', '.join(chosen)}: name the file too.",
-            f"gitexp sweep {next(iter(chosen))}:{name}=...",
+            f"{name} stands in {visible_list(chosen)}: name the file too.",
+            command("gitexp", "sweep", f"{next(iter(chosen))}:{name}=..."),
         )
     [(file, constant)] = chosen.items()
     if constant.trouble:
-        raise GitexpError(f"{name} of {file} cannot be set: it {constant.trouble}.", f"less +{constant.line} {file}")
+        raise GitexpError(
+            f"{name} of {file} cannot be set: it {constant.trouble}.", f"less +{constant.line} {shell.file(file)}"
+        )
     return Located(name if len(holding) == 1 else f"{file}:{name}", file, constant)
 
 
@@ -116,10 +121,11 @@ def literal(located: Located, given: str) -> str:
     """
     source = _language(located.path).literal(given, located.constant)
     if source is None:
+        as_text = f'{located.name}="{given}"'
         raise GitexpError(
             f"{given} is not a value for {located.name}, which is {located.constant.source}: give a number or another "
             f"literal, as {located.path} would have it.",
-            f"""gitexp sweep '{located.name}="{given}"'   # makes it a text""",
+            f"{command('gitexp', 'sweep', as_text)}   # makes it a text",
         )
     return source
 
@@ -149,7 +155,7 @@ def _edited(source: bytes, located: Located, value: str) -> bytes:
         pass
     raise GitexpError(
         f"{located.name} of {located.path} cannot be set to {value}: more than this value would change.",
-        f"less +{constant.line} {located.path}",
+        f"less +{constant.line} {shell.file(located.path)}",
     )
 
 
@@ -182,7 +188,7 @@ def _not_found(files: Mapping[str, bytes], name: str) -> GitexpError:
     where = ", ".join(files) if 0 < len(files) <= NAMED else "the editable files"
     return GitexpError(
         f"There is no constant {name} in {where}.{meant}{unread}",
-        f"gitexp sweep {near[0]}=..." if near else "gitexp sweep -h",
+        command("gitexp", "sweep", f"{near[0]}=...") if near else "gitexp sweep -h",
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from gitexp.errors import GitexpError
+from gitexp.shell import command
 from gitexp.sweep.literals import canonical, float_text
 from gitexp.text import UNSAFE
 
@@ -119,11 +120,13 @@ def distinct(values: Iterable[str]) -> tuple[str, ...]:
 def _range(name: str, low: float, high: float, log: bool) -> Range:
     if not low < high:
         raise GitexpError(
-            f"{name}={low}..{high} is not a range: the lower end comes first.", f"gitexp sweep {name}={high}..{low}"
+            f"{name}={low}..{high} is not a range: the lower end comes first.",
+            command("gitexp", "sweep", f"{name}={high}..{low}"),
         )
     if log and low <= 0:
         raise GitexpError(
-            f"{name}={low}..{high}:log: a logarithm takes numbers above 0.", f"gitexp sweep {name}={low}..{high}"
+            f"{name}={low}..{high}:log: a logarithm takes numbers above 0.",
+            command("gitexp", "sweep", f"{name}={low}..{high}"),
         )
     return Range(name, low, high, log)
 
@@ -155,11 +158,16 @@ def _split(name: str, text: str) -> Iterator[str]:
             start = at + 1
         at += 1
     if expected:
-        raise GitexpError(f"The values of {name} lack a closing {expected[-1]} .", f"gitexp sweep '{name}={text}...'")
+        raise GitexpError(
+            f"The values of {name} lack a closing {expected[-1]} .", command("gitexp", "sweep", f"{name}={text}...")
+        )
     yield _value(name, text[start:])
 
 
 def _value(name: str, text: str) -> str:
     if not text.strip():
-        raise GitexpError(f"One of the values of {name} is empty.", f"gitexp sweep {name}='\"\"'   # for an empty text")
+        raise GitexpError(
+            f"One of the values of {name} is empty.",
+            f"{command('gitexp', 'sweep', name + '=')}'\"\"'   # for an empty text",
+        )
     return text.strip()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import Counter
 from contextlib import suppress
-from shlex import quote
 from typing import Any
 
 from gitexp.errors import GitexpError
@@ -15,8 +14,10 @@ from gitexp.git.status import exclude
 from gitexp.ledger import history
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
-from gitexp.model import NOTEBOOK, RESULTS, VIEWS, Notes, view_path
+from gitexp.model import BRANCH_PREFIX, NOTEBOOK, RESULTS, VIEWS, Notes, view_path
 from gitexp.paths import inside
+from gitexp.shell import command, git_command
+from gitexp.text import visible
 from gitexp.views import results_tsv
 from gitexp.views.experiment_md import experiment_md
 from gitexp.views.notebook import absorb, current, owner, read
@@ -35,10 +36,10 @@ def unsealed(repo: Repository, place: ExperimentFiles, home: str) -> Notes:
     if not others:
         computed = _computed(repo, place, home)
         return Notes() if text == computed else absorb(text, computed)
-    if text != others:
+    if other and text != others:
         raise GitexpError(
-            f"{NOTEBOOK} holds edits for the experiment {other}, not for {name}.",
-            f"git switch exp/{other}   # and seal them with a step there, or remove {NOTEBOOK}",
+            f"{NOTEBOOK} holds edits for the experiment {visible(other)}, not for {visible(name)}.",
+            f"{git_command('switch', BRANCH_PREFIX + other)}   # and seal them with a step there, or remove {NOTEBOOK}",
         )
     return Notes()
 
@@ -80,9 +81,9 @@ def check_free(repo: Repository, home: str) -> None:
     """Raise where somebody keeps a table of their own under gitexp's name. Ask before a run: that may write one."""
     table = repo.top / home / RESULTS
     if table.is_file() and not table.is_symlink() and not results_tsv.is_computed(table):
-        name, old = view_path(home, RESULTS), quote(str(table.with_name(f"old-{RESULTS}")))
         raise GitexpError(
-            f"{name} is kept by hand here, and is not overwritten.", f"mv {quote(str(table))} {old} && gitexp render"
+            f"{visible(view_path(home, RESULTS))} is kept by hand here, and is not overwritten.",
+            f"{command('mv', table, table.with_name(f'old-{RESULTS}'))} && gitexp render",
         )
 
 
@@ -90,11 +91,10 @@ def _check_plain(repo: Repository, home: str) -> None:
     for name in VIEWS:
         file = inside(repo.top, view_path(home, name))
         if os.path.lexists(file) and (file.is_symlink() or not file.is_file()):
+            clearing = command("rm", file) if file.is_symlink() else command("mv", file, file.with_name(f"old-{name}"))
             raise GitexpError(
                 f"{name} is not a plain file here, and gitexp neither reads nor writes through it.",
-                f"rm {quote(str(file))} && gitexp render"
-                if file.is_symlink()
-                else f"mv {quote(str(file))} {quote(str(file.with_name(f'old-{name}')))} && gitexp render",
+                f"{clearing} && gitexp render",
             )
 
 

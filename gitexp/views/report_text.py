@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import BRANCH_PREFIX, Iteration, Status, score_text, signed
-from gitexp.text import one_line, plural, short
+from gitexp.text import one_line, plural, short, text_cell, visible, visible_list
 from gitexp.verdict.breaker import tripped
 from gitexp.verdict.diagnosis import Diagnosis, diagnose
 from gitexp.verdict.rules import run_noise
@@ -84,10 +84,10 @@ def report_text(ledger: Ledger, points: list[ChartPoint], details: Details) -> R
     """All text of the report but the details of iterations. ``points`` are the charts', oldest first."""
     notes, contract, noise = ledger.notes, ledger.contract, run_noise(ledger)
     return ReportText(
-        title=one_line(ledger.name, LINE),
-        branch=one_line(BRANCH_PREFIX + ledger.name, LINE),
+        title=one_line(visible(ledger.name), LINE),
+        branch=one_line(visible(BRANCH_PREFIX + ledger.name), LINE),
         goal=notes.goal or "",
-        metric=one_line(contract.metric, 60),
+        metric=one_line(visible(contract.metric), 60),
         better=contract.direction.word,
         warning=_warning(ledger),
         tiles=_tiles(ledger, noise),
@@ -131,7 +131,7 @@ def _row(point: ChartPoint) -> TableRow:
         delta=signed(iteration.delta),
         memory="" if m.memory_mb is None else f"{m.memory_mb:.1f}",
         seconds=f"{m.seconds:.1f}",
-        description=one_line(iteration.description, LINE),
+        description=text_cell(one_line(iteration.description, LINE)),
     )
 
 
@@ -177,14 +177,14 @@ def _crash(error: str, crashes: list[Iteration], details: Details) -> CrashGroup
 
 def _contract(ledger: Ledger) -> tuple[Fact, ...]:
     contract, first = ledger.contract, ledger.baseline.measurement
-    frozen = ", ".join(frozen.path for frozen in contract.freeze)
+    frozen = visible_list(frozen.path for frozen in contract.freeze)
     facts = (
         Fact("Metric", f"{contract.metric} ({contract.direction.value})"),
         Fact("Rule", contract.rule),
         Fact("Limits", ", ".join(contract.guards)),
         Fact("Budget", f"{contract.budget:g} s of training with {contract.script}"),
         Fact("Ended after", f"{contract.timeout:g} s"),
-        Fact("May change", ", ".join(contract.edit)),
+        Fact("May change", visible_list(contract.edit)),
         Fact("Frozen", frozen),
         Fact("First seed", str(contract.seed)),
         Fact("Device", first.device),

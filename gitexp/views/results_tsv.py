@@ -15,7 +15,7 @@ from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
 from gitexp.ledger.row import COLUMNS, row_text
 from gitexp.model import RESULTS, score_text
-from gitexp.text import one_line
+from gitexp.text import text_cell, visible
 
 
 def results_tsv(ledger: Ledger) -> str:
@@ -28,7 +28,7 @@ def results_tsv(ledger: Ledger) -> str:
 
 def rows(ledger: Ledger, lines: Iterable[str]) -> str:
     """The rows of the iterations whose own ``lines`` (:func:`gitexp.ledger.row.row_text`) are given."""
-    metric = one_line(ledger.contract.metric)
+    metric = text_cell(visible(ledger.contract.metric))
     looks = {remark.of: score_text(remark.score) for remark in reversed(ledger.remarks) if remark.score is not None}
     return "".join(_row(line, metric, looks) for line in lines)
 
