@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gitexp.errors import BreakerOpenError, GitexpError, NotNewError
 from gitexp.files import lock
@@ -24,11 +24,12 @@ from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
 from gitexp.loop.limits import Limits
 from gitexp.loop.proposers import Proposer
-from gitexp.loop.proposing import forget_proposing, proposing, write_proposing
+from gitexp.loop.proposing import begin_proposing, forget_proposing, half_edit, note_edit, note_gated_edit, proposing
 from gitexp.loop.set_aside import set_aside
 from gitexp.model import Iteration
 from gitexp.observer import Observer
-from gitexp.text import one_line
+from gitexp.shell import command
+from gitexp.text import one_line, visible, visible_list
 
 STOP = "STOP"  # a file of this name at the top of the work tree ends the loop
 DESCRIPTION = 80  # characters that are shown of a refused proposal's description
@@ -62,7 +63,9 @@ def loop(
     """
     place = ExperimentFiles.of(repo, name)
     if (repo.top / STOP).exists():
-        raise GitexpError(f"There is a file {repo.top / STOP}, which ends every loop.", f"rm {repo.top / STOP}")
+        raise GitexpError(
+            f"There is a file {visible(str(repo.top / STOP))}, which ends every loop.", command("rm", repo.top / STOP)
+        )
     with lock(place.loop_lock, f"The loop of {place.branch}", "loop"), watching(repo):
         return _Loop(repo, place, proposer, limits, observer, is_interrupted).run(on_outcome)
 
@@ -110,15 +113,19 @@ class _Loop:
         with self.place.locked(self.repo, "loop"):
             snapshot = read_journal(self.place)
             finished = recover(self.repo, self.place, self.observer)
-            can_be_made_again = proposing(self.place)
-            if can_be_made_again is None:
+            edit = proposing(self.place)
+            if edit is None:
                 return None
             editable = history.load(self.repo, self.place.name).contract.edit
             if snapshot and not finished and edits(self.repo, editable) == snapshot.files:
                 self.observer.say(f"{snapshot.candidate.id}: the loop died during this run, which is run again.")
-                return retold(snapshot.candidate)
-            if ref := set_aside(self.repo, self.place, editable, "" if can_be_made_again else "loop"):
+                return self._noted(retold(snapshot.candidate), editable)
+            if edit.files is None:
+                edit = half_edit(self.repo, editable)
+            ref, left = set_aside(self.repo, self.place, edit, "loop")
+            if ref:
                 self.observer.say(f"The loop died while its proposer edited; the unfinished edit is kept as {ref}.")
+            self._say_left(left)
             forget_proposing(self.place)
             return None
 
@@ -133,16 +140,23 @@ class _Loop:
     def _ask(self, ledger: Ledger) -> MakeEdit | None:
         """The proposer's next edit, with a note on disk that edits in the work tree are the proposer's from then on."""
         make_edit, self.description = self.proposer.ask(ledger, self.refusal), ""
+        foreseen = self.proposer.foreseen
         if make_edit is None:
             return None
 
         def make_noted_edit(place: ExperimentFiles, ledger: Ledger) -> Proposal:
-            write_proposing(place, self.proposer.can_be_made_again)
-            proposal = make_edit(place, ledger)
+            begin_proposing(place, foreseen)
+            try:
+                proposal = make_edit(place, ledger)
+            finally:
+                note_edit(self.repo, place, ledger.contract.edit)
             self.description = one_line(proposal.message, DESCRIPTION)
-            return proposal
+            return self._noted(proposal, ledger.contract.edit)
 
         return make_noted_edit
+
+    def _noted(self, proposal: Proposal, editable: tuple[str, ...]) -> Proposal:
+        return replace(proposal, on_gated=lambda: note_gated_edit(self.repo, self.place, editable))
 
     def _round(self, ledger: Ledger, proposed: Proposal | MakeEdit) -> StepResult | None:
         """One step; ``None`` when the proposal was refused. Raises what would stop any other proposal too."""
@@ -152,8 +166,9 @@ class _Loop:
             self._refuse(ledger, refusal)
             return None
         except KeyboardInterrupt:
-            if proposing(self.place):
-                set_aside(self.repo, self.place, ledger.contract.edit, "")
+            edit = proposing(self.place)
+            if edit and edit.can_be_made_again:
+                self._say_left(set_aside(self.repo, self.place, edit, "")[1])
             forget_proposing(self.place)  # a person is here: an edit that is still there is theirs now
             raise
         forget_proposing(self.place)
@@ -163,19 +178,25 @@ class _Loop:
 
     def _refuse(self, ledger: Ledger, refusal: GitexpError) -> None:
         """Take the edit of a refused proposal back. Raises ``refusal`` when it would stop any other proposal too."""
-        can_be_made_again = proposing(self.place)
-        if can_be_made_again is None or read_journal(self.place):  # a measured candidate is sealed once that is mended
+        edit = proposing(self.place)
+        if edit is None or read_journal(self.place):  # a measured candidate is sealed once that is mended
             raise refusal
-        ref = set_aside(self.repo, self.place, ledger.contract.edit, "" if can_be_made_again else ledger.next_id)
+        ref, left = set_aside(self.repo, self.place, edit, ledger.next_id)
         forget_proposing(self.place)
         kept = f" Its edit is kept as {ref}." if ref else ""
         described = f" ({self.description})" if self.description else ""
         self.observer.say(f"{ledger.next_id}{described} was not tried: {refusal.sentence}{kept}")
+        self._say_left(left)
         if self.repo.resolve("HEAD") != ledger.tip:
             raise refusal
-        if not (can_be_made_again and isinstance(refusal, NotNewError)):  # a sweep may meet an edit tried by hand
+        is_known = self.proposer.foreseen is not None and isinstance(refusal, NotNewError)
+        if not is_known:  # a sweep may meet an edit that was tried by hand
             self.failures += 1
         self.refusal = refusal
+
+    def _say_left(self, paths: tuple[str, ...]) -> None:
+        if paths:
+            self.observer.say(f"{visible_list(paths)} was changed since, and is left as it is.")
 
     def _wait_for_others(self) -> None:
         """Wait until a person's own step or test is over: it must not end the loop."""

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from gitexp import shell
 from gitexp.errors import GitexpError
 from gitexp.files import find_file, open_file, write_file
+from gitexp.iteration.journal import Files
 from gitexp.iteration.proposal import MakeEdit, Proposal
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
@@ -30,8 +32,11 @@ class Proposer(Protocol):
     """Proposes a loop's edits, one after another."""
 
     @property
-    def can_be_made_again(self) -> bool:
-        """True if a refused edit can be made again, so that no ref needs to save it."""
+    def foreseen(self) -> Files | None:
+        """What the files of the last edit that was asked for will hold, by path; ``None`` if only its making shows it.
+
+        A foreseen edit can be made again: if it is refused, no ref needs to keep it.
+        """
 
     def ask(self, ledger: Ledger, refusal: GitexpError | None) -> MakeEdit | None:
         """The next edit; ``None`` when nothing is left to try. ``refusal``: why the last edit was not tried."""
@@ -71,7 +76,7 @@ class Agent:
     words: tuple[str, ...]
     directory: Path  # where it runs
     observer: Observer
-    can_be_made_again: bool = False
+    foreseen: None = None
 
     def ask(self, ledger: Ledger, refusal: GitexpError | None) -> MakeEdit:
         """Let the command edit. That raises GitexpError when it cannot be run, fails, or takes more than an hour."""
@@ -109,13 +114,17 @@ class Agent:
 
     def _check(self, execution: Execution, log: Path) -> str:
         """The last line that the command printed. Raises GitexpError where it failed or was ended."""
-        command = " ".join(self.words)
+        words = " ".join(self.words)
         last_line = next((line.strip() for line in reversed(execution.tail) if line.strip()), "")
         if execution.timed_out:
-            raise GitexpError(f"The command {command!r} was still running after {PATIENCE:.0f} s.", f"less {log}")
+            raise GitexpError(
+                f"The command {words!r} was still running after {PATIENCE:.0f} s.", shell.command("less", log)
+            )
         if execution.exit_code:
             why = f": {last_line}" if last_line else ""
-            raise GitexpError(f"The command {command!r} failed (exit {execution.exit_code}){why}", f"less {log}")
+            raise GitexpError(
+                f"The command {words!r} failed (exit {execution.exit_code}){why}", shell.command("less", log)
+            )
         return last_line
 
 

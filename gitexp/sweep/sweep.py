@@ -8,11 +8,14 @@ from functools import cache, partial
 from statistics import fmean
 
 from gitexp.errors import GitexpError
+from gitexp.git.objects import Entry, entries
 from gitexp.git.repository import Repository
+from gitexp.iteration.journal import Files
 from gitexp.iteration.proposal import Proposal
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Status
+from gitexp.shell import command, word
 from gitexp.sweep import constants
 from gitexp.sweep.constants import Located
 from gitexp.sweep.space import Choices, Dimension, Range, Setting, Space, distinct, parse
@@ -41,7 +44,9 @@ def open_sweep(repo: Repository, ledger: Ledger, asked: Iterable[str], kind: str
     dimensions = tuple(_fitted(files, parse(words)) for words in asked)
     names = [dimension.name for dimension in dimensions]
     if twice := [name for name in names if names.count(name) > 1]:
-        raise GitexpError(f"{twice[0]} is named twice.", f"gitexp sweep {twice[0]}=2,4,8   # all values together")
+        raise GitexpError(
+            f"{twice[0]} is named twice.", f"{command('gitexp', 'sweep', twice[0] + '=2,4,8')}   # all values together"
+        )
     if len(names) > 1 and kind != ONE_AT_A_TIME and ledger.contract.one_variable == "strict":
         raise GitexpError(
             f"This experiment allows one change at a time, and {kind} changes {' and '.join(names)} together.",
@@ -73,7 +78,7 @@ class SweepProposer:
 
     repo: Repository
     sweep: Sweep
-    can_be_made_again: bool = True
+    foreseen: Files = field(default_factory=dict)
     _refused: list[Params] = field(default_factory=list)  # settings that were refused in this run
     _last: Params = ()
     _trees: Trees = field(init=False)
@@ -104,9 +109,18 @@ class SweepProposer:
             return None
         located = {name: constants.find(files, name) for name in setting}
         written = {name: constants.literal(located[name], value) for name, value in setting.items()}
+        self.foreseen = self._entries(ledger.incumbent.tree, constants.rewritten(files, written))
         pruner = median_pruner(ledger) if self.sweep.prune else None
         proposal = Proposal(space.message(written), params=tuple(written.items()), pruner=pruner)
         return ApplySetting(self.repo, tuple(files), proposal)
+
+    def _entries(self, tree: str, contents: Mapping[str, bytes]) -> Files:
+        """What git would hold of files of ``tree``, if they had these contents."""
+        old = entries(self.repo, tree, contents) if contents else {}
+        return {
+            path: Entry(old[path].mode, self.repo.line("hash-object", "--stdin", stdin=content))
+            for path, content in contents.items()
+        }
 
     def _files(self, ledger: Ledger) -> Mapping[str, bytes]:
         return self._trees.files(ledger.incumbent.tree, ledger.contract.edit)
@@ -173,13 +187,14 @@ def _fitted_range(located: Located, range_: Range) -> Range:
     if not constant.is_number:
         raise GitexpError(
             f"{located.name} is {constant.source}, and a range takes numbers.",
-            f"gitexp sweep {located.name}=V1,V2,...",
+            command("gitexp", "sweep", f"{located.name}=V1,V2,..."),
         )
     if isinstance(constant.value, float):
         return replace(range_, name=located.name, low=float(range_.low), high=float(range_.high))
     if not range_.whole:
         raise GitexpError(
             f"{located.name} is the int {constant.source}, and {range_.low}..{range_.high} is a range of floats.",
-            f"gitexp sweep {located.name}=1..8   # or write it as a float first: {constant.source}.0",
+            f"{command('gitexp', 'sweep', located.name + '=1..8')}   "
+            f"# or write it as a float first: {word(constant.source + '.0')}",
         )
     return replace(range_, name=located.name)
