@@ -28,7 +28,16 @@ OURS = {  # values that gitexp itself chooses, or numbers
     "sweep.py: kind",
     "baseline.py: file.name",
 }
-QUOTED = {"command", "git_command", "word", "file", "pathspec", "pathspecs", "short"}  # what makes a value safe
+QUOTED = {
+    "identity",
+    "command",
+    "git_command",
+    "word",
+    "file",
+    "pathspec",
+    "pathspecs",
+    "short",
+}  # what makes a value safe
 
 
 @pytest.mark.parametrize("name", HOSTILE)
