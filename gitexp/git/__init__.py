@@ -1,5 +1,6 @@
-"""The only door to git: a repository, its objects, its refs, its index and its work tree.
+"""The only door to git: nothing outside this package starts a git process, or reads git's own files.
 
-Its public face is :class:`gitexp.git.repository.Repository`. Every git process is started
-in :mod:`gitexp.git.driver`, and none outside this package.
+:class:`gitexp.git.repository.Repository` is a repository and its objects. The other modules hold functions that take
+one: ``refs``, ``commits``, ``objects`` (blobs, trees, the index), ``diff``, ``status``, ``worktree`` (the candidate's
+edits), ``linked_worktrees``. ``driver`` starts the processes.
 """

@@ -176,6 +176,7 @@ class _Name:
 
     @property
     def kind(self) -> str:
+        """The kind of the object: tree, commit (a submodule's) or blob."""
         return {FOLDER: "tree", GITLINK: "commit"}.get(self.mode, "blob")
 
 
