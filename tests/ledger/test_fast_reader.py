@@ -41,6 +41,8 @@ USUAL = make_iteration(
     commit="c" * 40,
 )
 
+PLAIN = changed(USUAL, measurement=Measurement((Sample("exp004", 0, 8.1, 1.8),), 1.8), changes=(), patch="", params=())
+
 
 def long_way(message: bytes) -> Iteration | None:
     return from_message(trailer_block.read(message), "c" * 40)
@@ -57,10 +59,7 @@ def check(message: bytes) -> None:
 
 
 def test_the_usual_message_is_read_the_short_way() -> None:
-    plain = changed(
-        USUAL, measurement=Measurement((Sample("exp004", 0, 8.1, 1.8),), 1.8), changes=(), patch="", params=()
-    )
-    for iteration in (USUAL, plain, changed(USUAL, status=Status.DISCARD)):
+    for iteration in (USUAL, PLAIN, changed(USUAL, status=Status.DISCARD)):
         assert fast_reader.read(to_message(iteration), "c" * 40) == iteration == long_way(to_message(iteration))
         assert fast_reader.quick_read(to_message(iteration), "c" * 40)
         check(to_message(iteration))
@@ -121,3 +120,89 @@ def test_both_ways_read_the_same_of_what_somebody_changed(data: st.DataObject) -
     else:
         lines[at : at + (change != "insert")] = [] if change == "delete" else [new]
     check(b"\n".join(lines))
+
+
+def _spoiled(line: bytes) -> dict[str, bytes]:
+    """A line of a message with other spaces, another key, or another end, by what was done to it."""
+    key, colon, value = line.partition(b":")
+    return {
+        "CRLF": line + b"\r",
+        "space before the key": b" " + line,
+        "space before the colon": key + b" :" + value,
+        "no space": key + colon + value.lstrip(),
+        "tab": key + colon + b"\t" + value.lstrip(),
+        "two spaces": key + colon + b" " + value,
+        "space at the end": line + b" \t",
+        "wide space": line + "\u3000".encode(),
+        "wide space inside": line.replace(b" ", "\u2003".encode()),
+        "vertical tab": line + b"\x0b",
+        "file separator": line + b"\x1c",
+        "next line": line + "\x85".encode(),
+        "line separator": line + "\u2028".encode(),
+        "byte order mark": "\ufeff".encode() + line,
+        "NUL": line + b"\0",
+        "lower case": key.lower() + colon + value,
+        "upper case": key.upper() + colon + value,
+        "underscore": line.replace(b"-", b"_", 1),
+        "digits of another script": line.replace(b"1", "\u0661".encode()),
+        "underscore in a number": line.replace(b"53", b"5_3"),
+        "plus": line.replace(b": ", b": +", 1),
+        "quoted": key + b': "' + value.strip() + b'"',
+        "empty": key + b":",
+        "none": key,
+    }
+
+
+CHANGES = tuple(_spoiled(b"Exp-Note: x"))
+EXTRA_LINES = [
+    b"",
+    b" ",
+    b"\r",
+    b"\x0c",
+    b"# a comment",
+    b" continued",
+    b"(cherry picked from commit " + b"c" * 40 + b")",
+    b"Signed-off-by: Ada <ada@example.org>",
+    b"Co-authored-by: Ada <ada@example.org>",
+    b"exp-score: 0.5",
+    b"EXP-STATUS: DISCARD",
+    b"Exp-Remark: breaker exp004",
+    b"Exp-Summary: train",
+    b"Exp-Format: 2",
+    b"Exp-Verdict: certain",
+    b"---",
+    b"prose",
+]
+
+
+@PURE
+@given(st.data())
+def test_both_ways_read_the_same_of_a_message_edited_by_an_enemy(data: st.DataObject) -> None:
+    """Odd spaces and line ends, twins of a key, keys in another order, and a second block."""
+    iteration = data.draw(st.sampled_from([USUAL, changed(USUAL, status=Status.DISCARD), PLAIN]))
+    lines = to_message(iteration).split(b"\n")
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(0, len(lines) - 1))
+        edit = data.draw(st.sampled_from(["spoil", "twin", "move", "insert", "all CRLF", "second block"]))
+        if edit == "spoil":
+            lines[at] = _spoiled(lines[at])[data.draw(st.sampled_from(CHANGES))]
+        elif edit == "twin":
+            lines.insert(at, _spoiled(lines[at])[data.draw(st.sampled_from(CHANGES))])
+        elif edit == "move":
+            lines.insert(data.draw(st.integers(0, len(lines) - 1)), lines.pop(at))
+        elif edit == "insert":
+            lines.insert(at, data.draw(st.sampled_from(EXTRA_LINES)))
+        elif edit == "all CRLF":
+            lines = [line + b"\r" for line in lines]
+        else:
+            other = data.draw(st.sampled_from([iteration, changed(USUAL, id="exp005"), CRASH]))
+            lines += [b"", *to_message(other).split(b"\n")[2:]]
+    check(b"\n".join(lines))
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_both_ways_read_the_same_of_each_line_spoiled(change: str) -> None:
+    lines = to_message(USUAL).split(b"\n")
+    for at, line in enumerate(lines):
+        check(b"\n".join([*lines[:at], _spoiled(line)[change], *lines[at + 1 :]]))
+        check(b"\n".join([*lines[:at], line, _spoiled(line)[change], *lines[at + 1 :]]))
