@@ -31,7 +31,7 @@ def best(name: str | None, json_: bool) -> None:
 
 def _facts(ledger: Ledger, incumbent: Iteration) -> list[tuple[str, str]]:
     first = ledger.baseline
-    runs = ledger.replicates()[incumbent.id]
+    runs = ledger.replicates().get(incumbent.id, {})  # none, where somebody took its samples away
     scores = ", ".join(score_text(score) for score in runs.values())
     facts = [("runs", f"{plural(len(runs), 'run')}: {scores}"), ("commit", incumbent.commit)]
     if incumbent is not first and incumbent.score is not None and first.score is not None:

@@ -147,11 +147,13 @@ def _iteration(message: Message, commit: str) -> Iteration | None:
         contract=_contract(message, version) if version else None,
     )
     verdict = Verdict(**{"reason": "", **fields_of("verdict", message.all)})
+    if candidate.contract and verdict.status is not Status.KEEP:
+        raise ValueError("a baseline is a KEEP")
     return Iteration(candidate, verdict, _measurement(message, verdict), commit)
 
 
 def _measurement(message: Message, verdict: Verdict) -> Measurement:
-    values = {"samples": (), **fields_of("measurement", message.all)}
+    values = fields_of("measurement", message.all)
     is_scored, is_pruned = values.get("score") is not None, bool(values.get("pruned"))
     if is_scored == (verdict.status is (Status.DISCARD if is_pruned else Status.CRASH)) or (is_pruned and is_scored):
         raise ValueError("a CRASH has no score, nor has what was pruned, and everything else has one")
@@ -165,4 +167,6 @@ def _contract(message: Message, version: int) -> Contract:
         if not seed:
             raise LookupError(trailers.FIRST_SEED)
         values["seed"] = int(seed)
+    if not values["budget"] > 0:
+        raise ValueError("Exp-Budget is more than 0 seconds")
     return Contract(**values)

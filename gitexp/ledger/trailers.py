@@ -119,7 +119,7 @@ ITERATION = (
     Trailer("Exp-Memory-MB", "measurement", "memory_mb", number(".1f"), MAYBE),
     Trailer("Exp-Seconds", "measurement", "seconds", number(".2f"), ONCE, computed=True),
     Trailer(FIRST_SEED, "measurement", "seed", count(always=True), ONCE, computed=True),
-    Trailer("Exp-Sample", "measurement", "samples", forms.SAMPLES, SOME),
+    Trailer("Exp-Sample", "measurement", "samples", forms.SAMPLES, SOME, required=True),
     Trailer("Exp-Curve", "measurement", "curve", forms.CURVE, MAYBE),
     Trailer("Exp-Pruned", "measurement", "pruned", forms.MAYBE_SENTENCE),
     Trailer("Exp-Spoiled", "measurement", "spoiled", forms.TEXTS),

@@ -12,6 +12,7 @@ from gitexp.files import write_output
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Status
 from gitexp.text import one_line
+from gitexp.views.terminal_plot import drawn
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,14 +45,14 @@ def save(ledger: Ledger, file: Path) -> None:
 
 
 def _draw(ledger: Ledger, axes: Axes) -> None:
-    best = ledger.running_best()
+    best = [*map(drawn, ledger.running_best())]
     axes.step([i.number for i in ledger.iterations], best, where="post", color="#1a7f37", linewidth=1.8, zorder=2)
     low, high = min(best), max(best)
     margin = (high - low) * 0.15 or abs(high) * 0.05 or 1.0
     axes.set_ylim(low - margin, high + margin)
     for status, (mark, color) in MARKS.items():
         shown = [i for i in ledger.iterations if i.status is status]
-        scores = [i.score if i.score is not None else low - margin for i in shown]
+        scores = [drawn(i.score) if i.score is not None else low - margin for i in shown]
         label = f"{status.value} ({len(shown)})"
         axes.scatter([i.number for i in shown], scores, marker=mark, c=color, s=28, label=label, zorder=3)
 

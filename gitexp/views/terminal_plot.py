@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 LABELS = 14  # columns of the values at the left
 BLOCKS = "▁▂▃▄▅▆▇█"
+FARTHEST = 1e100  # scores that are further from 0 are drawn there
 SPARK = 40  # columns
 ROUND = 0.2  # a tick that is further than this from a whole number gets no label
 MARKS = {Status.KEEP: "●", Status.DISCARD: "·"}
@@ -25,14 +26,14 @@ def running_best(ledger: Ledger, width: int, height: int) -> list[str]:
 
     At most ``height`` lines of ``width`` columns. DISCARDs far off are left out: they would flatten the curve.
     """
-    best, end = ledger.running_best(), 1.02 * max(ledger.iterations[-1].number, 1)
+    best, end = [*map(drawn, ledger.running_best())], 1.02 * max(ledger.iterations[-1].number, 1)
     low, high = _span(best)
     figure = _figure(width, height, (0, end), (low, high))
     starts = [float(iteration.number) for iteration in ledger.iterations]
     ends = [*starts[1:], end]  # each score holds until the next iteration
     figure.plot([x for pair in zip(starts, ends, strict=True) for x in pair], [y for y in best for _ in range(2)])
     for status, mark in MARKS.items():
-        shown = [(i.number, i.score) for i in ledger.iterations if i.status is status and i.score is not None]
+        shown = [(i.number, drawn(i.score)) for i in ledger.iterations if i.status is status and i.score is not None]
         shown = [(x, y) for x, y in shown if low <= y <= high]
         if shown:
             figure.scatter([x for x, _ in shown], [y for _, y in shown], marker=mark)
@@ -41,20 +42,27 @@ def running_best(ledger: Ledger, width: int, height: int) -> list[str]:
 
 def sparkline(ledger: Ledger) -> str:
     """The running best in one line, from the baseline (at the bottom) to the best (at the top)."""
-    best = ledger.running_best()
-    shown = thinned(best, SPARK)
+    shown = thinned([*map(drawn, ledger.running_best())], SPARK)
     whole = shown[-1] - shown[0]
-    return "".join(BLOCKS[round((len(BLOCKS) - 1) * ((value - shown[0]) / whole if whole else 0))] for value in shown)
+    # A score may lie outside: by hand anything can be made a KEEP.
+    heights = [min(1.0, max(0.0, (value - shown[0]) / whole)) if whole else 0.0 for value in shown]
+    return "".join(BLOCKS[round((len(BLOCKS) - 1) * height)] for height in heights)
 
 
 def loss(curve: Sequence[Point], width: int, height: int) -> list[str]:
     """A run's loss over its progress lines, in ``height`` lines of ``width`` columns; nothing for fewer than two."""
     if len(curve) < 2:
         return []
-    low, high = _span([point.loss for point in curve])
+    losses = [drawn(point.loss) for point in curve]
+    low, high = _span(losses)
     figure = _figure(width, height, (0, len(curve) - 1), (low, high))
-    figure.plot(range(len(curve)), [point.loss for point in curve])
+    figure.plot(range(len(curve)), losses)
     return _lines(figure)[:-2]  # without the values below: the points are numbered, not timed
+
+
+def drawn(value: float) -> float:
+    """The value, within limits between which differences are finite."""
+    return max(-FARTHEST, min(FARTHEST, value))
 
 
 def _span(values: Sequence[float]) -> tuple[float, float]:
