@@ -169,7 +169,10 @@ def test_a_step_of_several_runs_struck_at_every_point(
         if not faults.check(folder, old_tip, candidate, "KEEP"):
             assert not measured
             runs.write_text("")
-            known = len(json.loads(evidence.read_text())["evidence"]["measurement"]["samples"]) if evidence.exists() else 0
+            note = (
+                json.loads(evidence.read_text())["evidence"] if evidence.exists() else {"measurement": {"samples": []}}
+            )
+            known = len(note["measurement"]["samples"])
             again = faults.gitexp(folder, "step", "-m", "x")
             assert again.code == 0, again.output
             samples = git("log", "-1", "--format=%(trailers:key=Exp-Sample)", cwd=folder).strip().splitlines()
