@@ -58,6 +58,11 @@ def test_with_nothing_to_recover_it_says_so(experiment: Path, gitexp: Gitexp) ->
     assert gitexp("abort").stdout == "Nothing to abort.\n"
 
 
+def test_a_part_file_beside_the_experiments_is_not_one_of_them(experiment: Path, gitexp: Gitexp) -> None:
+    (experiment / ".git/gitexp/.gitexp.4711.0.part").write_bytes(b"")
+    assert gitexp("recover").stdout == "Nothing to recover.\n"
+
+
 def test_a_trainer_that_was_left_running_is_found_and_ended(folder: Path, gitexp: Gitexp) -> None:
     trainer = killed_step(folder, gitexp, with_guard=True)
     assert not is_gone(trainer)
