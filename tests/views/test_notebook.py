@@ -19,7 +19,7 @@ from gitexp.ledger.row import COLUMNS
 from gitexp.model import Contract, Direction, Frozen, Iteration, Measurement, Notes, Sample, Status
 from gitexp.text import UNSAFE, printable
 from gitexp.views.experiment_md import SHOWN, experiment_md
-from gitexp.views.notebook import absorb
+from gitexp.views.notebook import COMPUTED, WRITTEN_BY_PEOPLE, absorb
 from gitexp.views.on_disk import unsealed, write_views
 from gitexp.views.results_tsv import results_tsv
 from tests.helpers.made_iterations import changed, make_iteration
@@ -194,6 +194,7 @@ def test_the_document_of_a_baseline_has_every_section() -> None:
         *("## Current goal", "## Baseline", "## Hypothesis", "## Constraints", "## Next to try"),
         *("## Results so far", "## What was learned", "## Notes"),
     ]
+    assert sorted(heading.removeprefix("## ") for heading in headings[1:]) == sorted(WRITTEN_BY_PEOPLE + COMPUTED)
 
 
 def test_the_document_does_not_grow_with_the_history() -> None:
