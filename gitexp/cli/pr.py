@@ -65,11 +65,11 @@ def _remote(repo: Repository, push_to: str | None, create: bool) -> Remote | Non
 
 def _push(repo: Repository, ledger: Ledger, review: Review, to: Remote) -> None:
     experiment = BRANCH_PREFIX + ledger.name
-    there = forge.heads(repo, to, review.branch, experiment)
-    if there.get(review.branch) != review.tip:
-        forge.push(repo, to, review.branch, there.get(review.branch), lambda commit: is_ours(repo, commit, ledger.name))
+    tips = forge.heads(repo, to, review.branch, experiment)
+    if tips.get(review.branch) != review.tip:
+        forge.push(repo, to, review.branch, tips.get(review.branch), lambda commit: is_ours(repo, commit, ledger.name))
         _say(f"{review.branch} was pushed to {to.public_url}.")
-    if there.get(experiment) != ledger.tip:
+    if tips.get(experiment) != ledger.tip:
         _say(
             f"{to.public_url} lacks commits of {experiment}, to which the text links: "
             f"{git_command('push', '--', to.public_name, experiment)}"

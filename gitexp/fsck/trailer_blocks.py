@@ -55,12 +55,12 @@ def _fault(commit: ParsedCommit, by_git: list[tuple[str, str]], version: int | N
 
 def _unknown(keys: Sequence[str], version: int | None) -> tuple[str, str] | None:
     """The first key that gitexp does not write in this format, and so does not read; git ignores the case of keys."""
-    known = trailers.keys(version) if version else trailers.keys()
-    in_any_case = {key.lower(): key for key in known}
+    valid = trailers.keys(version) if version else trailers.keys()
+    in_any_case = {key.lower(): key for key in valid}
     for key in keys:
-        if key not in known and key.lower() in in_any_case:
+        if key not in valid and key.lower() in in_any_case:
             return "unknown-key", f"it has {key}, which git takes for {in_any_case[key.lower()]}"
-        if key not in known and version:
+        if key not in valid and version:
             return "unknown-key", f"it has {key}, and format {version} has no such key"
     return None
 

@@ -46,6 +46,7 @@ class Constant:
 
     @property
     def is_number(self) -> bool:
+        """Whether its value is an int or a float."""
         return is_number(self.value)
 
 

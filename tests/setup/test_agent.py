@@ -470,7 +470,7 @@ def test_the_script_trains(folder: Path, gitexp: Gitexp) -> None:
     assert 10 < (baseline.memory_mb or 0) < 10_000
     assert baseline.device.split(",")[0] in ("cpu", "gpu")
     assert baseline.data == "the Python standard library"
-    assert len((folder / "results.tsv").read_text().splitlines()) == 2
+    assert len((folder / TRAINER).with_name("results.tsv").read_text().splitlines()) == 2
     assert "on the held-out split" in gitexp("test").stdout
 
 
