@@ -61,6 +61,8 @@ def test_with_nothing_to_recover_it_says_so(experiment: Path, gitexp: Gitexp) ->
 def test_a_part_file_beside_the_experiments_is_not_one_of_them(experiment: Path, gitexp: Gitexp) -> None:
     (experiment / ".git/gitexp/.gitexp.4711.0.part").write_bytes(b"")
     assert gitexp("recover").stdout == "Nothing to recover.\n"
+
+
 def test_a_file_among_the_experiments_folders_is_not_an_experiment(experiment: Path, gitexp: Gitexp) -> None:
     (experiment / ".git/gitexp/.gitexp.1.0123.part").write_text("half a message, of a gitexp that was killed")
     assert gitexp("recover").stdout == "Nothing to recover.\n"
