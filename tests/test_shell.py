@@ -27,6 +27,7 @@ OURS = {  # values that gitexp itself chooses, or numbers
     "experiment.py: step.process",
     "sweep.py: kind",
     "baseline.py: file.name",
+    "fsck.py: identity(0)",
 }
 QUOTED = {
     "identity",

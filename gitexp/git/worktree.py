@@ -50,7 +50,13 @@ def edits(repo: Repository, editable: Iterable[str]) -> dict[str, Entry | None]:
 
 def edited_paths(repo: Repository, editable: Iterable[str]) -> list[str]:
     """The paths that differ from HEAD: tracked files anywhere, and new ones in the editable folders."""
-    return list(dict.fromkeys([*(change.path for change in changes(repo)), *untracked_below(repo, editable)]))
+    editable = tuple(editable)
+    files = [path for path in editable if path not in _folders(repo, editable)]
+    # As in :func:`edits`, editable files are compared by content: git need not be asked after each of their edits.
+    old = entries(repo, "HEAD", files) if files else {}
+    edited = [path for path in files if file_entry(repo, path, old.get(path)) != old.get(path)]
+    others = [change.path for change in changes(repo, compared=files) if change.path not in files or change.staged]
+    return list(dict.fromkeys([*edited, *others, *untracked_below(repo, editable)]))
 
 
 def untracked_below(repo: Repository, editable: Iterable[str]) -> list[str]:

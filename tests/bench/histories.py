@@ -13,7 +13,18 @@ from dataclasses import replace
 from pathlib import Path
 
 from gitexp.ledger.messages import revert_message, to_message
-from gitexp.model import Candidate, Contract, Direction, Iteration, Measurement, Notes, Sample, Status, Verdict
+from gitexp.model import (
+    Candidate,
+    Contract,
+    Direction,
+    Iteration,
+    Measurement,
+    Notes,
+    Sample,
+    Status,
+    Verdict,
+    score_text,
+)
 from gitexp.verdict.rules import parse
 
 WHO = "Ada Lovelace <ada@example.org>"
@@ -62,6 +73,7 @@ class _Stream:
 
     def __init__(self, files: int, hook: str) -> None:
         self.tip = ""
+        self.incumbent = 0
         self._time = SINCE
         self._hook = hook
         self._others = {f"d{n // 100:03d}/f{n:05d}.py": f"# {n}\n".encode() for n in range(files - 1)}
@@ -89,12 +101,15 @@ class _Stream:
             self.tip,
             self._tree(code),
             f"LR {number} -> {number + 1}",
-            changes=("constant LR",),
-            patch=hashlib.sha1(code, usedforsecurity=False).hexdigest(),
+            changes=("constant LR",) if number else (),
+            patch=_patch_id(self.incumbent, number) if number else "",
         )
         if not number:
             candidate = replace(candidate, contract=self._contract(), notes=Notes(goal="lowest val_bpb"))
-        reason = f"{'better' if kept else 'worse'} by {abs(delta):.6f}"
+        met = f"exp{self.incumbent:03d} ({score_text(score - delta)})"
+        reason = f"{'better' if kept else 'worse'} than {met} by {score_text(abs(delta))}" if number else "the baseline"
+        if kept:
+            self.incumbent = number
         verdict = Verdict(Status.KEEP if kept else Status.DISCARD, reason, delta if number else None)
         return Iteration(candidate, verdict, self._measurement(identity, score))
 
@@ -144,3 +159,15 @@ def _raw(kind: str, content: bytes) -> bytes:
 
 def _id(kind: str, content: bytes) -> str:
     return _raw(kind, content).hex()
+
+
+def _patch_id(incumbent: int, number: int) -> str:
+    """What ``git patch-id --stable`` gives an edit of the first line: the diff without white space, hashed."""
+    lines = (
+        "diff--gita/train.pyb/train.py",
+        "---a/train.py",
+        "+++b/train.py",
+        f"-LR={incumbent + 1}",
+        f"+LR={number + 1}",
+    )
+    return hashlib.sha1("".join((*lines, *["#alineofcode"] * 3)).encode(), usedforsecurity=False).hexdigest()

@@ -545,13 +545,13 @@ def looped(top: Path, gitexp: Gitexp) -> Path:
     return top
 
 
-def test_the_discards_of_a_loop_ask_git_for_the_state_of_the_files_twice(
+def test_the_discards_of_a_loop_ask_git_for_the_state_of_the_files_once(
     looped: Path, proposer: Path, gitexp: Gitexp, asked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fsmonitor, "RECHECK", 3600.0)
     body = WORSE.replace("number", "(number + 10)")
     assert "It tried 3: 0 KEEP, 3 DISCARD" in gitexp("loop", "--steps", "3", *proposes(proposer, body)).stdout
-    assert asked.count("status") == 2  # before the first step, and when it is known which file is edited
+    assert asked.count("status") == 1  # before the first step
     assert git("status", "--porcelain", cwd=looped) == ""
 
 

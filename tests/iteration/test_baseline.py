@@ -235,14 +235,15 @@ def test_git_does_not_know_who(folder: Path, gitexp: Gitexp, monkeypatch: pytest
 def test_a_git_that_is_too_old(folder: Path, gitexp: Gitexp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake = tmp_path / "bin" / "git"
     fake.parent.mkdir()
-    fake.write_text('#!/bin/sh\n[ "$1" = version ] && echo git version 2.11.0\n')
+    skip = 'while [ "$1" = -c ]; do shift 2; done\n'
+    fake.write_text(f'#!/bin/sh\n{skip}[ "$1" = version ] && echo git version 2.11.0\n')
     fake.chmod(0o755)
     real = shutil.which("git")
     monkeypatch.setenv("PATH", str(fake.parent), prepend=os.pathsep)
     assert "this is git version 2.11.0" in gitexp("log", code=1).stderr
     # The last one that is too old: an option that it does not know is no failure, but said back.
     older = '[ "$1" = version ] && echo git version 2.24.4 && exit\nshift 2\necho --show-object-format\n'
-    fake.write_text(f'#!/bin/sh\n{older}exec {real} rev-parse "$@"\n')
+    fake.write_text(f'#!/bin/sh\n{skip}{older}exec {real} rev-parse "$@"\n')
     assert "gitexp needs git 2.25 or newer; this is git version 2.24.4." in gitexp("log", code=1).stderr
 
 
