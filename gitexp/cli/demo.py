@@ -62,7 +62,7 @@ def go_on(directory: Path) -> str:
     here, program = f"cd {shell.file(directory)}", Path(sys.argv[0]).absolute().with_name("gitexp")
     if not program.is_file():  # python -m gitexp
         return f"{here} && {word(sys.executable)} -m gitexp status"
-    found = shutil.which("gitexp")
-    if found and program.samefile(found):
+    on_path = shutil.which("gitexp")
+    if on_path and program.samefile(on_path):
         return f"{here} && gitexp status"
     return f'export PATH={word(program.parent)}:"$PATH" && {here} && gitexp status'
