@@ -13,7 +13,7 @@ from io import BufferedReader, FileIO
 from typing import NamedTuple
 
 from gitexp.errors import GitexpError
-from gitexp.files import part_file, write_file
+from gitexp.files import part_file, remove_part_files, write_file
 from gitexp.git.driver import GitCommandError, ending, read_block, read_line, start
 from gitexp.git.repository import Repository, missing_object, read_object
 
@@ -114,13 +114,18 @@ def commit_tree(repo: Repository, tree: str, parent: str | None, message: bytes,
     return os.fsdecode(repo.run(*args, stdin=message, env=dates)).rstrip("\n")
 
 
+def remove_unfinished(repo: Repository) -> None:
+    """Remove the files of commits that killed processes did not finish. The caller holds the work tree's lock."""
+    remove_part_files([repo.git_dir])
+
+
 def _write_commit(repo: Repository, tree: str, parent: str | None, message: bytes) -> str:
     """Write a commit as commit-tree does, without a process of its own for each."""
     if repo.tree(tree) is None:
         raise GitexpError(f"The tree {tree} is missing.", "git fsck   # then fetch it from a clone")
     lines = [f"tree {tree}", *([f"parent {parent}"] if parent else ())]
     lines += [f"{role} {repo.config.identity(role)}" for role in ("author", "committer")]
-    file = part_file(repo.private_dir / "commit")  # swept up if this process dies now
+    file = part_file(repo.git_dir / "commit")
     try:
         write_file(file, os.fsencode("\n".join(lines)) + b"\n\n" + message)
         hashing = repo.ask("hash-object", "-t", "commit", "-w", "--no-filters", "--stdin-paths")

@@ -7,6 +7,7 @@ from pathlib import Path
 from gitexp.errors import GitexpError
 from gitexp.files import remove_part_files
 from gitexp.git import refs
+from gitexp.git.commits import remove_unfinished
 from gitexp.git.linked_worktrees import is_work_tree
 from gitexp.git.repository import Repository
 from gitexp.git.scratch import clear_scratch
@@ -102,7 +103,8 @@ def _look(repo: Repository, place: ExperimentFiles, observer: Observer) -> Snaps
     clear_stale(repo, place, observer)
     _mend_ref(repo, place, observer)
     files = [repo.top / path for path in snapshot.files] if snapshot else []
-    remove_part_files([repo.private_dir, place.directory, repo.top, *(file.parent for file in files)])
+    remove_unfinished(repo)
+    remove_part_files([place.directory, repo.top, *(file.parent for file in files)])
     if left := give_back(repo, place):
         observer.say(f"{visible_list(left)} was changed since, and is left as it is.")
     if snapshot is None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from gitexp.files import part_file
 from gitexp.iteration import stale_locks
 from tests.helpers.command_line import Gitexp
 from tests.helpers.hooks import hook_that
@@ -68,6 +69,13 @@ def test_a_file_among_the_experiments_folders_is_not_an_experiment(experiment: P
     assert gitexp("recover").stdout == "Nothing to recover.\n"
     set_lr(experiment, 0.3)
     gitexp("step", "-m", "x")
+
+
+def test_the_file_of_a_commit_that_was_not_finished_is_removed(experiment: Path, gitexp: Gitexp) -> None:
+    left = part_file(experiment / ".git/commit")
+    left.write_bytes(b"tree ")
+    gitexp("recover")
+    assert not left.exists()
 
 
 def test_a_trainer_that_was_left_running_is_found_and_ended(folder: Path, gitexp: Gitexp) -> None:
