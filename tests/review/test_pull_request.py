@@ -499,7 +499,7 @@ def test_push_is_plain_and_leaves_the_rest_alone(kept: Path, gitexp: Gitexp) -> 
     there = bare(kept)
     result = gitexp("pr", "--push", "origin")
     assert f"review/train was pushed to {there}." in result.stderr
-    assert "lacks commits of exp/train, to which the text links: git push origin exp/train" in result.stderr
+    assert "lacks commits of exp/train, to which the text links: git push -- origin exp/train" in result.stderr
     assert git("for-each-ref", "--format=%(refname)", cwd=there).split() == [
         "refs/heads/main",
         "refs/heads/review/train",
@@ -612,7 +612,7 @@ def test_push_over_http_with_a_password(kept: Path, gitexp: Gitexp, http: str) -
     again = gitexp("pr", "--push", "lab")  # with a lease
     assert tip("review/train", there) == tip("review/train")
     named = gitexp("pr", "--push", f"http://ada:s3cret@{http}/lab.git")
-    assert f"git fetch http://{http}/lab.git exp/train" in named.stdout
+    assert f"git fetch -- http://{http}/lab.git exp/train" in named.stdout
     git("remote", "set-url", "lab", f"http://ada:wr0ng@{http}/lab.git")
     refused = gitexp("pr", "--push", "lab", code=1)
     assert "git ls-remote failed: " in refused.stderr
@@ -663,7 +663,7 @@ def test_gh_opens_the_pull_request(kept: Path, gitexp: Gitexp, fake: Callable[..
     wanted = ["pr", "create", "--base", "main", "--head", "review/train", "--title", title, "--body-file", "-"]
     assert [call[0] for call in calls()] == [wanted]
     assert text.startswith(calls()[0][1].partition("## How to reproduce")[0])
-    assert "git fetch origin exp/train\n" in calls()[0][1]
+    assert "git fetch -- origin exp/train\n" in calls()[0][1]
     assert result.stdout == "https://forge.example/pull/1\n"
     assert tip("review/train", there) == tip("review/train")
 
