@@ -10,7 +10,6 @@ import errno
 import fcntl
 import os
 import re
-import secrets
 import shutil
 import stat
 import time
@@ -202,7 +201,7 @@ def remove_folder(folder: Path) -> None:
 
 def part_file(path: Path) -> Path:
     """The file beside ``path`` that this process writes, and then renames to ``path``."""
-    return path.with_name(f".gitexp.{os.getpid()}.{secrets.token_hex(8)}.part")
+    return path.with_name(f".gitexp.{os.getpid()}.{os.urandom(8).hex()}.part")
 
 
 def remove_part_files(folders: Iterable[Path]) -> None:

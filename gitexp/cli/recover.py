@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from gitexp.cli.experiment import experiment_option, interrupted_experiments, local_experiments
+from gitexp.cli.experiment import experiment_option
+from gitexp.cli.interrupted import interrupted_experiments, local_experiments
 from gitexp.cli.progress import Terminal
 from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository

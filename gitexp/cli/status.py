@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from gitexp.cli.experiment import experiment_option, local_experiments, open_ledger
+from gitexp.cli.experiment import experiment_option, open_ledger
+from gitexp.cli.interrupted import local_experiments
 from gitexp.errors import GitexpError
 from gitexp.git import refs
 from gitexp.git.repository import Repository

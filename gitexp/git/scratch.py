@@ -7,7 +7,6 @@ with the person's repository, and one whose making was killed breaks ``git log -
 from __future__ import annotations
 
 import os
-import secrets
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,7 +31,7 @@ def scratch_tree(repo: Repository, commit: str) -> Iterator[Repository]:
     """
     with lock(repo.shared_lock(LOCK), "The scratch tree", "pick"):
         _remove_noted(repo)
-        folder = Path(os.path.realpath(tempfile.gettempdir())) / f"{PREFIX}{secrets.token_hex(8)}"
+        folder = Path(os.path.realpath(tempfile.gettempdir())) / f"{PREFIX}{os.urandom(8).hex()}"
         write_file(_note(repo), os.fsencode(folder))
         try:
             folder.mkdir(mode=0o700)

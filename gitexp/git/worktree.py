@@ -51,7 +51,8 @@ def edits(repo: Repository, editable: Iterable[str]) -> dict[str, Entry | None]:
 def edited_paths(repo: Repository, editable: Iterable[str]) -> list[str]:
     """The paths that differ from HEAD: tracked files anywhere, and new ones in the editable folders."""
     editable = tuple(editable)
-    files = [path for path in editable if path not in _folders(repo, editable)]
+    folders = _folders(repo, editable)
+    files = [path for path in editable if path not in folders]
     # As in :func:`edits`, editable files are compared by content: git need not be asked after each of their edits.
     old = entries(repo, "HEAD", files) if files else {}
     edited = [path for path in files if file_entry(repo, path, old.get(path)) != old.get(path)]
