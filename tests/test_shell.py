@@ -24,7 +24,7 @@ OURS = {  # values that gitexp itself chooses, or numbers
     "forge.py: client",
     "constants.py: constant.line",
     "diff.py: new.id",
-    "experiment.py: step.process",
+    "interrupted.py: step.process",
     "sweep.py: kind",
     "baseline.py: file.name",
     "fsck.py: identity(0)",

@@ -141,6 +141,16 @@ def main() -> None:
     except Exception:
         click.echo(f"gitexp: a bug, please report it:\n{traceback.format_exc()}", err=True)
         sys.exit(BUG)
+    finally:
+        _drop_what_a_closed_terminal_did_not_take()
+
+
+def _drop_what_a_closed_terminal_did_not_take() -> None:
+    """Python would try to write it again at its end, and make its failure the exit code (120)."""
+    try:
+        sys.stderr.flush()
+    except (OSError, ValueError, AttributeError):  # AttributeError: there is no standard error at all
+        sys.stderr = None
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
@@ -12,7 +13,10 @@ import psutil
 
 def start_step(folder: Path) -> subprocess.Popen[bytes]:
     """A step in a process of its own, once its run is under way."""
-    process = subprocess.Popen([sys.executable, "-m", "gitexp", "step", "-m", "slow"], cwd=folder)
+    command = [sys.executable, "-m", "gitexp", "step", "-m", "slow"]
+    ignored = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # where the tests themselves run under nohup
+    process = subprocess.Popen(command, cwd=folder)
+    signal.signal(signal.SIGHUP, ignored)
     while not (folder / ".git/gitexp/train/running").exists():
         assert process.poll() is None
         time.sleep(0.01)
