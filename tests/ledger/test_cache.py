@@ -95,6 +95,7 @@ CORRUPTIONS: dict[str, Callable[[bytes], Iterator[bytes]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", CORRUPTIONS)
 def test_however_its_files_are_corrupted(repo: Repository, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for file in sorted(kept(repo).iterdir()):

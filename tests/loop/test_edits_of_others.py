@@ -13,6 +13,8 @@ from tests.helpers.command_line import Gitexp
 from tests.helpers.processes import wait_for
 from tests.helpers.repositories import TOY, git, make_repository
 
+pytestmark = pytest.mark.slow  # kills
+
 SWEEP = ("sweep", "LR=0.2,0.25")
 LOOP = ("loop", "--steps", "1", "--", "sed", "-i", "s/^LR.*/LR = 0.2/", "train.py")
 HOOK = """\

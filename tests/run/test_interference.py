@@ -17,6 +17,8 @@ from tests.helpers.hooks import hook_that
 from tests.helpers.ledgers import ledger_of
 from tests.helpers.repositories import git, set_lr
 
+pytestmark = pytest.mark.slow  # waits until a run has been disturbed
+
 # The trainer stops itself for a while, as often as $STOPS says, and a child of the hook continues it.
 STOPPED = """
 grep -q 0.1 train.py && { echo val_bpb: 2; exit 0; }

@@ -15,6 +15,8 @@ from tests.helpers.faults import Ended, Fault
 from tests.helpers.kill_points import ALL, FAULTS, SOME, VERDICTS, at_each_point, check_steps, recover, struck_by
 from tests.helpers.repositories import git
 
+pytestmark = pytest.mark.slow  # kills
+
 
 @pytest.mark.parametrize(("verdict", "score"), VERDICTS[:2])
 def test_a_step_killed_at_some_points(tmp_path: Path, runs: Path, verdict: str, score: str) -> None:

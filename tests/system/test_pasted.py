@@ -13,6 +13,8 @@ from gitexp.text import hides
 from tests.helpers.command_line import Gitexp
 from tests.helpers.repositories import TOY, git, make_repository, set_lr
 
+pytestmark = pytest.mark.slow  # every command that is printed, in bash
+
 BRANCHES = ["$(touch${IFS}PWNED)", "a;touch${IFS}PWNED", "`touch${IFS}PWNED`", "a\u202eb", "it's", "a\u200bb"]
 FILES = ["$(touch PWNED).py", "; touch PWNED", "-x", "a\n  try: touch PWNED", "a\u202eb", "=a"]
 

@@ -20,6 +20,8 @@ from tests.helpers.project import README as README_FILE
 from tests.helpers.project import ROOT
 from tests.helpers.repositories import TOY, git, make_repository
 
+pytestmark = pytest.mark.slow  # every command that is written
+
 MANUAL = ROOT / "gitexp" / "manual"
 README = README_FILE.read_text()
 CHAPTERS = {file.stem: file.read_text() for file in sorted(MANUAL.glob("*.md"))}

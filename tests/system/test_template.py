@@ -17,6 +17,8 @@ import pytest
 
 from tests.helpers.project import TEMPLATES
 
+pytestmark = pytest.mark.slow  # trains
+
 TEMPLATE = TEMPLATES / "mlx"
 FILES = ("train.py", "prepare.py", "kernels.py", "evaluate.py")
 PROGRESS = re.compile(
