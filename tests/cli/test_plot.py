@@ -24,6 +24,7 @@ def test_a_curve_needs_two_points() -> None:
     assert len(loss([Point(3.0), Point(2.0)], 60, 10)) > 3
 
 
+@pytest.mark.slow  # matplotlib
 def test_a_picture_in_each_format(three_kept: Path, gitexp: Gitexp, tmp_path: Path) -> None:
     for ending, start in ((".png", b"\x89PNG"), (".svg", b"<?xml"), (".pdf", b"%PDF")):
         file = tmp_path / f"best{ending}"

@@ -12,6 +12,8 @@ import pytest
 
 from tests.helpers.command_line import Gitexp
 
+pytestmark = pytest.mark.slow  # a process for each command
+
 # Of these some command pays for each; one that does without it must not.
 LIBRARIES = {"git", "jinja2", "numpy", "plotille", "psutil", "statistics"}
 EXTRAS = {"matplotlib", "bokeh", "optuna", "yaml", "tomlkit", "tokenizers", "mlx"}

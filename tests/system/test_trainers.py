@@ -11,6 +11,8 @@ from gitexp.ledger import history
 from tests.helpers.command_line import Gitexp
 from tests.helpers.repositories import git
 
+pytestmark = pytest.mark.slow  # trains
+
 KARPATHY = """\
 import sys
 for step in range(3):
