@@ -14,6 +14,7 @@ RESULTS = "results.tsv"
 NOTEBOOK = "EXPERIMENT.md"
 VIEWS = (RESULTS, NOTEBOOK)  # files that are computed from the history, and are in no iteration's tree
 BASELINE_REASON = "the baseline"  # it is kept without a verdict
+IN_PLACE, CLEAN_TREE = "the work tree", "a clean tree"
 RECORDS = "experiments"  # where a review keeps both: at the top level they would be in the next experiment's way
 
 
@@ -77,6 +78,13 @@ class Contract:
     guards: tuple[str, ...] = ()  # limits on other metrics
     one_variable: str = "warn"  # or "strict": an edit of more than one thing is refused
     retries: int = 2  # how often a run may be made again that was spoiled from outside
+    runs_in: str = IN_PLACE  # where candidates run: there, or in a CLEAN_TREE
+    links: tuple[str, ...] = ()  # what a run needs and git ignores: linked into the clean tree
+
+    @property
+    def in_place(self) -> bool:
+        """Whether candidates run in the person's own work tree."""
+        return self.runs_in == IN_PLACE
 
     @property
     def home(self) -> str:
@@ -91,7 +99,7 @@ class Contract:
     @property
     def paths(self) -> tuple[str, ...]:
         """Every path that it names."""
-        return (self.script, self.directory, *self.edit, *(frozen.path for frozen in self.freeze))
+        return (self.script, self.directory, *self.edit, *(frozen.path for frozen in self.freeze), *self.links)
 
 
 @dataclass(frozen=True, slots=True)

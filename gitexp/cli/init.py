@@ -27,6 +27,12 @@ def positive(ctx: click.Context, param: click.Parameter, value: float | None) ->
     return value
 
 
+def _named_links(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    """By name, where each link points; empty where its name says so."""
+    named = {name: path for name, _, path in (value.partition("=") for value in values)}
+    return {name: os.path.abspath(path) if path else "" for name, path in named.items()}
+
+
 @click.command()
 @click.argument("train", default="train.py")
 @click.option("--name", help="The branch will be exp/NAME (default: the script's name).")
@@ -58,6 +64,16 @@ def positive(ctx: click.Context, param: click.Parameter, value: float | None) ->
     "--edit", multiple=True, metavar="PATH", help="A file or folder that may change (default: TRAIN). Repeatable."
 )
 @click.option("--freeze", multiple=True, metavar="PATH", help="A file or folder that must not change. Repeatable.")
+@click.option(
+    "--link",
+    "links",
+    multiple=True,
+    metavar="NAME[=PATH]",
+    callback=_named_links,
+    help="What git ignores and a run needs (data, an environment): linked into the clean tree. Repeatable.",
+)
+@click.option("--skip-link", multiple=True, metavar="NAME", help="What is not to be linked. Repeatable.")
+@click.option("--in-place", is_flag=True, help="Run candidates in this work tree, where a project needs it.")
 @click.option("--hypothesis", help="What you expect, and why.")
 @click.option("--constraint", "constraints", multiple=True, help="What every change must respect. Repeatable.")
 @click.option("--next", "ideas", multiple=True, help="An idea to try. Repeatable.")
@@ -117,6 +133,9 @@ def init(
     timeout: float | None,
     edit: tuple[str, ...],
     freeze: tuple[str, ...],
+    links: dict[str, str],
+    skip_link: tuple[str, ...],
+    in_place: bool,
     hypothesis: str | None,
     constraints: tuple[str, ...],
     ideas: tuple[str, ...],
@@ -171,6 +190,9 @@ def init(
         seed=seed,
         notes=notes,
         files=files,
+        links=links,
+        unlinked=skip_link,
+        in_place=in_place,
     )
     ledger = begin(repo, plan, Terminal())
     click.echo(_announcement(ledger, came_from))
@@ -181,8 +203,9 @@ def init(
 def _announcement(ledger: Ledger, came_from: str) -> str:
     contract = ledger.contract
     score = f"{contract.metric} {score_text(ledger.baseline.score)} ({contract.direction.word} is better)"
+    linked = f"Linked into the clean tree: {visible_list(contract.links)}.\n" if contract.links else ""
     return (
-        f"{ledger.baseline.id} {score} on {visible(BRANCH_PREFIX + ledger.name)}, from {visible(came_from)}\n"
+        f"{linked}{ledger.baseline.id} {score} on {visible(BRANCH_PREFIX + ledger.name)}, from {visible(came_from)}\n"
         f"Next: edit {visible_list(contract.edit)}, then: gitexp step -m 'what you changed'"
     )
 

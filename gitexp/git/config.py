@@ -22,6 +22,7 @@ class Config:
     def __init__(self, driver: Git) -> None:
         self._driver = driver
         self._values: dict[str, str] = {}
+        self._local: dict[str, str] | None = None
         self._answers: dict[tuple[str, ...], str | None] = {}
 
     def get(self, key: str) -> str | None:
@@ -31,6 +32,15 @@ class Config:
                 name, _, value = record.partition("\n")
                 self._values[name] = value if "\n" in record else "true"
         return self._values.get(key.lower())
+
+    def local(self) -> dict[str, str]:
+        """The last value of each key that the repository itself sets, the user's and the system's left out."""
+        if self._local is None:
+            self._local = {}
+            for record in os.fsdecode(run(self._driver, "config", "--local", "--list", "-z")).split("\0")[:-1]:
+                name, _, value = record.partition("\n")
+                self._local[name] = value if "\n" in record else "true"
+        return self._local
 
     def get_bool(self, key: str, default: bool) -> bool:
         """The value of ``key`` as git reads a boolean. Raises where git refuses it."""

@@ -69,6 +69,26 @@ def differing_entries(
     return {path: ours.get(path) for path in differ}, {path: theirs.get(path) for path in differ}
 
 
+def differences(repo: Repository, one: str, other: str) -> dict[str, Entry | None]:
+    """By path, what ``other`` has where two trees differ. Folders that are the same in both are not read."""
+    ours, theirs = (_names(repo, tree) if tree else {} for tree in (one, other))
+    if ours is None or theirs is None:
+        raise missing_object(one if ours is None else other)
+    found: dict[str, Entry | None] = {}
+    for name in {**ours, **theirs}:
+        before, after = ours.get(name), theirs.get(name)
+        if before == after:
+            continue
+        folders = [each.oid if each and each.kind == "tree" else "" for each in (before, after)]
+        if before and not folders[0]:
+            found[name] = None
+        if any(folders):
+            found |= {f"{name}/{path}": entry for path, entry in differences(repo, *folders).items()}
+        if after and not folders[1]:
+            found[name] = Entry(after.mode, after.oid)
+    return found
+
+
 def file_entry(repo: Repository, path: str, known: Entry | None = None) -> Entry | None:
     """The file of the work tree at ``path``, written as a blob through git's clean filters; ``None`` for no file.
 

@@ -51,6 +51,12 @@ def untracked_files(repo: Repository, paths: Iterable[str]) -> list[str]:
     return [path for path in out.split("\0") if path and not path.endswith("/")]
 
 
+def ignored_paths(repo: Repository) -> list[str]:
+    """What .gitignore and its like name; a folder that is ignored as a whole stands for what is in it."""
+    asked = ("--others", "--ignored", "--exclude-standard", "--directory", "--no-empty-directory")
+    return [path.rstrip("/") for path in os.fsdecode(repo.run("ls-files", "-z", *asked)).split("\0") if path]
+
+
 def exclude(repo: Repository, paths: Iterable[str], comment: str) -> None:
     """Have git ignore ``paths``, relative to the top, in this clone alone: no tracked file changes."""
     file = repo.common_dir / "info" / "exclude"

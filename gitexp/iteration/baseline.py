@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,9 +23,10 @@ from gitexp.iteration.seal import give_up, open_pending
 from gitexp.iteration.snapshot import take_snapshot
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
-from gitexp.model import RESULTS, VIEWS, Contract, Direction, Measurement, Notes, view_path
+from gitexp.model import CLEAN_TREE, IN_PLACE, RESULTS, VIEWS, Contract, Direction, Measurement, Notes, view_path
 from gitexp.observer import Observer
 from gitexp.run import hooks
+from gitexp.run.links import find_links, name_targets, named_texts
 from gitexp.shell import command, git_command, pathspec
 from gitexp.signals import signals_wait
 from gitexp.text import visible
@@ -55,6 +56,9 @@ class Plan:
     guards: tuple[str, ...] = ()
     one_variable: str = "warn"
     retries: int = 2
+    in_place: bool = False
+    links: Mapping[str, str] = field(default_factory=dict)  # what git ignores and a run needs; a target, or nothing
+    unlinked: tuple[str, ...] = ()  # what is not to be linked
     notes: Notes = Notes()
     files: Mapping[str, bytes] = field(default_factory=dict)  # contents to write first, by path
 
@@ -152,6 +156,7 @@ def _write_files(plan: Plan, made: dict[Path, bytes]) -> None:
 
 def _measure(repo: Repository, place: ExperimentFiles, plan: Plan, observer: Observer) -> tuple[Snapshot, Measurement]:
     contract = _contract(repo, plan)
+    name_targets(place, {_inside(repo, plan, path): target for path, target in plan.links.items() if target})
     # The baseline's tree: HEAD, with the editable and frozen files as they lie in the work tree.
     paths = (*contract.edit, *(frozen.path for frozen in contract.freeze))
     snapshot = take_snapshot(
@@ -203,7 +208,19 @@ def _contract(repo: Repository, plan: Plan) -> Contract:
         guards=tuple(str(parse(guard)) for guard in plan.guards),
         one_variable=plan.one_variable,
         retries=plan.retries,
+        runs_in=IN_PLACE if plan.in_place else CLEAN_TREE,
+        links=() if plan.in_place else _links(repo, plan, (script, *edit, *frozen)),
     )
+
+
+def _links(repo: Repository, plan: Plan, files: Iterable[str]) -> tuple[str, ...]:
+    """What is to be linked into the clean tree: what a run seems to need, and what the plan names."""
+    texts = named_texts(repo, files)
+    hook = read_file(hooks.find(repo), follow=True)
+    named = [_inside(repo, plan, path) for path in plan.links]
+    unlinked = {_inside(repo, plan, path) for path in plan.unlinked}
+    found = find_links(repo, os.path.relpath(plan.directory, repo.top), [*texts, hook])
+    return tuple(path for path in dict.fromkeys([*named, *found]) if path not in unlinked)
 
 
 def _existing(repo: Repository, plan: Plan, path: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 from gitexp.errors import GitexpError
 from gitexp.git.objects import differing_entries
 from gitexp.git.repository import Repository
@@ -11,6 +13,7 @@ from gitexp.iteration.overlay import borrowed
 from gitexp.iteration.recovery import recover
 from gitexp.iteration.remark import seal_remark
 from gitexp.iteration.replicates import check_comparable
+from gitexp.iteration.run_trees import run_tree
 from gitexp.iteration.step import check_contract
 from gitexp.ledger import history
 from gitexp.ledger.experiment_files import ExperimentFiles
@@ -18,6 +21,7 @@ from gitexp.ledger.ledger import Ledger
 from gitexp.model import Iteration, Measurement, Remark, Status
 from gitexp.observer import Observer
 from gitexp.run.measure import Run, measure
+from gitexp.run.run_tree import Content
 from gitexp.shell import command
 from gitexp.text import visible_list
 
@@ -52,10 +56,12 @@ def _label(chosen: Iteration) -> str:
 def _measure(
     repo: Repository, place: ExperimentFiles, ledger: Ledger, chosen: Iteration, observer: Observer
 ) -> Measurement:
-    held, files = differing_entries(repo, ledger.tree, chosen.tree, ledger.contract.edit)
-    run = Run(chosen.id, ledger.contract.seed, f"test-{chosen.candidate.run}", _label(chosen), files, test=True)
-    with borrowed(repo, place, held, files):
-        measured = measure(repo, place, ledger.contract, run, observer)
+    contract = ledger.contract
+    held, files = differing_entries(repo, ledger.tree, chosen.tree, contract.edit)
+    content = Content(chosen.tree, chosen.commit, files)
+    run = Run(chosen.id, contract.seed, f"test-{chosen.candidate.run}", _label(chosen), content, test=True)
+    with borrowed(repo, place, held, files) if contract.in_place else nullcontext():
+        measured = measure(run_tree(repo, place, contract), place, contract, run, observer)
     if measured.reason:
         raise GitexpError(f"The test of {chosen.id} crashed: {measured.reason}.", command("less", place.log(run.label)))
     check_comparable(ledger, measured)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
 from gitexp.iteration.journal import Snapshot, read_evidence, write_evidence
 from gitexp.iteration.overlay import borrowed
+from gitexp.iteration.run_trees import run_tree
 from gitexp.iteration.seal import base_files
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
@@ -17,6 +19,7 @@ from gitexp.observer import Observer
 from gitexp.run.curve import Pruner
 from gitexp.run.interference import speed
 from gitexp.run.measure import Run, measure
+from gitexp.run.run_tree import Content
 from gitexp.verdict.rules import decide
 
 
@@ -40,18 +43,18 @@ def gather(
         observer.say(f"{candidate.id}: {len(evidence.samples)} finished run(s) of the interrupted step are taken over.")
     else:
         first, seed = candidate.label(1), ledger.contract.seed
-        asked = Run(candidate.id, seed, candidate.run, first, snapshot.files, pruner=pruner)
+        asked = Run(candidate.id, seed, candidate.run, first, _content(ledger, snapshot), pruner=pruner)
         evidence = _run(repo, place, ledger, candidate.id, asked, None, observer)
     while isinstance(decided := decide(ledger, evidence, candidate.simpler), ReplicateRequest):
         write_evidence(place, candidate, evidence)
         observer.say(f"{candidate.id}: {decided.reason}")
         label = candidate.label(len(evidence.samples) + 1)
         if decided.of == candidate.id:
-            asked = Run(decided.of, decided.seed, candidate.run, label, snapshot.files)
+            asked = Run(decided.of, decided.seed, candidate.run, label, _content(ledger, snapshot))
             evidence = _run(repo, place, ledger, candidate.id, asked, evidence, observer)
         else:
-            asked = Run(decided.of, decided.seed, candidate.run, label, base_files(repo, snapshot))
-            with borrowed(repo, place, snapshot.files, asked.files):
+            asked = Run(decided.of, decided.seed, candidate.run, label, _incumbent(repo, ledger, snapshot))
+            with _overlaid(repo, place, ledger.contract, snapshot, asked.content):
                 evidence = _run(repo, place, ledger, candidate.id, asked, evidence, observer)
     return evidence, decided
 
@@ -61,15 +64,32 @@ def gather_baseline(
 ) -> Measurement:
     """Run the baseline ``runs`` times, each with a seed of its own; a crash ends it."""
     candidate = snapshot.candidate
+    where = run_tree(repo, place, contract)
     evidence: Measurement | None = None
     for number in range(runs):
         label, seed = candidate.label(number + 1), contract.seed + number
-        asked = Run(candidate.id, seed, candidate.run, label, snapshot.files)
-        evidence = _joined(evidence, measure(repo, place, contract, asked, observer), candidate.id)
+        content = Content(candidate.tree, candidate.base, snapshot.files)
+        asked = Run(candidate.id, seed, candidate.run, label, content)
+        evidence = _joined(evidence, measure(where, place, contract, asked, observer), candidate.id)
         if evidence.score is None:
             break
     assert evidence
     return evidence
+
+
+def _content(ledger: Ledger, snapshot: Snapshot) -> Content:
+    return Content(snapshot.candidate.tree, ledger.incumbent.commit, snapshot.files)
+
+
+def _incumbent(repo: Repository, ledger: Ledger, snapshot: Snapshot) -> Content:
+    return Content(snapshot.base_tree, ledger.incumbent.commit, base_files(repo, snapshot))
+
+
+def _overlaid(
+    repo: Repository, place: ExperimentFiles, contract: Contract, snapshot: Snapshot, content: Content
+) -> AbstractContextManager[None]:
+    """In place, the incumbent's files lie in the work tree for a while."""
+    return borrowed(repo, place, snapshot.files, content.files) if contract.in_place else nullcontext()
 
 
 def _run(
@@ -81,7 +101,9 @@ def _run(
     evidence: Measurement | None,
     observer: Observer,
 ) -> Measurement:
-    measured = measure(repo, place, ledger.contract, asked, observer, usual_speed(ledger))
+    measured = measure(
+        run_tree(repo, place, ledger.contract), place, ledger.contract, asked, observer, usual_speed(ledger)
+    )
     check_comparable(ledger, measured)
     return _joined(evidence, measured, candidate)
 

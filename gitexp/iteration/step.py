@@ -14,6 +14,7 @@ from gitexp.iteration.journal import Snapshot
 from gitexp.iteration.proposal import MakeEdit, Proposal
 from gitexp.iteration.recovery import recover
 from gitexp.iteration.replicates import gather
+from gitexp.iteration.run_trees import remove_forsaken_trees
 from gitexp.iteration.seal import hand_back, open_pending
 from gitexp.iteration.snapshot import shorter, summary, take_snapshot
 from gitexp.ledger import history, messages
@@ -50,6 +51,7 @@ def step(repo: Repository, name: str, proposed: Proposal | MakeEdit, observer: O
             # The work tree may hold something else than its user expects.
             raise GitexpError(f"{recovered.id} was finished first; nothing new was tried.", "gitexp status")
         stale_locks.check_none(repo, place)
+        remove_forsaken_trees(repo)
         ledger = history.load(repo, name)
         check_contract(repo, ledger.contract)
         check_free(repo, ledger.contract.home)

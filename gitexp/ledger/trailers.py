@@ -46,9 +46,10 @@ What people say travels in ``Exp-Goal``, ``Exp-Hypothesis``, ``Exp-Constraint`` 
 contract: ``Exp-Format`` (1 or 2), ``Exp-Optimize`` (``minimize val_bpb``), ``Exp-Budget`` and ``Exp-Timeout``
 (seconds), ``Exp-Script``, ``Exp-Directory`` (absent for the top level), ``Exp-Edit`` (repeated), ``Exp-Freeze``
 (``<blob id> <path>``, repeated), ``Exp-Rule``, ``Exp-Guard`` (``memory_mb<=8000``, repeated),
-``Exp-One-Variable`` (``warn`` or ``strict``), ``Exp-Retries`` (of spoiled runs), ``Exp-Hook`` (the hook's blob id) and,
-since format 2, ``Exp-Contract-Seed``: each candidate's first run has it. In format 1 that is the baseline's
-``Exp-Seed``.
+``Exp-One-Variable`` (``warn`` or ``strict``), ``Exp-Retries`` (of spoiled runs) and ``Exp-Hook`` (the hook's blob id).
+Since format 2 there are ``Exp-Where`` (``a clean tree``; absent where candidates run in the work tree), ``Exp-Link`` (a
+path that git ignores and a run needs: it is linked into the clean tree; repeated) and ``Exp-Contract-Seed``: each
+candidate's first run has it. In format 1 that is the baseline's ``Exp-Seed``.
 
 An experiment is of the least format that has all keys that its baseline uses. A reader refuses a format that it does
 not know, and passes by a key that it does not know. A key is written in exactly this case.
@@ -75,7 +76,7 @@ from typing import Any, Literal, get_args
 
 from gitexp.ledger import forms
 from gitexp.ledger.forms import Form, Texts, count, number, text
-from gitexp.model import ID
+from gitexp.model import ID, IN_PLACE
 
 FORMATS = (1, 2)  # that can be read
 FORMAT, FIRST_SEED, CONTRACT_SEED = "Exp-Format", "Exp-Seed", "Exp-Contract-Seed"
@@ -149,6 +150,8 @@ ITERATION = (
     Trailer("Exp-One-Variable", "contract", "one_variable", text("warn", always=True)),
     Trailer("Exp-Retries", "contract", "retries", count(2, always=True)),
     Trailer("Exp-Hook", "contract", "hook", text(always=True), required=True),
+    Trailer("Exp-Where", "contract", "runs_in", text(IN_PLACE), since=2),
+    Trailer("Exp-Link", "contract", "links", forms.TEXTS, since=2),
     Trailer(CONTRACT_SEED, "contract", "seed", count(always=True), required=True, since=2),
 )
 REMARKS = (

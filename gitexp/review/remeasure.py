@@ -16,6 +16,7 @@ from gitexp.ledger.ledger import Ledger
 from gitexp.model import VIEWS, Contract, Measurement, Sample
 from gitexp.observer import Observer
 from gitexp.run.measure import Run, measure
+from gitexp.run.run_tree import Content, InPlace
 from gitexp.shell import command, git_command, pathspec
 from gitexp.text import short, visible
 from gitexp.verdict.rules import holds_against
@@ -91,8 +92,8 @@ def _measure(
     samples: list[Sample] = []
     for at in range(RUNS):
         log = label if at == 0 else f"{label}.{at + 1}"
-        run = Run(label, contract.seed + at, f"{label}-{work.top.name}", log, files)
-        measurement = measure(work, place, contract, run, observer, usual_speed(ledger))
+        run = Run(label, contract.seed + at, f"{label}-{work.top.name}", log, Content("", "", files))
+        measurement = measure(InPlace(work), place, contract, run, observer, usual_speed(ledger))
         check_comparable(ledger, measurement)
         samples += measurement.samples
         if measurement.score is None:

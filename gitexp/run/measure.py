@@ -1,16 +1,13 @@
-"""Run the post-run hook on the tree that lies in the work tree, and read what it measured."""
+"""Run the post-run hook on a candidate, and read what it measured."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gitexp.errors import GitexpError
 from gitexp.files import write_file
-from gitexp.git.objects import Entry, file_entry
-from gitexp.git.repository import Repository
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.model import RESULTS, Contract, Measurement, Sample
 from gitexp.observer import Observer
@@ -21,20 +18,20 @@ from gitexp.run.interference import STOPPED, InterferenceMonitor, is_loaded, spe
 from gitexp.run.interpret import check_usable, measurement, stopped_itself
 from gitexp.run.monitor import PrunedError, RunMonitor, evaluator, tampered
 from gitexp.run.processes import MARK
+from gitexp.run.run_tree import Content, RunTree
 from gitexp.run.runner import NotStarted, run
 from gitexp.shell import command
-from gitexp.text import visible_list
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One replicate that is to be made of the tree in the work tree."""
+    """One replicate that is to be made."""
 
     iteration: str  # whose tree it is
     seed: int
     mark: str  # the step it is made for
     label: str  # what its log is called
-    files: Mapping[str, Entry | None]  # what the work tree must hold, by path
+    content: Content  # what it is to find
     test: bool = False  # whether the held-out split is to be scored too
     pruner: Pruner | None = None  # may end it early
 
@@ -48,14 +45,14 @@ CURVE = "curve.jsonl"
 
 
 def measure(
-    repo: Repository,
+    where: RunTree,
     place: ExperimentFiles,
     contract: Contract,
     asked: Run,
     observer: Observer,
     usual: float | None = None,
 ) -> Measurement:
-    """One replicate of what lies in the work tree. ``usual`` is the incumbent's speed, if it is known.
+    """One replicate. ``usual`` is the incumbent's speed, if it is known.
 
     A run that did something to frozen files or the hook is a crash.
 
@@ -68,9 +65,10 @@ def measure(
     spoiled: list[str] = []
     before: float | None = None
     while True:
-        _check_held(repo, asked.files)
+        where.hold(asked.content)
         watch = InterferenceMonitor()
-        measured = _replicate(repo, place, contract, asked, observer, watch)
+        measured = _replicate(where, place, contract, asked, observer, watch)
+        where.say_what_changed(observer)
         now = speed(dict(measured.metrics), measured.seconds)
         trouble = watch.trouble()
         if not trouble and is_loaded(now, usual, before, others := watch.others()):
@@ -91,29 +89,21 @@ def measure(
         observer.say(f"{asked.title}: {trouble}: no verdict. Run again ({len(spoiled)} of {contract.retries}).")
 
 
-def _check_held(repo: Repository, files: Mapping[str, Entry | None]) -> None:
-    """What is about to be run is what will be sealed: somebody may have saved a file since."""
-    if changed := [path for path, entry in files.items() if file_entry(repo, path, entry) != entry]:
-        raise GitexpError(
-            f"{visible_list(changed)} was changed before it could be run again; nothing was recorded.", "git diff"
-        )
-
-
 def _replicate(
-    repo: Repository,
+    where: RunTree,
     place: ExperimentFiles,
     contract: Contract,
     asked: Run,
     observer: Observer,
     watch: InterferenceMonitor,
 ) -> Measurement:
-    path = hooks.find(repo)
+    path = where.hook
     run_dir = place.fresh_run_dir()
-    cwd = repo.top / contract.directory
+    cwd = where.repo.top / contract.directory
     if not cwd.is_dir():
         raise GitexpError(f"The folder {cwd} is gone: the hook runs there.", "git status")
     table = AppendedRows(cwd / RESULTS, run_dir / RESULTS)
-    monitor = RunMonitor(repo, place, contract, observer, watch, asked.pruner)
+    monitor = RunMonitor(where, place, contract, observer, watch, asked.pruner)
     log = place.log(asked.label)
     completed = False
     observer.run_starts(asked.title, contract.budget)
@@ -121,7 +111,7 @@ def _replicate(
         execution = run(
             [str(path)],
             cwd=cwd,
-            env=_environment(place, contract, asked, run_dir),
+            env=_environment(place, contract, asked, run_dir) | where.environment(),
             timeout=contract.timeout,
             log=log,
             on_line=monitor.line,
@@ -138,7 +128,7 @@ def _replicate(
     _keep_curve(place, asked, monitor.recorder, run_dir / CURVE)
     check_usable(execution, log)
     metrics = monitor.parser.result(run_dir / "metrics.json", table.written() if evaluator(contract) else table.rows())
-    violation = monitor.tampered or tampered(repo, contract)
+    violation = monitor.tampered or tampered(where, contract)
     measured = measurement(execution, metrics, monitor.parser, contract, asked.iteration, asked.seed, violation)
     return replace(measured, curve=tuple(monitor.tenths.means))
 
@@ -157,7 +147,7 @@ def _keep_curve(place: ExperimentFiles, asked: Run, recorder: Recorder, written:
             write_file(place.curve_file(asked.label), to_json_lines(curve).encode())
 
 
-def _environment(place: ExperimentFiles, contract: Contract, asked: Run, run_dir: Path) -> Mapping[str, str]:
+def _environment(place: ExperimentFiles, contract: Contract, asked: Run, run_dir: Path) -> dict[str, str]:
     """The post-run hook's environment."""
     return hooks.environment(contract, place.name, asked.iteration) | {
         "RANDOM_SEED": str(asked.seed),

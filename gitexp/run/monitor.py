@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from gitexp.errors import GitexpError
 from gitexp.files import write_file
-from gitexp.git.repository import Repository
 from gitexp.git.worktree import changed_frozen
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.model import Contract
@@ -16,6 +16,7 @@ from gitexp.run.curve import Pruner, Recorder, Tenths
 from gitexp.run.interference import InterferenceMonitor, keep_awake
 from gitexp.run.leader import Process, write_leader
 from gitexp.run.processes import Strays, start_time
+from gitexp.run.run_tree import RunTree
 from gitexp.run.score import SummaryParser
 
 PROGRESS_LINES = 256  # between two ticks: a curve needs no more, and a run must not wait for its reader
@@ -31,14 +32,14 @@ class RunMonitor:
 
     def __init__(
         self,
-        repo: Repository,
+        where: RunTree,
         place: ExperimentFiles,
         contract: Contract,
         observer: Observer,
         watch: InterferenceMonitor,
         pruner: Pruner | None,
     ) -> None:
-        self._repo, self._place, self._contract = repo, place, contract
+        self._where, self._place, self._contract = where, place, contract
         self._observer, self._watch, self._pruner = observer, watch, pruner
         self._evaluator = evaluator(contract)
         self.parser = SummaryParser(contract.metric)
@@ -75,18 +76,20 @@ class RunMonitor:
     def _hand_over(self) -> None:
         """The hook waits: end what the training left running, look at the frozen files, and let it go on."""
         self._leavings.end_all_but(self._pid)
-        self.tampered = self.tampered or tampered(self._repo, self._contract)
+        self.tampered = self.tampered or tampered(self._where, self._contract)
         write_file(self._place.run_dir / "go", b"")
 
 
-def tampered(repo: Repository, contract: Contract) -> str:
+def tampered(where: RunTree, contract: Contract) -> str:
     """What the run, or somebody during it, did to the measurement; empty when it can be trusted."""
-    if path := changed_frozen(repo, contract):
+    if path := changed_frozen(where.repo, contract):
         return f"{path} is frozen, and was changed during the run"
-    hooked = repo.hook_path(hooks.NAME)
-    if not hooked.is_file() or hooks.blob(repo, hooked) != contract.hook:
-        return "the post-run hook was changed during the run"
-    return ""
+    try:
+        if hooks.blob(where.repo, where.hook) == contract.hook:
+            return ""
+    except (GitexpError, OSError):
+        pass
+    return "the post-run hook was changed during the run"
 
 
 def evaluator(contract: Contract) -> str:

@@ -1,0 +1,118 @@
+"""Where candidates run: a clean tree that holds the candidate and nothing else, or the work tree where a project asks.
+
+The hook, git's configuration and the logs are the person's repository's in both.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from gitexp.errors import GitexpError
+from gitexp.git.clean_tree import CleanTree
+from gitexp.git.objects import Entry, file_entry
+from gitexp.git.repository import Repository
+from gitexp.ledger.experiment_files import ExperimentFiles
+from gitexp.model import Contract
+from gitexp.observer import Observer
+from gitexp.run import hooks
+from gitexp.run.links import VENV, signature, targets
+from gitexp.run.python_path import python_path
+from gitexp.text import visible, visible_list
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a run is to find: a tree, and the commit that it is an edit of."""
+
+    tree: str
+    head: str
+    files: Mapping[str, Entry | None]  # the paths in which it differs from that commit's tree, with what they hold
+
+
+class RunTree(Protocol):
+    """A place for runs."""
+
+    @property
+    def repo(self) -> Repository:
+        """The repository; its ``top`` is the folder that holds the candidate."""
+
+    @property
+    def hook(self) -> Path:
+        """The post-run hook. Raises GitexpError where there is none."""
+
+    def hold(self, content: Content) -> None:
+        """See that the candidate is there, as it will be sealed. Raises GitexpError where it is not."""
+
+    def environment(self) -> dict[str, str]:
+        """What a run must be told of the place."""
+
+    def say_what_changed(self, observer: Observer) -> None:
+        """Say what the run changed outside of the candidate's files."""
+
+
+@dataclass(frozen=True, slots=True)
+class InPlace:
+    """The work tree of ``repo``."""
+
+    repo: Repository
+
+    @property
+    def hook(self) -> Path:
+        return hooks.find(self.repo)
+
+    def hold(self, content: Content) -> None:
+        """Somebody may have saved a file since it was taken."""
+        changed = [path for path, entry in content.files.items() if file_entry(self.repo, path, entry) != entry]
+        if changed:
+            raise GitexpError(
+                f"{visible_list(changed)} was changed before it could be run again; nothing was recorded.", "git diff"
+            )
+
+    def environment(self) -> dict[str, str]:
+        return {}
+
+    def say_what_changed(self, observer: Observer) -> None:
+        pass
+
+
+class InCleanTree:
+    """A clean tree of the experiment; ``owner`` is the person's repository."""
+
+    def __init__(self, owner: Repository, place: ExperimentFiles, contract: Contract, tree: CleanTree) -> None:
+        self._owner, self._place, self._contract, self._tree = owner, place, contract, tree
+        self._behind: dict[str, tuple[object, ...]] = {}  # signatures of what is linked, before the run
+        self._links: dict[str, Path] = {}
+
+    @property
+    def repo(self) -> Repository:
+        return self._tree.repo
+
+    @property
+    def hook(self) -> Path:
+        return hooks.find(self._owner)
+
+    def hold(self, content: Content) -> None:
+        self._links = targets(self._owner, self._place, self._contract)
+        self._tree.hold(content.tree, content.head, self._links)
+        (self.repo.top / self._contract.directory).mkdir(parents=True, exist_ok=True)
+        self._behind = {path: signature(target) for path, target in self._links.items()}
+
+    def environment(self) -> dict[str, str]:
+        """The project's own packages are imported from here, and ``uv run`` installs nothing into a linked ``.venv``.
+
+        Through the link uv would point the person's environment at this tree.
+        """
+        linked = [target for path, target in self._links.items() if os.path.basename(path) == VENV]
+        active = [Path(os.environ["VIRTUAL_ENV"])] if os.environ.get("VIRTUAL_ENV") else []
+        path = python_path(self._owner.top, self.repo.top, [*linked, *active, Path(sys.prefix)], os.environ)
+        return {"UV_NO_SYNC": "1", **({"PYTHONPATH": path} if path else {})}
+
+    def say_what_changed(self, observer: Observer) -> None:
+        for path, target in self._links.items():
+            if target.exists() and signature(target) != self._behind[path]:
+                observer.say(f"{visible(path)} is linked into the clean tree, and it was changed during the run.")
