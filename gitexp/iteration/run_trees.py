@@ -16,7 +16,7 @@ from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.model import BRANCH_PREFIX, Contract
 from gitexp.run.run_tree import InCleanTree, InPlace, RunTree
 
-OWNER = "repository.txt"  # in each repository's folder: its git directory
+OWNER = "repository.txt"  # in each repository's folder: where its experiments' files are
 
 
 def run_tree(repo: Repository, place: ExperimentFiles, contract: Contract) -> RunTree:
@@ -25,7 +25,7 @@ def run_tree(repo: Repository, place: ExperimentFiles, contract: Contract) -> Ru
         return InPlace(repo)
     folder = _folder(repo)
     if find_file(folder / OWNER) is None:
-        write_file(folder / OWNER, os.fsencode(repo.common_dir))
+        write_file(folder / OWNER, os.fsencode(repo.private_dir))
         folder.chmod(0o700)
     return InCleanTree(repo, place, contract, open_clean_tree(repo, folder / quote(place.name, safe="")))
 
@@ -49,8 +49,8 @@ def _below(folder: Path) -> Iterator[Path]:
 
 def _folder(repo: Repository) -> Path:
     """The folder of the repository's clean trees."""
-    key = hashlib.sha256(os.fsencode(repo.common_dir)).hexdigest()[:12]
-    return _home() / f"{quote(repo.common_dir.parent.name, safe='')}-{key}"
+    key = hashlib.sha256(os.fsencode(repo.private_dir)).hexdigest()[:12]
+    return _home() / f"{quote(repo.private_dir.parent.parent.name, safe='')}-{key}"
 
 
 def _home() -> Path:

@@ -539,9 +539,9 @@ def test_whatever_happens_it_says_what_git_says(seed: int, tree: Repository, ask
 
 
 @pytest.fixture
-def looped(top: Path, gitexp: Gitexp) -> Path:
+def looped(request: pytest.FixtureRequest, top: Path, gitexp: Gitexp) -> Path:
     hook_that(top, "grep -q 'LR = 1.02' train.py && echo b > pkg/a.py\nexec python3 train.py\n")
-    gitexp("init", "--budget", "5", "--rule", "single")
+    gitexp("init", "--budget", "5", "--rule", "single", *getattr(request, "param", ()))
     return top
 
 
@@ -555,6 +555,7 @@ def test_the_discards_of_a_loop_ask_git_for_the_state_of_the_files_once(
     assert git("status", "--porcelain", cwd=looped) == ""
 
 
+@pytest.mark.parametrize("looped", [("--in-place",)], indirect=True, ids=["in place"])
 def test_a_run_that_changes_a_tracked_file_is_pointed_out_in_a_loop(
     looped: Path, proposer: Path, gitexp: Gitexp, monkeypatch: pytest.MonkeyPatch
 ) -> None:

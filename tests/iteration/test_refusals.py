@@ -172,7 +172,7 @@ def test_a_failed_template_takes_only_its_own_bytes_back(folder: Path, gitexp: G
     git("rm", "-q", "train.py")
     git("commit", "-qm", "none")
     hook_that(folder, 'echo "# my idea" >> train.py; exit 1\n')
-    gitexp("init", "--template", "mlx", code=1)
+    gitexp("init", "--template", "mlx", "--in-place", code=1)
     assert (folder / "train.py").read_text().endswith("# my idea\n")
     assert not (folder / "prepare.py").exists()
 
@@ -214,7 +214,8 @@ def test_views_that_cannot_be_written_do_not_cost_the_verdict(experiment: Path, 
 
 
 def test_a_second_interrupt_leaves_nothing_running(folder: Path, gitexp: Gitexp) -> None:
-    stubborn = "trap '' TERM INT; echo $$ > pid; touch \"$GITEXP_RUN_DIR/../running\"; while :; do sleep 0.1; done"
+    marks = f'echo $$ > {folder}/pid; touch "$GITEXP_RUN_DIR/../running"'
+    stubborn = f"trap '' TERM INT; {marks}; while :; do sleep 0.1; done"
     hook_that(folder, f"grep -q 0.9 train.py && {{ {stubborn}; }}\necho val_bpb: 2\n")
     gitexp("init", "--budget", "5")
     set_lr(folder, 0.9)
@@ -301,7 +302,7 @@ def test_what_a_run_leaves_in_an_editable_folder_is_pointed_out(folder: Path, gi
     git("add", "-A")
     git("commit", "-qm", "src")
     hook_that(folder, "grep -q 0.2 train.py && touch src/model.bin\necho val_bpb: 2\n")
-    gitexp("init", "--edit", "src", "--edit", "train.py")
+    gitexp("init", "--edit", "src", "--edit", "train.py", "--in-place")
     set_lr(folder, 0.2)
     assert "New in an editable folder: src/model.bin." in gitexp("step", "-m", "x").stderr
 
@@ -324,7 +325,7 @@ def test_a_tag_of_the_branchs_name_is_no_obstacle(experiment: Path, gitexp: Gite
 
 def test_a_hook_that_checks_something_else_out_during_the_baseline(folder: Path, gitexp: Gitexp) -> None:
     hook_that(folder, "git switch -q -c other\necho val_bpb: 2\n")
-    assert "Another commit was checked out while the baseline ran" in gitexp("init", code=1).stderr
+    assert "Another commit was checked out while the baseline ran" in gitexp("init", "--in-place", code=1).stderr
     assert git("for-each-ref", "refs/heads/exp", "refs/gitexp") == ""
 
 

@@ -265,7 +265,7 @@ def test_a_branch_that_only_looks_like_one(folder: Path, gitexp: Gitexp) -> None
 
 
 def test_an_unknown_format(experiment: Path, gitexp: Gitexp) -> None:
-    message = git("log", "-1", "--format=%B").replace("Exp-Format: 1", "Exp-Format: 3")
+    message = git("log", "-1", "--format=%B").replace("Exp-Format: 2", "Exp-Format: 3")
     git("commit", "-q", "--amend", "--allow-empty", "-F", "-", stdin=message)
     set_lr(experiment, 0.2)
     assert "This experiment is of format 3; this gitexp reads formats 1 and 2." in refused(
