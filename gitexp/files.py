@@ -192,11 +192,21 @@ def stat_signature(file: str | Path) -> tuple[int, ...] | None:
 
 def remove_folder(folder: Path) -> None:
     """Remove a folder and everything in it that can be removed; folders that a run made read-only are included."""
+    with suppress(OSError):
+        os.chmod(folder, 0o700)
     for inside, below, _ in os.walk(folder):
         for name in below:
             if not os.path.islink(path := os.path.join(inside, name)):
                 os.chmod(path, 0o700)
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove(path: Path) -> None:
+    """Remove whatever is at ``path``, if anything: a file, a link itself, a folder with everything in it."""
+    if path.is_dir() and not path.is_symlink():
+        remove_folder(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def part_file(path: Path) -> Path:

@@ -98,8 +98,9 @@ class Contract:
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """Every path that it names."""
-        return (self.script, self.directory, *self.edit, *(frozen.path for frozen in self.freeze), *self.links)
+        """Every path that it names; a link beside the work tree stands as its name."""
+        links = (path.removeprefix("../") for path in self.links)
+        return (self.script, self.directory, *self.edit, *(frozen.path for frozen in self.freeze), *links)
 
 
 @dataclass(frozen=True, slots=True)

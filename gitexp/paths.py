@@ -33,6 +33,21 @@ def path_fault(path: str) -> str:
     return "it leads into git's own folder" if ".git" in map(str.lower, parts) else ""
 
 
+def link_place(top: Path, path: str) -> Path:
+    """Where a contract's link ``path`` is: in the work tree at ``top``, or, for ``../NAME``, beside it.
+
+    Raises :class:`UnsafePathError` for any other place, and for the work tree itself.
+    """
+    name = path.removeprefix("../")
+    if name == path:
+        return inside(top, path)
+    if "/" in name or name == "." or name.casefold() == top.name.casefold():
+        raise UnsafePathError(
+            f"The link {path!r} is refused: it may be '../NAME', beside the work tree.", "gitexp fsck"
+        )
+    return inside(top.parent, name)
+
+
 def link_above(top: Path, path: str) -> str:
     """The first folder on the way to ``path`` that is a link; empty when none is."""
     folders = path.split("/")[:-1]

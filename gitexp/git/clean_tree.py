@@ -4,139 +4,221 @@ Candidates run there. It has a repository of its own that borrows the objects an
 git in it touches nobody's refs, stash or index. It is not a linked work tree: those share refs with the person's.
 
 Between two trees only what differs, and what was touched meanwhile, is written, where the kernel tells what that is.
-Elsewhere, and for the first tree of a process, git looks at every file.
+Every file is looked at for the first tree of a process, where the kernel does not tell, and RECHECK seconds after the
+last time: a write through a hard link is not reported (:mod:`gitexp.git.fsmonitor` has the list).
 """
 
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
+from urllib.parse import quote
 
-from gitexp.files import read_file, remove_folder, write_file
+from gitexp.files import read_file, remove, stat_signature
+from gitexp.git.borrower import write_git_dir
 from gitexp.git.driver import GitCommandError, open_git
-from gitexp.git.objects import Entry, differences, entries
+from gitexp.git.fsmonitor import RECHECK
+from gitexp.git.leftovers import prune, remove_beside, remove_others
+from gitexp.git.objects import GITLINK, Entry, differences, entries, stage
 from gitexp.git.repository import Repository
+from gitexp.git.submodules import checked_out
 from gitexp.git.touched import Touched, folders_of
 from gitexp.git.worktree import write_entry
+from gitexp.paths import link_place
 
 INDEX_LIMIT = 1 << 30  # bytes of an index
-# What a person's configuration says of their checkout, and not of the repository.
+FEW = 200  # files that are written one by one: git writes more of them in one process
+# What a person's configuration says of their checkout and its file system, and not of the repository.
 _OURS = {
     "core.sparseCheckout": "false",
     "core.fsmonitor": "false",
     "core.untrackedCache": "false",
     "core.splitIndex": "false",
+    "core.hooksPath": "/dev/null",  # reading a tree is an event for post-index-change
+    "core.fileMode": "true",
+    "core.symlinks": "true",
+    "core.checkStat": "default",  # a run can set a file's size and time, and not when they were set
+    "core.trustctime": "true",
+    "core.safecrlf": "false",
     "submodule.recurse": "false",
 }
-# What of the repository's own configuration says how files are read and who makes commits.
-_SHARED = ("core.autocrlf", "core.eol", "core.safecrlf", "core.filemode", "core.symlinks", "core.ignorecase")
-_SHARED_SECTIONS = ("filter.", "user.", "author.", "committer.", "diff.", "merge.", "lfs.")
 _open: dict[Path, CleanTree] = {}  # by folder: one whose touched paths are known need not be looked at
 
 
 class CleanTree:
-    """The clean tree in ``folder``. ``repo`` is the repository as seen from it: its ``top`` is the tree's."""
+    """The clean tree at ``top``. ``repo`` is the repository as seen from it: its ``top`` is the tree's.
 
-    def __init__(self, owner: Repository, folder: Path) -> None:
-        self.folder = folder
-        top = folder / owner.top.name
+    ``index`` is what git knows of the tree's files. It lies elsewhere, where no run changes it by chance.
+    """
+
+    def __init__(self, owner: Repository, top: Path, index: Path) -> None:
+        self._owner, self._index = owner, index
+        top.mkdir(parents=True, exist_ok=True)
         driver = open_git(top)
         config = " ".join(f"'{key}={value}'" for key, value in _OURS.items())
         driver.update_environment(
             GIT_DIR=str(owner.git_dir),
             GIT_WORK_TREE=str(top),
-            GIT_INDEX_FILE=str(self._index),
+            GIT_INDEX_FILE=str(index),
             GIT_CONFIG_PARAMETERS=f"{os.environ.get('GIT_CONFIG_PARAMETERS', '')} {config}".lstrip(),
         )
         self.repo = Repository(driver, top, owner.git_dir, owner.common_dir)
         self._held = ""  # the tree that is there
         self._touched: Touched | None = None
-
-    @property
-    def _index(self) -> Path:
-        """What git knows of the tree's files. It lies beside the tree, where no run changes it by chance."""
-        return self.folder / "index"
+        self._state: tuple[object, ...] = ()  # what says that the folder and the index are the same ones
+        self._looked = 0.0  # when git looked at every file
+        self._folders: set[str] = set()  # that hold files of the tree, or links
+        self._modules: dict[str, str] = {}  # the commit of each submodule, by path
+        self._inner: dict[str, CleanTree] = {}  # submodules that are checked out in the work tree
 
     def hold(self, tree: str, head: str, links: Mapping[str, Path]) -> None:
-        """Make it hold exactly ``tree`` and ``links`` (targets by path), with the commit ``head`` checked out."""
-        self.repo.top.mkdir(parents=True, exist_ok=True)
-        touched = self._touched.paths() if self._touched else None
-        if touched is None:
-            self._look_at_everything(tree, links)
+        """Make it hold exactly ``tree`` and ``links`` (targets by path), with the commit ``head`` checked out.
+
+        A link ``../NAME`` lies beside it. Raises for a link that would lie anywhere else.
+        """
+        beside = {link_place(self.repo.top, path): links[path] for path in links if path.startswith("../")}
+        try:
+            self._hold(tree, head, links)
+        except (GitCommandError, OSError):  # a run left what is in the way, or broke the index
+            self._forget()
+            remove(self.repo.top)
+            remove(self._index)
+            self._hold(tree, head, links)
+        remove_beside(self.repo.top, {link.name for link in beside})
+        for link, target in beside.items():
+            _link(link, target)
+
+    def _hold(self, tree: str, head: str, links: Mapping[str, Path]) -> None:
+        inner = {path: target for path, target in links.items() if not path.startswith("../")}
+        _make_real(self.repo.top)
+        now = time.monotonic()
+        is_due = now - self._looked > RECHECK or self._state != self._state_now()
+        held, self._held = "" if is_due else self._held, ""  # until it is done
+        touched = self._touched.paths() if self._touched and held else None
+        changed = None if touched is None else self._changes(held, tree, touched - {".git"} - set(inner))
+        if changed is None or len(changed) > FEW:
+            self._look_at_everything(tree, inner)
+            self._looked = now
         else:
-            self._write_differences(tree, touched - {".git"} - set(links))
-        _link(self.repo.top, links)
-        _write_git_dir(self.repo, head, read_file(self._index, INDEX_LIMIT), links)
+            self._write(changed)
+        self._hold_modules()
+        for path, target in inner.items():
+            if not entries(self.repo, tree, [path]):  # what git holds is what the candidate has
+                _link(link_place(self.repo.top, path), target)
+        self._watch(folders_of(inner))
+        write_git_dir(self.repo, head, read_file(self._index, INDEX_LIMIT), inner)
         if self._touched:
             self._touched.paths()  # what was written here
-        self._held = tree
+        self._held, self._state = tree, self._state_now()
 
     def _look_at_everything(self, tree: str, links: Mapping[str, Path]) -> None:
-        """Have git compare every file, and remove what is not in the tree."""
+        """Remove what is not in the tree, and have git compare every file."""
         self._forget()
+        files = entries(self.repo, tree)
+        self._modules = {path: entry.oid for path, entry in files.items() if entry.mode == GITLINK}
+        kept = {path for path in self._modules if self._module(path)}
+        self._folders = folders_of([*files, *links, *(f"{path}/" for path in self._modules if path not in kept)])
+        remove_others(self.repo.top, self._folders, {*files, *links}, kept)
+        self._unlock_index()
+        self.repo.run("read-tree", "--reset", "-u", tree)
         try:
-            self._check_out(tree, links)
-        except GitCommandError:  # what a run left cannot be removed by git: a folder without permissions, say
-            remove_folder(self.folder)
-            self.repo.top.mkdir(parents=True)
-            self._check_out(tree, links)
-        try:
-            self._touched = Touched(self.repo.top, folders_of(entries(self.repo, tree)))
+            self._touched = Touched(self.repo.top)
         except OSError:
             self._touched = None
 
-    def _check_out(self, tree: str, links: Mapping[str, Path]) -> None:
-        self._index.with_name("index.lock").unlink(missing_ok=True)  # of a git that was killed here
-        self.repo.run("read-tree", "--reset", "-u", tree)
-        kept = (word for path in links for word in ("-e", f"/{_escaped(path)}"))
-        self.repo.run("clean", "-ffdxq", *kept)
-
-    def _write_differences(self, tree: str, touched: Iterable[str]) -> None:
-        changed = differences(self.repo, self._held, tree)
+    def _changes(self, held: str, tree: str, touched: Collection[str]) -> dict[str, Entry | None]:
+        """What is to be written: where the trees differ, and what was touched."""
+        changed = differences(self.repo, held, tree)
         again = [path for path in touched if path not in changed]
-        held = entries(self.repo, tree, again) if again else {}
-        changed |= {path: held.get(path) for path in again}
+        files = entries(self.repo, tree, again) if again else {}
+        return changed | {path: files.get(path) for path in again}
+
+    def _write(self, changed: Mapping[str, Entry | None]) -> None:
         for path, entry in sorted(changed.items(), key=_removals_first):
             self._put(path, entry)
-        if changed:
-            self._index.with_name("index.lock").unlink(missing_ok=True)
-            names = os.fsencode("".join(f"{path}\0" for path in changed))
-            self.repo.run("update-index", "--add", "--remove", "-z", "--stdin", stdin=names)
-        try:
-            if self._touched:
-                self._touched.cover(folders_of(path for path, entry in changed.items() if entry))
-        except OSError:
-            self._forget()
+        prune(self.repo.top, [path for path, entry in changed.items() if not entry])
+        self._folders |= folders_of(path for path, entry in changed.items() if entry)
+        modules = {path: entry for path, entry in changed.items() if entry and entry.mode == GITLINK}
+        files = [path for path in changed if path not in modules]
+        if files:
+            self._unlock_index()
+            names = os.fsencode("".join(f"{path}\0" for path in files))
+            self.repo.run("update-index", "--add", "--remove", "--replace", "-z", "--stdin", stdin=names)
+        if modules:
+            stage(self.repo, modules)
+            self._modules |= {path: entry.oid for path, entry in modules.items()}
 
     def _put(self, path: str, entry: Entry | None) -> None:
         file = self.repo.top / path
-        if file.is_dir() and not file.is_symlink():
-            remove_folder(file)
-        else:
-            file.unlink(missing_ok=True)  # with the mode that the run gave it
+        if entry and entry.mode == GITLINK:
+            _make_real(file)
+            return
+        self._modules.pop(path, None)
+        remove(file)  # with the mode that the run gave it
         if entry:
             write_entry(self.repo, path, entry)
+
+    def _hold_modules(self) -> None:
+        """Submodules hold what the tree says, as far as the work tree has them; git has an empty folder otherwise."""
+        for path, commit in self._modules.items():
+            if module := self._module(path):
+                module._hold(module.repo.tree_of(commit), commit, {})
+            else:
+                _make_real(self.repo.top / path)
+                self._folders.add(path)
+
+    def _module(self, path: str) -> CleanTree | None:
+        owner = checked_out(self._owner, path, self._modules[path])
+        if owner is None:
+            return None
+        if path not in self._inner:
+            index = self._index.with_name(f"{self._index.name}-{quote(path, safe='')}")
+            self._inner[path] = CleanTree(owner, self.repo.top / path, index)
+        return self._inner[path]
+
+    def _watch(self, folders: Iterable[str]) -> None:
+        self._folders |= set(folders)
+        if not self._touched:
+            return
+        self._touched.paths()  # which folders were removed
+        self._folders = {folder for folder in self._folders if os.path.isdir(self.repo.top / folder)}
+        try:
+            self._touched.cover(self._folders)
+        except OSError:
+            self._forget()
+
+    def _state_now(self) -> tuple[object, ...]:
+        folder = os.stat(self.repo.top)
+        return folder.st_dev, folder.st_ino, stat_signature(self._index)
+
+    def _unlock_index(self) -> None:
+        remove(self._index.with_name(f"{self._index.name}.lock"))  # of a git that was killed here
 
     def _forget(self) -> None:
         if self._touched:
             self._touched.close()
         self._touched = None
-        self._held = ""
-
-    def remove(self) -> None:
-        """Remove it from the disk."""
-        self._forget()
-        _open.pop(self.folder, None)
-        remove_folder(self.folder)
 
 
 def open_clean_tree(owner: Repository, folder: Path) -> CleanTree:
-    """The clean tree in ``folder``; the same one as long as this process lives."""
+    """The clean tree in ``folder``; the same one as long as this process lives.
+
+    What lies beside the tree is links.
+    """
     if folder not in _open:
-        _open[folder] = CleanTree(owner, folder)
+        _make_real(folder)
+        _open[folder] = CleanTree(owner, folder / "work" / owner.top.name, folder / "index")
     return _open[folder]
+
+
+def _make_real(folder: Path) -> None:
+    """See that a folder is there, and not a link that a run left in its place: it would be emptied where it leads."""
+    for each in (folder.parent, folder):
+        if each.is_symlink() or not each.is_dir():
+            remove(each)
+            each.mkdir(parents=True)
 
 
 def _removals_first(change: tuple[str, Entry | None]) -> tuple[bool, bool]:
@@ -145,64 +227,9 @@ def _removals_first(change: tuple[str, Entry | None]) -> tuple[bool, bool]:
     return entry is not None, os.path.basename(path) != ".gitattributes"
 
 
-def _escaped(path: str) -> str:
-    """A path as a pattern of .gitignore that means this path alone."""
-    return "".join(f"\\{letter}" if letter in "\\*?[]! #" else letter for letter in path)
-
-
-def _link(top: Path, links: Mapping[str, Path]) -> None:
-    for path, target in links.items():
-        link = top / path
-        if link.is_symlink() and os.readlink(link) == str(target):
-            continue
-        if link.is_dir() and not link.is_symlink():
-            remove_folder(link)
-        else:
-            link.unlink(missing_ok=True)
-        link.parent.mkdir(parents=True, exist_ok=True)
-        link.symlink_to(target)
-
-
-def _write_git_dir(repo: Repository, head: str, index: bytes, links: Iterable[str]) -> None:
-    """Write the tree's own repository anew: whatever was done in it, it is as at the first time."""
-    git_dir = repo.top / ".git"
-    if git_dir.is_symlink() or git_dir.is_file():
-        git_dir.unlink()
-    shutil.rmtree(git_dir, ignore_errors=True)
-    for folder in ("objects/info", "refs/heads", "info"):
-        (git_dir / folder).mkdir(parents=True)
-    files = {
-        "HEAD": f"{head}\n".encode(),
-        "config": _config(repo),
-        "objects/info/alternates": os.fsencode(_quoted(repo.common_dir / "objects")) + b"\n",
-        "info/exclude": "".join(f"/{_escaped(path)}\n" for path in links).encode(),
-        "index": index,
-    }
-    for name in ("shallow", "info/attributes"):
-        if (repo.common_dir / name).is_file():
-            files[name] = read_file(repo.common_dir / name, follow=True)
-    for name, data in files.items():
-        write_file(git_dir / name, data)
-
-
-def _quoted(path: Path) -> str:
-    """A path as the file ``alternates`` has it."""
-    text = str(path)
-    return _string(text) if text.startswith('"') or "\n" in text else text
-
-
-def _config(repo: Repository) -> bytes:
-    """The settings that say how files are read and who makes commits; no remote, no hook, no path of anybody's."""
-    sha256 = repo.config.get("extensions.objectFormat") == "sha256"
-    lines = ["[core]", f"repositoryformatversion = {int(sha256)}", "bare = false", "logallrefupdates = true"]
-    lines += ["[extensions]", "objectFormat = sha256"] if sha256 else []
-    for key, value in repo.config.local().items():
-        if key in _SHARED or key.startswith(_SHARED_SECTIONS):
-            section, _, rest = key.partition(".")
-            middle, _, name = rest.rpartition(".")
-            lines += [f"[{section} {_string(middle)}]" if middle else f"[{section}]", f"{name} = {_string(value)}"]
-    return "\n".join(lines).encode("utf-8", "surrogateescape") + b"\n"
-
-
-def _string(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t") + '"'
+def _link(link: Path, target: Path) -> None:
+    if link.is_symlink() and os.readlink(link) == str(target):
+        return
+    remove(link)
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(target)

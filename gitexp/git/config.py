@@ -37,7 +37,8 @@ class Config:
         """The last value of each key that the repository itself sets, the user's and the system's left out."""
         if self._local is None:
             self._local = {}
-            for record in os.fsdecode(run(self._driver, "config", "--local", "--list", "-z")).split("\0")[:-1]:
+            listing = run(self._driver, "config", "--local", "--includes", "--list", "-z")
+            for record in os.fsdecode(listing).split("\0")[:-1]:
                 name, _, value = record.partition("\n")
                 self._local[name] = value if "\n" in record else "true"
         return self._local

@@ -16,22 +16,21 @@ with suppress(ImportError):  # a dependency on Linux only
 
 
 class Touched:
-    """The paths that are touched below ``top`` in one of ``folders`` (the top is the empty one), from now on."""
+    """The paths that are touched in one of the folders below ``top`` that it is told to cover."""
 
-    def __init__(self, top: Path, folders: Iterable[str]) -> None:
-        """Raises ``OSError`` where the folders cannot be watched."""
+    def __init__(self, top: Path) -> None:
+        """Raises ``OSError`` where nothing can be watched."""
         if sys.platform != "linux":
             raise OSError("there is no inotify here")
         self._top = top
         self._inotify = INotify()
         self._folders: dict[int, str] = {}  # by inotify's number
-        self.cover(folders)
 
     def close(self) -> None:
         self._inotify.close()
 
     def cover(self, folders: Iterable[str]) -> None:
-        """Watch these folders too. Raises ``OSError``."""
+        """Watch these folders too (the top is the empty one). Raises ``OSError`` where one cannot be watched."""
         written = flags.MODIFY | flags.ATTRIB | flags.CLOSE_WRITE | flags.MOVED_FROM | flags.MOVED_TO
         mask = written | flags.CREATE | flags.DELETE | flags.DELETE_SELF | flags.MOVE_SELF
         known = set(self._folders.values())

@@ -18,7 +18,7 @@ from gitexp.git.repository import Repository
 from gitexp.git.status import ignored_paths
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.model import VIEWS, Contract
-from gitexp.paths import inside
+from gitexp.paths import link_place
 from gitexp.shell import command
 from gitexp.text import visible
 
@@ -75,7 +75,7 @@ def targets(repo: Repository, place: ExperimentFiles, contract: Contract) -> dic
     named = place.read_note(NOTE, dict) or {}
     found: dict[str, Path] = {}
     for path in contract.links:
-        target = Path(named[path]) if path in named else inside(repo.top, path)
+        target = Path(named[path]) if path in named else link_place(repo.top, path)
         if not target.exists():
             raise GitexpError(
                 f"A run needs {visible(path)}, which git ignores, and it is not here ({visible(str(target))}).",

@@ -32,8 +32,7 @@ UNRULY = [
 TEXT = st.text(st.characters()) | st.lists(st.sampled_from(UNRULY), max_size=6).map("".join)
 KEYS = sorted(trailers.keys())
 PLANNED = (
-    "Exp-Env Exp-Command Exp-Read Exp-Retract Exp-Belief Exp-Recheck Exp-Reapplied Exp-Artifact Exp-Cost "
-    "Exp-Import"
+    "Exp-Env Exp-Command Exp-Read Exp-Retract Exp-Belief Exp-Recheck Exp-Reapplied Exp-Artifact Exp-Cost Exp-Import"
 ).split()
 PAIRS = st.lists(st.tuples(st.sampled_from(KEYS), TEXT), max_size=6).map(lambda pairs: [("Exp-Id", "exp004"), *pairs])
 FORGED = "Exp-Id: exp999\nExp-Run: 0\nExp-Status: KEEP\nExp-Score: 0.1"

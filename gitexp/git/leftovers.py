@@ -1,0 +1,58 @@
+"""What a run leaves in and beside a clean tree: it is removed, whatever it is.
+
+``git clean`` is not used: it passes by FIFOs and sockets, and stops at folders that cannot be read.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+from gitexp.files import remove
+
+
+def remove_others(top: Path, folders: Collection[str], files: Collection[str], kept: Collection[str]) -> None:
+    """Remove what is neither one of ``folders`` (the top is the empty one), nor one of ``files`` or links.
+
+    Folders get the mode back that git gives them. ``.git`` and what is ``kept`` are not looked into.
+    """
+    mode = 0o777 & ~_umask()
+    waiting = [""]
+    while waiting:
+        folder = waiting.pop()
+        if os.lstat(top / folder).st_mode & 0o7777 != mode:
+            os.chmod(top / folder, mode)
+        with os.scandir(top / folder) as found:
+            for each in list(found):
+                path = f"{folder}/{each.name}" if folder else each.name
+                if path == ".git" or path in kept:
+                    continue
+                is_folder = each.is_dir(follow_symlinks=False)
+                if is_folder and path in folders:
+                    waiting.append(path)
+                elif is_folder or path not in files:
+                    remove(top / path)
+
+
+def remove_beside(top: Path, names: Collection[str]) -> None:
+    """Remove what lies beside the tree ``top`` under any other name than ``names``."""
+    with os.scandir(top.parent) as found:
+        for each in list(found):
+            if each.name != top.name and each.name not in names:
+                remove(Path(each.path))
+
+
+def prune(top: Path, removed: Iterable[str]) -> None:
+    """Remove the folders that are empty after files were removed: git does not hold them."""
+    for above in {(top / path).parent for path in removed}:
+        folder = above
+        while folder != top and folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+            folder = folder.parent
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
