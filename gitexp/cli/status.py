@@ -10,7 +10,7 @@ from gitexp.errors import GitexpError
 from gitexp.git import refs
 from gitexp.git.repository import Repository
 from gitexp.git.status import tracked_changes
-from gitexp.iteration.status import Pending, pending
+from gitexp.iteration.status import Pending, late_saves, pending
 from gitexp.ledger.copies import copied_iterations
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
@@ -36,7 +36,10 @@ def status(name: str | None, json_: bool) -> None:
     except GitexpError:
         _say_pending()
         raise
-    step = pending(repo, ExperimentFiles.of(repo, ledger.name))
+    place = ExperimentFiles.of(repo, ledger.name)
+    step = pending(repo, place)
+    for sentence in late_saves(repo, place):
+        click.echo(sentence, err=True)
     if json_:
         click.echo(dumps(status_json(ledger, _pending_json(step), _edited(repo, ledger))))
     else:

@@ -1,19 +1,17 @@
-"""The work tree: the candidate's edits in it, and how files are put back without touching anything else."""
+"""The work tree: the candidate's edits in it, and what may not be edited."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 from gitexp.errors import GitexpError
-from gitexp.files import part_file, write_file
 from gitexp.git.fsmonitor import changes
-from gitexp.git.objects import EXECUTABLE, SYMLINK, Entry, entries, file_entry
+from gitexp.git.objects import Entry, entries, file_entry
 from gitexp.git.repository import Repository
 from gitexp.git.status import Change, operation, untracked_files
 from gitexp.model import VIEWS, Contract, Frozen
-from gitexp.paths import inside, link_above
 from gitexp.shell import git_command, pathspec, pathspecs
 from gitexp.text import visible, visible_list
 
@@ -141,71 +139,3 @@ def check_frozen(repo: Repository, contract: Contract) -> None:
             f"{visible(path)} is frozen in this experiment, and differs from what the baseline was measured with.",
             f"git restore {pathspec(path)}   # or start a new experiment: gitexp init --name NAME",
         )
-
-
-def replace_unchanged(
-    repo: Repository, held: Mapping[str, Entry | None], wanted: Mapping[str, Entry | None]
-) -> tuple[str, ...]:
-    """Write each entry of ``wanted`` where the work tree still holds the entry of ``held``. The index is not touched.
-
-    Returns the paths that are left alone because somebody changed them meanwhile.
-    """
-    kept: list[str] = []
-    before = {path: file_entry(repo, path, held[path]) for path in wanted}  # by the filters as they were
-    for path, entry in sorted(wanted.items(), key=_order):
-        now = before[path]
-        if now == entry:
-            continue
-        if now == held[path] and _can_write(repo, path, entry):
-            write_entry(repo, path, entry)
-        else:
-            kept.append(path)
-    return tuple(kept)
-
-
-def _order(change: tuple[str, Entry | None]) -> tuple[bool, bool]:
-    """Files are removed first, to make room; then come the attributes by which the other files are written."""
-    path, entry = change
-    return entry is not None, os.path.basename(path) != ".gitattributes"
-
-
-def _can_write(repo: Repository, path: str, entry: Entry | None) -> bool:
-    """Whether ``path`` is neither a folder now, nor below a file: those are somebody's."""
-    file = repo.top / path
-    if file.is_dir() and not file.is_symlink():
-        return False
-    if link_above(repo.top, path):
-        return False
-    return entry is None or all(not os.path.lexists(p) or p.is_dir() for p in file.parents)
-
-
-def write_entry(repo: Repository, path: str, entry: Entry | None) -> None:
-    """Write ``entry`` to the work tree at ``path``, through git's smudge filters; ``None`` removes the file.
-
-    Raises :class:`gitexp.paths.UnsafePathError` for a path that may lead out of the work tree.
-    """
-    file = inside(repo.top, path)
-    if entry is None:
-        file.unlink(missing_ok=True)
-        _remove_empty(file.parent, repo.top)
-    elif entry.mode == SYMLINK:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part = part_file(file)
-        os.symlink(os.fsdecode(repo.run("cat-file", "blob", entry.oid)), part)
-        os.replace(part, file)
-    else:
-        mode = os.stat(file).st_mode & 0o666 if file.is_file() else 0o666 & ~_umask()
-        write_file(file, repo.filters.content(path, entry.oid))
-        file.chmod(mode | (mode & 0o444) >> 2 if entry.mode == EXECUTABLE else mode)
-
-
-def _remove_empty(folder: Path, stop: Path) -> None:
-    while folder != stop and folder.is_dir() and not any(folder.iterdir()):
-        folder.rmdir()
-        folder = folder.parent
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -8,8 +8,8 @@ from dataclasses import asdict
 
 from gitexp.errors import GitexpError
 from gitexp.git.objects import Entry
+from gitexp.git.replacement import replace_unchanged
 from gitexp.git.repository import Repository
-from gitexp.git.worktree import replace_unchanged
 from gitexp.iteration.journal import Files, to_files
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.signals import signals_wait
@@ -28,7 +28,7 @@ def borrowed(
     """
     _write_loan(place, held, wanted)
     try:
-        _check_all(replace_unchanged(repo, held, wanted))
+        _check_all(replace_unchanged(repo, place.kept, held, wanted))
         yield
     finally:
         with signals_wait():
@@ -42,7 +42,7 @@ def give_back(repo: Repository, place: ExperimentFiles) -> tuple[str, ...]:
     if loan is None:
         return ()
     held, wanted = loan
-    left = replace_unchanged(repo, wanted, held)
+    left = replace_unchanged(repo, place.kept, wanted, held)
     place.forget_note(NOTE)
     return left
 

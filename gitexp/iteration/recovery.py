@@ -8,6 +8,7 @@ from gitexp.errors import GitexpError
 from gitexp.files import remove_part_files
 from gitexp.git import refs
 from gitexp.git.commits import remove_unfinished
+from gitexp.git.kept_files import clear_kept
 from gitexp.git.linked_worktrees import is_work_tree
 from gitexp.git.repository import Repository
 from gitexp.git.scratch import clear_scratch
@@ -24,7 +25,7 @@ from gitexp.iteration.journal import Snapshot, clear, read_journal, read_result
 from gitexp.iteration.overlay import give_back
 from gitexp.iteration.seal import drop_ref, give_up, hand_back, open_pending, save_if_lost
 from gitexp.iteration.stale_locks import clear_stale
-from gitexp.iteration.status import places
+from gitexp.iteration.status import late_save, places
 from gitexp.ledger import history
 from gitexp.ledger.experiment_files import ExperimentFiles, UnreadableNoteError
 from gitexp.ledger.ledger import Ledger
@@ -101,6 +102,8 @@ def _look(repo: Repository, place: ExperimentFiles, observer: Observer) -> Snaps
             f"cd {word(snapshot.work_tree)} && gitexp recover",
         )
     clear_stale(repo, place, observer)
+    for saved in clear_kept(repo, place.kept):
+        observer.say(late_save(*saved))
     _mend_ref(repo, place, observer)
     files = [repo.top / path for path in snapshot.files] if snapshot else []
     remove_unfinished(repo)

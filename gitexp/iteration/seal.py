@@ -7,8 +7,8 @@ from gitexp.git import refs
 from gitexp.git.commits import commit_tree
 from gitexp.git.driver import GitCommandError
 from gitexp.git.objects import Entry, entries, file_entry, index_entries, read_blobs, stage, write_tree
+from gitexp.git.replacement import replace_unchanged
 from gitexp.git.repository import Repository
-from gitexp.git.worktree import replace_unchanged
 from gitexp.iteration.journal import Snapshot, clear, write_journal
 from gitexp.iteration.moving import moving
 from gitexp.ledger import messages
@@ -29,7 +29,7 @@ def seal(repo: Repository, place: ExperimentFiles, snapshot: Snapshot, iteration
     if iteration.status is not Status.KEEP:
         # A revert of the last commit needs no merge: its tree is the one before.
         tip = commit_tree(repo, snapshot.base_tree, commit, messages.revert_message(iteration, commit))
-        left = replace_unchanged(repo, snapshot.files, old)
+        left = replace_unchanged(repo, place.kept, snapshot.files, old)
         _move(repo, place, iteration, tip)
         return left
     held = index_entries(repo, old)
@@ -95,7 +95,7 @@ def hand_back(repo: Repository, place: ExperimentFiles, snapshot: Snapshot) -> t
     """
     with signals_wait():
         old = base_files(repo, snapshot)
-        replace_unchanged(repo, old, snapshot.files)
+        replace_unchanged(repo, place.kept, old, snapshot.files)
         left = save_if_lost(repo, place, snapshot)
         _unstage(repo, place, snapshot, old)
         give_up(repo, place)

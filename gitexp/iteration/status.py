@@ -1,4 +1,4 @@
-"""Where an experiment stands right now: the step under way or left by a dead gitexp, its run, its loop. Read only."""
+"""Where an experiment stands right now: the step under way or left by a dead gitexp, its run, its loop."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 from gitexp.files import holder_of, open_file
 from gitexp.git import refs
+from gitexp.git.kept_files import save_changed
 from gitexp.git.repository import Repository
 from gitexp.iteration.journal import read_journal, read_result
 from gitexp.iteration.moving import mover
@@ -20,7 +21,7 @@ from gitexp.ledger.ledger import Ledger
 from gitexp.model import Measurement, score_text
 from gitexp.run.curve import Point, points
 from gitexp.run.leader import read_leader
-from gitexp.text import from_bytes
+from gitexp.text import from_bytes, visible
 
 READ = 1 << 18  # bytes of a log's end that are looked at
 
@@ -62,6 +63,19 @@ def pending(repo: Repository, place: ExperimentFiles) -> Pending | None:
     except UnreadableNoteError as note:
         return Pending("", holder, process, None, note.sentence)
     return None
+
+
+def late_saves(repo: Repository, place: ExperimentFiles) -> list[str]:
+    """A sentence for each save that went into a file which the last step had taken out of the work tree.
+
+    Each is saved as a ref. None while a step is under way.
+    """
+    return [] if place.holder()[0] else [late_save(*saved) for saved in save_changed(repo, place.kept)]
+
+
+def late_save(path: str, ref: str) -> str:
+    """What is said of such a save; ``ref`` keeps it."""
+    return f"{visible(path)} was saved after the last step had put it back: that save is kept as {ref}."
 
 
 def places(repo: Repository) -> Iterator[ExperimentFiles]:

@@ -57,6 +57,11 @@ class ExperimentFiles:
         return self.directory / "EXPERIMENT.md"
 
     @property
+    def kept(self) -> Path:
+        """Files that an undo took out of the work tree, until the next step: :mod:`gitexp.git.kept_files`."""
+        return self.directory / "kept"
+
+    @property
     def loop_lock(self) -> Path:
         """Held by a loop as long as it goes on, between its steps too."""
         return self.directory / "loop.lock"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from gitexp.git import refs
 from gitexp.git.objects import entries, index_entries, stage, write_tree
+from gitexp.git.replacement import replace_unchanged
 from gitexp.git.repository import Repository
-from gitexp.git.worktree import replace_unchanged
 from gitexp.iteration.moving import moving
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.loop.proposing import ProposedEdit
@@ -33,4 +33,4 @@ def set_aside(repo: Repository, place: ExperimentFiles, edit: ProposedEdit, labe
             refs.update(repo, "gitexp: set aside", f"update {ref} {tree}")
         if unstaged:
             stage(repo, unstaged)
-        return ref, replace_unchanged(repo, files, wanted)
+        return ref, replace_unchanged(repo, place.kept, files, wanted)

@@ -18,6 +18,7 @@ from typing import IO
 import click
 
 from gitexp.cli import COMMANDS, cli, main
+from gitexp.git import kept_files
 from gitexp.git.driver import Batch
 from tests.helpers.repositories import git
 
@@ -93,6 +94,7 @@ def _child(folder: Path, args: tuple[str, ...], at: int, fault: Fault, output: P
 
         sys.addaudithook(hook)
         _strike_beside_kept_processes(point)
+        _strike_beside_exchanges(point)
         main()
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else 0
@@ -118,6 +120,20 @@ def _strike_beside_kept_processes(point: Callable[[], None]) -> None:
         return answer
 
     Batch.ask = struck  # type: ignore[assignment,method-assign]
+
+
+def _strike_beside_exchanges(point: Callable[[], None]) -> None:
+    """Before and after the renames that the C library is asked for."""
+
+    def struck(rename: Callable[[Path, Path], None]) -> Callable[[Path, Path], None]:
+        def strike(one: Path, other: Path) -> None:
+            point()
+            rename(one, other)
+            point()
+
+        return strike
+
+    kept_files.exchange, kept_files.move_new = struck(kept_files.exchange), struck(kept_files.move_new)
 
 
 def _changes_something(event: str, arguments: tuple[object, ...]) -> bool:

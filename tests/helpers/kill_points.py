@@ -64,6 +64,7 @@ def check_steps(base: Path, runs: Path, score: str, verdict: str, step: Step, st
     def check(folder: Path, struck: Ended) -> None:
         finished = runs.read_text() != ""
         measured = (folder / ".git/gitexp/train/result.json").exists()
+        assert (folder / "train.py").read_text() in (faults.BASE, f"SCORE = {score}\n")
         recovered = recover(folder, struck)
         sealed = faults.check(folder, old_tip, candidate, verdict)
         assert sealed or not measured, "a finished measurement is lost"

@@ -356,6 +356,25 @@ def test_undo_touches_only_the_candidates_paths(experiment: Path, gitexp: Gitexp
     assert os.readlink(experiment / "link") == "untracked.txt"
 
 
+@pytest.mark.parametrize("command", [("step", "-m", "next"), ("recover",)])
+def test_an_editor_that_writes_into_the_file_it_has_open_loses_nothing(
+    experiment: Path, gitexp: Gitexp, command: tuple[str, ...]
+) -> None:
+    set_lr(experiment, 0.9)
+    with (experiment / "train.py").open("r+") as editor:
+        assert "DISCARD" in gitexp("step", "-m", "x").stdout
+        editor.write("# a day's work\n")
+    assert git("status", "--porcelain") == ""
+    said = gitexp("status").stderr
+    assert "train.py was saved after the last step had put it back: that save is kept as refs/gitexp/saved/" in said
+    ref = said.strip().partition("kept as ")[2].rstrip(".")
+    assert git("show", f"{ref}:train.py").startswith("# a day's work\n")
+    set_lr(experiment, 0.3)
+    assert said in gitexp(*command).stderr
+    assert gitexp("status").stderr == ""
+    assert git("show", f"{ref}:train.py").startswith("# a day's work\n")
+
+
 def test_a_file_edited_during_the_run_is_left_alone(folder: Path, gitexp: Gitexp) -> None:
     hook_that(
         folder, "echo val_bpb: $(grep -c . train.py); grep -q 0.9 train.py && echo '# meanwhile' >> train.py\nexit 0\n"
