@@ -236,7 +236,7 @@ def _check_clean(folder: Path) -> None:
     assert not rubbish, rubbish
     assert git("for-each-ref", "refs/gitexp", cwd=folder) == ""
     left = {p.name for p in (folder / ".git/gitexp/train").iterdir()}
-    assert left <= {"lock", "EXPERIMENT.md", "run", "logs", "evidence.json", "cache", "results.json"}, left
+    assert left <= {"lock", "EXPERIMENT.md", "run", "logs", "evidence.json", "cache", "results.json", "kept"}, left
     assert (folder / "scratch.txt").read_text() == (folder / "data.bin").read_text() == STAYS
     assert (folder / "other.txt").read_text() == STAYS
     assert git("show", "stash@{0}:other.txt", cwd=folder) == "stashed\n"

@@ -72,5 +72,6 @@ def check_steps(base: Path, runs: Path, score: str, verdict: str, step: Step, st
         assert sealed or not finished or any(word in said for word in ("given up", "Interrupted", "gitexp: ")), said
         assert runs.read_text().count("\n") <= 1, "the run was made twice"
         assert "Nothing to recover" in faults.gitexp(folder, "recover").output
+        assert not (folder / ".git/gitexp/train/kept").exists(), "what an undo took out is kept for ever"
 
     return at_each_point(base, stride, strike, check)
