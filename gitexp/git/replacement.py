@@ -5,14 +5,13 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 
-from gitexp.files import write_file
 from gitexp.git.kept_files import HIDDEN, KeptFile, fingerprint
-from gitexp.git.objects import EXECUTABLE, SYMLINK, Entry, file_entry
+from gitexp.git.objects import Entry, file_entry
 from gitexp.git.repository import Repository
 from gitexp.git.status import exclude
+from gitexp.git.worktree import remove_empty, write_entry
 from gitexp.paths import inside, link_above
 from gitexp.signals import signals_wait
 
@@ -74,41 +73,11 @@ def _swap(repo: Repository, keep: KeptFile, file: Path, seen: str, entry: Entry 
     with signals_wait():
         if entry is None:
             done = keep.note(seen).move_out(file, seen)
-            _remove_empty(file.parent, repo.top)
+            remove_empty(file.parent, repo.top)
             return done
-        _write(repo, keep, file, entry)
+        write_entry(repo, keep.path, entry, at=keep.new)
         keep = keep.note(seen, fingerprint(keep.new))
         if seen:
             return keep.swap_in(file, seen)
         file.parent.mkdir(parents=True, exist_ok=True)
         return keep.move_in(file)
-
-
-def _write(repo: Repository, keep: KeptFile, file: Path, entry: Entry) -> None:
-    """Write the file that is to stand at ``file``, through git's smudge filters."""
-    if entry.mode == SYMLINK:
-        os.symlink(os.fsdecode(repo.run("cat-file", "blob", entry.oid)), keep.new)
-        return
-    mode = os.stat(file).st_mode & 0o666 if file.is_file() else 0o666 & ~_umask()
-    write_file(keep.new, repo.filters.content(keep.path, entry.oid))
-    keep.new.chmod(mode | (mode & 0o444) >> 2 if entry.mode == EXECUTABLE else mode)
-
-
-def remove_file(repo: Repository, path: str) -> None:
-    """Remove a file of the work tree, and the folders that are empty without it."""
-    file = inside(repo.top, path)
-    file.unlink(missing_ok=True)
-    _remove_empty(file.parent, repo.top)
-
-
-def _remove_empty(folder: Path, stop: Path) -> None:
-    while folder != stop and folder.is_dir() and not any(folder.iterdir()):
-        with suppress(OSError):  # somebody saved a file there
-            folder.rmdir()
-        folder = folder.parent
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

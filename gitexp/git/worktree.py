@@ -1,17 +1,20 @@
-"""The work tree: the candidate's edits in it, and what may not be edited."""
+"""The work tree: the candidate's edits in it, what may not be edited, and how a file of a tree is written."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from gitexp.errors import GitexpError
+from gitexp.files import part_file, write_file
 from gitexp.git.fsmonitor import changes
-from gitexp.git.objects import Entry, entries, file_entry
+from gitexp.git.objects import EXECUTABLE, SYMLINK, Entry, entries, file_entry
 from gitexp.git.repository import Repository
 from gitexp.git.status import Change, operation, untracked_files
 from gitexp.model import VIEWS, Contract, Frozen
+from gitexp.paths import inside
 from gitexp.shell import git_command, pathspec, pathspecs
 from gitexp.text import visible, visible_list
 
@@ -139,3 +142,38 @@ def check_frozen(repo: Repository, contract: Contract) -> None:
             f"{visible(path)} is frozen in this experiment, and differs from what the baseline was measured with.",
             f"git restore {pathspec(path)}   # or start a new experiment: gitexp init --name NAME",
         )
+
+
+def write_entry(repo: Repository, path: str, entry: Entry | None, at: Path | None = None) -> None:
+    """Write ``entry`` to the work tree at ``path``, through git's smudge filters; ``None`` removes the file.
+
+    With ``at`` it is written there instead, as it is to stand at ``path``.
+    Raises :class:`gitexp.paths.UnsafePathError` for a path that may lead out of the work tree.
+    """
+    file = inside(repo.top, path)
+    if entry is None:
+        file.unlink(missing_ok=True)
+        remove_empty(file.parent, repo.top)
+    elif entry.mode == SYMLINK:
+        (at or file).parent.mkdir(parents=True, exist_ok=True)
+        part = part_file(at or file)
+        os.symlink(os.fsdecode(repo.run("cat-file", "blob", entry.oid)), part)
+        os.replace(part, at or file)
+    else:
+        mode = os.stat(file).st_mode & 0o666 if file.is_file() else 0o666 & ~_umask()
+        write_file(at or file, repo.filters.content(path, entry.oid))
+        (at or file).chmod(mode | (mode & 0o444) >> 2 if entry.mode == EXECUTABLE else mode)
+
+
+def remove_empty(folder: Path, stop: Path) -> None:
+    """Remove a folder, and those above it up to ``stop``, as far as they are empty."""
+    while folder != stop and folder.is_dir() and not any(folder.iterdir()):
+        with suppress(OSError):  # somebody saved a file there
+            folder.rmdir()
+        folder = folder.parent
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -11,10 +11,9 @@ from pathlib import Path
 from gitexp.errors import GitexpError
 from gitexp.files import read_file, write_file
 from gitexp.git.objects import entries, stage
-from gitexp.git.replacement import remove_file
 from gitexp.git.repository import Repository
 from gitexp.git.status import tracked_changes, untracked_files
-from gitexp.git.worktree import check_ready, covers, is_repository
+from gitexp.git.worktree import check_ready, covers, is_repository, write_entry
 from gitexp.ledger.ledger import Ledger
 from gitexp.resources import read_data
 from gitexp.shell import command, pathspec
@@ -159,7 +158,7 @@ def _written(repo: Repository, files: Mapping[str, bytes]) -> Iterator[None]:
 def _write(repo: Repository, path: str, data: bytes | None) -> None:
     file = repo.top / path
     if data is None:
-        remove_file(repo, path)
+        write_entry(repo, path, None)
     elif file.exists():
         mode = file.stat().st_mode & 0o777
         write_file(file, data)
