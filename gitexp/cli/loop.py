@@ -13,12 +13,12 @@ from typing import Any
 import click
 
 from gitexp.cli import INTERRUPTED
+from gitexp.cli.experiment import experiment_option, open_experiment
 from gitexp.cli.init import positive
 from gitexp.cli.progress import Terminal
 from gitexp.cli.step import head
 from gitexp.git.repository import Repository
 from gitexp.iteration.finalize import StepResult, outcome_json
-from gitexp.ledger import history
 from gitexp.loop.limits import Limits
 from gitexp.loop.loop import loop as run_loop
 from gitexp.loop.proposers import Agent, Proposer
@@ -80,9 +80,8 @@ class Session:
         finally:
             signal.signal(signal.SIGINT, before)
 
-    def run(self, repo: Repository, proposer: Proposer) -> int:
+    def run(self, repo: Repository, name: str, proposer: Proposer) -> int:
         """Run the loop to its end and print why it ended; the exit code. Raises what must be mended first."""
-        name = history.current_name(repo)
         with self.ending_gently():
             result = run_loop(repo, name, proposer, self._limits, self.terminal, self.show, lambda: self.interrupted)
         summary = closing_summary(result, self._what)
@@ -131,9 +130,10 @@ def limit_options(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.command(context_settings={"allow_interspersed_args": False})  # what follows COMMAND is its own
 @limit_options
+@experiment_option
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
 @click.pass_context
-def loop(ctx: click.Context, limits: Limits, json_: bool, command: tuple[str, ...]) -> None:
+def loop(ctx: click.Context, name: str | None, limits: Limits, json_: bool, command: tuple[str, ...]) -> None:
     """Let COMMAND propose one change after another, and take each as a step.
 
     Each round runs COMMAND, an agent's command line or a script, in the current folder. COMMAND finds the brief (see:
@@ -151,6 +151,6 @@ def loop(ctx: click.Context, limits: Limits, json_: bool, command: tuple[str, ..
       gitexp loop --hours 8 --patience 20 -- claude -p --permission-mode acceptEdits
       gitexp loop --steps 10 -- ./mutate.py
     """
-    repo = Repository.discover(Path.cwd())
+    repo, name = open_experiment(name)
     session = Session("loop", limits, json_)
-    ctx.exit(session.run(repo, Agent(command, Path.cwd(), session.terminal)))
+    ctx.exit(session.run(repo, name, Agent(repo, command, Path.cwd(), session.terminal)))

@@ -5,14 +5,13 @@ from pathlib import Path
 
 import click
 
+from gitexp.cli.experiment import experiment_option, open_experiment
 from gitexp.cli.progress import Terminal
 from gitexp.cli.table import COLORS
 from gitexp.errors import GitexpError
-from gitexp.git.repository import Repository
 from gitexp.iteration.finalize import StepResult, outcome_json
 from gitexp.iteration.proposal import Proposal
 from gitexp.iteration.step import step as take_step
-from gitexp.ledger import history
 from gitexp.loop.proposers import Command
 from gitexp.model import Notes, Status, score_text, signed
 from gitexp.text import one_line, printable, short
@@ -30,10 +29,12 @@ EXIT_CODES = {Status.KEEP: 0, Status.DISCARD: 10, Status.CRASH: 11}
 @click.option("--again", is_flag=True, help="Try an edit that was tried before.")
 @click.option("--json", "json_", is_flag=True, help="Print one JSON object.")
 @click.option("--exit-code", is_flag=True, help="Exit with 0 for KEEP, 10 for DISCARD, 11 for CRASH.")
+@experiment_option
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
 def step(
     ctx: click.Context,
+    name: str | None,
     message: str,
     hypothesis: str | None,
     ideas: tuple[str, ...],
@@ -54,14 +55,14 @@ def step(
       gitexp step -m 'depth 8 -> 4'
       gitexp step -m 'matrix LR 0.02 -> 0.04' -- sed -i 's/MATRIX_LR = 0.02/MATRIX_LR = 0.04/' train.py
     """
-    repo = Repository.discover(Path.cwd())
+    repo, name = open_experiment(name)
     notes = Notes(hypothesis=hypothesis, next=ideas or None, note=note)
-    name = history.current_name(repo)
     proposal = Proposal(message, notes, again, simplify)
     if not one_line(message):
         raise GitexpError("A step needs a description of the change.", "gitexp step -m 'depth 8 -> 4'")
-    proposed = Command(command, Path.cwd(), proposal) if command else proposal
-    outcome = take_step(repo, name, proposed, Terminal(quiet=json_))
+    terminal = Terminal(quiet=json_)
+    proposed = Command(repo, command, Path.cwd(), proposal, terminal) if command else proposal
+    outcome = take_step(repo, name, proposed, terminal)
     click.echo(dumps(outcome_json(outcome)) if json_ else outcome_text(outcome))
     if outcome.opened:
         click.echo(

@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
+from gitexp.cli.experiment import experiment_option, open_ledger
 from gitexp.cli.loop import Session, limit_options
 from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
-from gitexp.ledger import history
 from gitexp.ledger.ledger import Ledger
 from gitexp.loop.limits import Limits
 from gitexp.sweep.strategies import KINDS, LISTED, ONE_AT_A_TIME
@@ -33,9 +31,11 @@ from gitexp.views.json_schema import SCHEMA, PlanJson, SettingJson, dumps
 )
 @click.option("--dry-run", is_flag=True, help="Print the settings that would be tried, and about how long they take.")
 @limit_options
+@experiment_option
 @click.pass_context
 def sweep(
     ctx: click.Context,
+    name: str | None,
     asked: tuple[str, ...],
     kind: str,
     prune: bool,
@@ -58,13 +58,12 @@ def sweep(
     """
     if kind not in LISTED and limits == Limits(pause=limits.pause):
         raise GitexpError(f"The search {kind} does not end by itself.", f"gitexp sweep --search {kind} --steps 30 ...")
-    repo = Repository.discover(Path.cwd())
-    ledger = history.load(repo, history.current_name(repo))
+    repo, ledger = open_ledger(name)
     opened = open_sweep(repo, ledger, asked, kind, prune)
     if dry_run:
         _print_plan(repo, ledger, opened, limits.steps, json_)
     else:
-        ctx.exit(Session("sweep", limits, json_).run(repo, SweepProposer(repo, opened)))
+        ctx.exit(Session("sweep", limits, json_).run(repo, ledger.name, SweepProposer(repo, opened)))
 
 
 def _print_plan(repo: Repository, ledger: Ledger, opened: Sweep, steps: int | None, json_: bool) -> None:

@@ -66,6 +66,7 @@ class CleanTree:
         )
         self.repo = Repository(driver, top, owner.git_dir, owner.common_dir)
         self._held = ""  # the tree that is there
+        self._links: tuple[str, ...] = ()
         self._touched: Touched | None = None
         self._state: tuple[object, ...] = ()  # what says that the folder and the index are the same ones
         self._looked = 0.0  # when git looked at every file
@@ -73,24 +74,25 @@ class CleanTree:
         self._modules: dict[str, str] = {}  # the commit of each submodule, by path
         self._inner: dict[str, CleanTree] = {}  # submodules that are checked out in the work tree
 
-    def hold(self, tree: str, head: str, links: Mapping[str, Path]) -> None:
+    def hold(self, tree: str, head: str, links: Mapping[str, Path], ignored: Iterable[str] = ()) -> None:
         """Make it hold exactly ``tree`` and ``links`` (targets by path), with the commit ``head`` checked out.
 
-        A link ``../NAME`` lies beside it. Raises for a link that would lie anywhere else.
+        git is told to ignore the links, and the paths ``ignored``, which the caller is about to write. A link
+        ``../NAME`` lies beside it. Raises for a link that would lie anywhere else.
         """
         beside = {link_place(self.repo.top, path): links[path] for path in links if path.startswith("../")}
         try:
-            self._hold(tree, head, links)
+            self._hold(tree, head, links, ignored)
         except (GitCommandError, OSError):  # a run left what is in the way, or broke the index
             self._forget()
             remove(self.repo.top)
             remove(self._index)
-            self._hold(tree, head, links)
+            self._hold(tree, head, links, ignored)
         remove_beside(self.repo.top, {link.name for link in beside})
         for link, target in beside.items():
             _link(link, target)
 
-    def _hold(self, tree: str, head: str, links: Mapping[str, Path]) -> None:
+    def _hold(self, tree: str, head: str, links: Mapping[str, Path], ignored: Iterable[str]) -> None:
         inner = {path: target for path, target in links.items() if not path.startswith("../")}
         _make_real(self.repo.top)
         now = time.monotonic()
@@ -108,10 +110,22 @@ class CleanTree:
             if not entries(self.repo, tree, [path]):  # what git holds is what the candidate has
                 _link(link_place(self.repo.top, path), target)
         self._watch(folders_of(inner))
-        write_git_dir(self.repo, head, read_file(self._index, INDEX_LIMIT), inner)
+        write_git_dir(self.repo, head, read_file(self._index, INDEX_LIMIT), [*inner, *ignored])
         if self._touched:
             self._touched.paths()  # what was written here
-        self._held, self._state = tree, self._state_now()
+        self._held, self._links, self._state = tree, tuple(inner), self._state_now()
+
+    def changes(self) -> list[str]:
+        """The paths that differ from the tree that it holds, and new ones that git does not ignore, without links.
+
+        Some may be the same: git compares the files' times.
+        """
+        listed = [
+            self.repo.run("diff-files", "--name-only", "-z", "--ignore-submodules"),
+            self.repo.run("ls-files", "-z", "--others", "--exclude-standard"),
+        ]
+        paths = dict.fromkeys(os.fsdecode(b"".join(listed)).split("\0")[:-1])
+        return [path for path in paths if path not in self._links and not path.endswith("/")]
 
     def _look_at_everything(self, tree: str, links: Mapping[str, Path]) -> None:
         """Remove what is not in the tree, and have git compare every file."""

@@ -96,7 +96,8 @@ def conclude(
     with signals_wait():
         left = _sealed(repo, place, snapshot, iteration)
         after = finish(repo, place, snapshot, observer)
-    _warn_of_leavings(repo, ledger.contract, observer)
+    if ledger.contract.in_place:
+        _warn_of_leavings(repo, ledger.contract, observer)
     sealed = after.iterations[-1]
     tail = place.log_tail(candidate.label(len(measurement.samples)), TAIL_LINES)  # a crash is the last of them
     crashes = breaker.tripped(after)
@@ -148,8 +149,8 @@ def finish(repo: Repository, place: ExperimentFiles, snapshot: Snapshot, observe
     ledger = history.load(repo, place.name)
     try:
         computed = experiment_md(ledger)
-        on_disk.mark_sealed(repo, place, ledger.contract.home, computed, snapshot.notebook)
         if refs.current_branch(repo) == place.branch:
+            on_disk.mark_sealed(repo, place, ledger.contract.home, computed, snapshot.notebook)
             on_disk.write_views(repo, place, ledger, computed, after_run=True)
     except (GitexpError, OSError) as error:  # the verdict stands, whatever is in the way of the views
         observer.say(f"The views were not written: {error}. Later: gitexp render")
@@ -171,15 +172,17 @@ def _warn_of_leavings(repo: Repository, contract: Contract, observer: Observer) 
         )
 
 
-def check_unmoved(repo: Repository, place: ExperimentFiles, snapshot: Snapshot, measurement: Measurement) -> None:
+def check_unmoved(
+    repo: Repository, place: ExperimentFiles, ledger: Ledger, snapshot: Snapshot, measurement: Measurement
+) -> None:
     """Raises :class:`GitexpError` where a measured candidate is not the next step any more.
 
-    Somebody may have switched branches during the run; then its measurement is kept. Or they committed, or deleted the
-    branch; then its edit is handed back.
+    Somebody may have committed, or deleted the branch, during the run; then its edit is handed back. Or, where it ran
+    in place, they switched branches; then its measurement is kept.
     """
     candidate = snapshot.candidate
     tip = repo.resolve(f"refs/heads/{place.branch}")
-    if tip and refs.current_branch(repo) != place.branch:
+    if tip and ledger.contract.in_place and refs.current_branch(repo) != place.branch:
         raise GitexpError(
             f"{candidate.id} is measured, but {visible(place.branch)} is no longer checked out. The next step on "
             "it seals it.",
@@ -191,15 +194,18 @@ def check_unmoved(repo: Repository, place: ExperimentFiles, snapshot: Snapshot, 
         where = f"moved to {short(tip)}" if tip else "was deleted"
         raise GitexpError(
             f"{visible(place.branch)} {where} while {candidate.id} ran (score {score}). Nothing was recorded; "
-            f"{whereabouts(candidate, left)}.",
+            f"{whereabouts(snapshot, left)}.",
             git_command("log", place.branch) if tip else git_command("branch", place.branch, short(candidate.base)),
         )
 
 
-def whereabouts(candidate: Candidate, left: tuple[str, ...]) -> str:
+def whereabouts(snapshot: Snapshot, left: tuple[str, ...]) -> str:
     """What became of a candidate that was handed back."""
+    candidate, in_work_tree = snapshot.candidate, bool(snapshot.work_tree)
     if not left:
         return "its edit is in the work tree"
+    if not in_work_tree:
+        return f"its edit is kept as {saved_ref(candidate)}"
     return (
         f"{visible_list(left)} was changed since and is left as it is, and the edit is kept as {saved_ref(candidate)}"
     )

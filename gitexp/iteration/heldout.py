@@ -29,7 +29,8 @@ from gitexp.text import visible_list
 def look(repo: Repository, name: str, identity: str, observer: Observer) -> Remark:
     """Run an iteration (the incumbent, if ``identity`` is empty) once more, with its test, and seal the score."""
     place = ExperimentFiles.of(repo, name)
-    with place.locked(repo, "test"):
+    in_place = history.load(repo, name).contract.in_place
+    with place.locked(repo, "test", in_place):
         check_ready(repo)
         recover(repo, place, observer)
         stale_locks.check_none(repo, place)
@@ -38,7 +39,7 @@ def look(repo: Repository, name: str, identity: str, observer: Observer) -> Rema
         chosen = history.find(ledger, identity) if identity else ledger.incumbent
         if chosen.status is not Status.KEEP:
             raise GitexpError(f"{chosen.id} is a {chosen.status.value}: only what is kept is tested.", "gitexp log")
-        if changed := edits(repo, ledger.contract.edit):
+        if in_place and (changed := edits(repo, ledger.contract.edit)):
             raise GitexpError(f"{visible_list(changed)} is edited: the test runs what is sealed.", "git diff")
         measured = _measure(repo, place, ledger, chosen, observer)
         if measured.test is None:

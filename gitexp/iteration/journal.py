@@ -28,7 +28,7 @@ class Snapshot:
     base_tree: str  # the tree id of the commit that it is an edit of
     files: Files  # the paths that it changes, with what they hold in it
     notebook: str  # EXPERIMENT.md when its edits went into the candidate's notes
-    work_tree: str  # the top of the work tree that it was taken from
+    work_tree: str  # the top of the work tree that it was taken from; empty for an edit that lies in none
 
     def with_words(self, *, description: str = "", simpler: int = 0) -> Snapshot:
         """The same, with what is said of the edit where that was found out later."""

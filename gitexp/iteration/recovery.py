@@ -79,7 +79,7 @@ def _finish_measured(
     """Judge and seal the candidate of a step that died after its last run."""
     candidate = snapshot.candidate
     _restore_ref(repo, place, snapshot)
-    check_unmoved(repo, place, snapshot, measurement)
+    check_unmoved(repo, place, ledger, snapshot, measurement)
     verdict = decide(ledger, measurement, candidate.simpler)
     assert isinstance(verdict, Verdict)  # a result is kept when the rule asks for no more runs
     outcome = conclude(repo, place, ledger, snapshot, measurement, verdict, observer)
@@ -95,7 +95,7 @@ def _finish_measured(
 def _look(repo: Repository, place: ExperimentFiles, observer: Observer) -> Snapshot | None:
     """What was left, with its locks cleared, its half-written files swept and its run ended."""
     snapshot = read_journal(place)
-    if snapshot and snapshot.work_tree != str(repo.top) and is_work_tree(repo, Path(snapshot.work_tree)):
+    if snapshot and snapshot.work_tree not in ("", str(repo.top)) and is_work_tree(repo, Path(snapshot.work_tree)):
         raise GitexpError(
             f"{snapshot.candidate.id} of {visible(place.branch)} was interrupted in another work tree, "
             f"{visible(snapshot.work_tree)}.",
@@ -173,7 +173,7 @@ def _abort(repo: Repository, place: ExperimentFiles, observer: Observer) -> Cand
         raise GitexpError(f"{candidate.id} is sealed already; only clearing up is left.", "gitexp recover")
     score = _score(place)
     left = hand_back(repo, place, snapshot)
-    observer.say(f"{candidate.id} is given up: {whereabouts(candidate, left)}.{score}")
+    observer.say(f"{candidate.id} is given up: {whereabouts(snapshot, left)}.{score}")
     return candidate
 
 
@@ -187,9 +187,7 @@ def _give_up(repo: Repository, place: ExperimentFiles, snapshot: Snapshot, obser
     score = _score(place)
     left = save_if_lost(repo, place, snapshot)
     give_up(repo, place)
-    observer.say(
-        f"The interrupted step {snapshot.candidate.id} was given up; {whereabouts(snapshot.candidate, left)}.{score}"
-    )
+    observer.say(f"The interrupted step {snapshot.candidate.id} was given up; {whereabouts(snapshot, left)}.{score}")
 
 
 def _score(place: ExperimentFiles) -> str:

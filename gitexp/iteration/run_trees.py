@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote
 
 from gitexp.files import find_file, holder_of, remove_folder, write_file
 from gitexp.git import refs
-from gitexp.git.clean_tree import open_clean_tree
+from gitexp.git.clean_tree import CleanTree, open_clean_tree
 from gitexp.git.repository import Repository
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.model import BRANCH_PREFIX, Contract
@@ -23,11 +23,16 @@ def run_tree(repo: Repository, place: ExperimentFiles, contract: Contract) -> Ru
     """The place where the experiment's candidates run."""
     if contract.in_place:
         return InPlace(repo)
+    return InCleanTree(repo, place, contract, clean_tree(repo, place))
+
+
+def clean_tree(repo: Repository, place: ExperimentFiles) -> CleanTree:
+    """The clean tree of an experiment."""
     folder = _folder(repo)
     if find_file(folder / OWNER) is None:
         write_file(folder / OWNER, os.fsencode(repo.private_dir))
         folder.chmod(0o700)
-    return InCleanTree(repo, place, contract, open_clean_tree(repo, folder / quote(place.name, safe="")))
+    return open_clean_tree(repo, folder / quote(place.name, safe=""))
 
 
 def remove_forsaken_trees(repo: Repository) -> None:

@@ -20,7 +20,8 @@ from gitexp.signals import signals_wait
 def seal(repo: Repository, place: ExperimentFiles, snapshot: Snapshot, iteration: Iteration) -> tuple[str, ...]:
     """Commit ``iteration`` on top of its base; unless it is a KEEP, revert it at once.
 
-    Returns the paths that were left alone, because somebody changed or staged them during the run.
+    The work tree follows where it is the branch's: a DISCARDed edit is taken out of it, and a KEEP that lies elsewhere
+    comes into it. Returns the paths that were left alone, because somebody changed or staged them during the run.
     Moving the branch is the only commit point: whatever happens before it, the step can be finished or given up.
     """
     _write_again(repo, snapshot)
@@ -29,9 +30,15 @@ def seal(repo: Repository, place: ExperimentFiles, snapshot: Snapshot, iteration
     if iteration.status is not Status.KEEP:
         # A revert of the last commit needs no merge: its tree is the one before.
         tip = commit_tree(repo, snapshot.base_tree, commit, messages.revert_message(iteration, commit))
-        left = replace_unchanged(repo, place.kept, snapshot.files, old)
+        is_there = bool(snapshot.work_tree) and is_checked_out(repo, place, snapshot)
+        left = replace_unchanged(repo, place.kept, snapshot.files, old) if is_there else ()
         _move(repo, place, iteration, tip)
         return left
+    if not is_checked_out(repo, place, snapshot):
+        _move(repo, place, iteration, commit)
+        return ()
+    if not snapshot.work_tree:
+        replace_unchanged(repo, place.kept, old, snapshot.files)
     held = index_entries(repo, old)
     others = [path for path, entry in held.items() if entry not in (old[path], snapshot.files[path])]
     staged = {path: entry for path, entry in snapshot.files.items() if path not in others}
@@ -48,6 +55,11 @@ def seal(repo: Repository, place: ExperimentFiles, snapshot: Snapshot, iteration
                 stage(repo, {path: old[path] for path in staged})
         raise
     return left
+
+
+def is_checked_out(repo: Repository, place: ExperimentFiles, snapshot: Snapshot) -> bool:
+    """Whether the work tree here is the branch's (a baseline's branch is only about to be checked out)."""
+    return snapshot.candidate.contract is not None or refs.current_branch(repo) == place.branch
 
 
 def _write_again(repo: Repository, snapshot: Snapshot) -> None:
@@ -95,7 +107,8 @@ def hand_back(repo: Repository, place: ExperimentFiles, snapshot: Snapshot) -> t
     """
     with signals_wait():
         old = base_files(repo, snapshot)
-        replace_unchanged(repo, place.kept, old, snapshot.files)
+        if snapshot.work_tree:
+            replace_unchanged(repo, place.kept, old, snapshot.files)
         left = save_if_lost(repo, place, snapshot)
         _unstage(repo, place, snapshot, old)
         give_up(repo, place)
@@ -112,11 +125,15 @@ def _unstage(repo: Repository, place: ExperimentFiles, snapshot: Snapshot, old: 
 
 
 def save_if_lost(repo: Repository, place: ExperimentFiles, snapshot: Snapshot) -> tuple[str, ...]:
-    """See that the candidate's edit is not lost: where the work tree does not hold it, a ref does.
+    """See that the candidate's edit is not lost: where it was not taken from a work tree that holds it, a ref does.
 
     Returns the paths that hold something else.
     """
-    left = tuple(path for path, entry in snapshot.files.items() if file_entry(repo, path, entry) != entry)
+    left = tuple(
+        path
+        for path, entry in snapshot.files.items()
+        if not snapshot.work_tree or file_entry(repo, path, entry) != entry
+    )
     if left:
         with moving(place):
             refs.update(repo, "gitexp: saved", f"update {saved_ref(snapshot.candidate)} {snapshot.candidate.tree}")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Mapping
 
+from gitexp.git import refs
 from gitexp.git.diff import patch_id
 from gitexp.git.objects import Entry, entries, read_blobs, write_tree
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import edits
 from gitexp.iteration.edit import changed, code_lines, summarise
-from gitexp.iteration.journal import Snapshot
+from gitexp.iteration.journal import Files, Snapshot
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.model import Candidate, Contract, Notes
 from gitexp.views import notebook, on_disk
@@ -29,13 +30,18 @@ def take_snapshot(
     notes: Notes,
     params: tuple[tuple[str, str], ...] = (),
     contract: Contract | None = None,
+    files: Files | None = None,
 ) -> Snapshot:
     """What ``paths`` hold now, as an edit of the commit ``base``, with what people wrote in EXPERIMENT.md meanwhile.
 
-    Raises when anything else differs from HEAD: then what would run is not what would be committed.
+    Where the edit does not lie in the work tree, it is ``files``. Raises when anything but ``paths`` differs from HEAD
+    in the work tree that the edit is taken from: then what would run is not what would be committed.
     """
     base_tree = repo.tree_of(base)
-    files = edits(repo, paths)
+    is_here = contract is not None or refs.current_branch(repo) == place.branch
+    written = on_disk.unsealed(repo, place, home) if is_here else Notes()
+    work_tree = str(repo.top) if files is None else ""
+    files = edits(repo, paths) if files is None else _differing(repo, base_tree, files)
     tree = write_tree(repo, base_tree, files)
     changes, patch = ((), "") if contract else _edit(repo, base_tree, tree, files)
     candidate = Candidate(
@@ -45,13 +51,18 @@ def take_snapshot(
         tree=tree,
         description=description,
         body=body,
-        notes=notes.beside(on_disk.unsealed(repo, place, home)),
+        notes=notes.beside(written),
         changes=changes,
         patch=patch,
         params=params,
         contract=contract,
     )
-    return Snapshot(candidate, base_tree, files, notebook.current(repo, home), str(repo.top))
+    return Snapshot(candidate, base_tree, files, notebook.current(repo, home) if is_here else "", work_tree)
+
+
+def _differing(repo: Repository, base_tree: str, files: Files) -> Files:
+    old = entries(repo, base_tree, files) if files else {}
+    return {path: entry for path, entry in files.items() if entry != old.get(path)}
 
 
 def _edit(

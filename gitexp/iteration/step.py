@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import count
 
 from gitexp.errors import BreakerOpenError, GitexpError, NotNewError
@@ -17,6 +18,7 @@ from gitexp.iteration.replicates import gather
 from gitexp.iteration.run_trees import remove_forsaken_trees
 from gitexp.iteration.seal import hand_back, open_pending
 from gitexp.iteration.snapshot import shorter, summary, take_snapshot
+from gitexp.iteration.workspace import Workspace
 from gitexp.ledger import history, messages
 from gitexp.ledger.copies import copied_iterations
 from gitexp.ledger.experiment_files import ExperimentFiles
@@ -45,7 +47,10 @@ def step(repo: Repository, name: str, proposed: Proposal | MakeEdit, observer: O
     judge; then the edit is where it was and nothing is recorded.
     """
     place = ExperimentFiles.of(repo, name)
-    with place.locked(repo, "step"):
+    in_place = history.load(repo, name).contract.in_place
+    if in_place or isinstance(proposed, Proposal):
+        _check_checked_out(repo, place)
+    with place.locked(repo, "step", in_place):
         check_ready(repo)
         if recovered := recover(repo, place, observer):
             # The work tree may hold something else than its user expects.
@@ -64,6 +69,15 @@ def step(repo: Repository, name: str, proposed: Proposal | MakeEdit, observer: O
         notify(repo, place, ledger.contract, outcome.iteration.id, dumps(outcome_json(outcome)), observer)
         repack.pack(repo)
         return outcome
+
+
+def _check_checked_out(repo: Repository, place: ExperimentFiles) -> None:
+    """An edit by hand is of the branch that is checked out, and so is any where candidates run in place."""
+    if refs.current_branch(repo) != place.branch:
+        raise GitexpError(
+            f"{visible(place.branch)} is not checked out, and the edit is to be of that.",
+            git_command("switch", place.branch),
+        )
 
 
 def check_breaker(place: ExperimentFiles, ledger: Ledger) -> None:
@@ -136,6 +150,8 @@ def _check_unedited(repo: Repository, contract: Contract) -> None:
 
 
 def _propose(repo: Repository, place: ExperimentFiles, ledger: Ledger, propose: MakeEdit) -> Proposal:
+    if not ledger.contract.in_place:
+        return propose(place, ledger)
     _check_unedited(repo, ledger.contract)
     proposal = propose(place, ledger)
     if refs.current_branch(repo) != place.branch or repo.resolve("HEAD") != ledger.tip:
@@ -155,15 +171,29 @@ def _checked(
     if not proposal.again:
         _check_new(ledger, snapshot)
     try:
-        gated = check_gate(repo, place, ledger.contract, snapshot.candidate.id)
+        gated = _gated(repo, place, ledger, snapshot, proposal)
     finally:
         if proposal.on_gated:
             proposal.on_gated()
     if gated:
-        snapshot = _snapshot(repo, place, ledger, proposal)  # the gate may have formatted it
+        snapshot = _snapshot(repo, place, ledger, gated)  # the gate may have formatted it
     if not snapshot.candidate.description:
         snapshot = snapshot.with_words(description=summary(repo, snapshot))
     return _simpler(repo, snapshot) if proposal.simplify else snapshot
+
+
+def _gated(
+    repo: Repository, place: ExperimentFiles, ledger: Ledger, snapshot: Snapshot, proposal: Proposal
+) -> Proposal | None:
+    """The proposal as the pre-run hook left it; ``None`` where there is no such hook."""
+    contract, identity = ledger.contract, snapshot.candidate.id
+    if proposal.files is None:
+        return proposal if check_gate(repo, place, contract, identity) else None
+    if hooks.optional(repo, hooks.PRE_RUN) is None:
+        return None
+    work = Workspace(repo, place, ledger, snapshot.candidate.tree)
+    check_gate(repo, place, contract, identity, work.repo.top)
+    return replace(proposal, files=work.edit())
 
 
 def _snapshot(repo: Repository, place: ExperimentFiles, ledger: Ledger, proposal: Proposal) -> Snapshot:
@@ -181,6 +211,7 @@ def _snapshot(repo: Repository, place: ExperimentFiles, ledger: Ledger, proposal
         body=body,
         notes=proposal.notes,
         params=proposal.params,
+        files=proposal.files,
     )
     if not snapshot.files:
         raise NotNewError(
@@ -236,9 +267,9 @@ def _run_and_seal(
         measurement, verdict = gather(repo, place, ledger, snapshot, observer, pruner)
     except BaseException:
         if left := hand_back(repo, place, snapshot):
-            observer.say(f"{snapshot.candidate.id}: {whereabouts(snapshot.candidate, left)}.")
+            observer.say(f"{snapshot.candidate.id}: {whereabouts(snapshot, left)}.")
         raise
     with signals_wait():
         keep_result(place, snapshot.candidate, measurement, observer)
-        check_unmoved(repo, place, snapshot, measurement)
+        check_unmoved(repo, place, ledger, snapshot, measurement)
         return conclude(repo, place, ledger, snapshot, measurement, verdict, observer)

@@ -10,7 +10,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -90,13 +90,13 @@ class ExperimentFiles:
         return text.replace("\r", "\n").rstrip().split("\n")[-lines:] if text else []
 
     @contextmanager
-    def locked(self, repo: Repository, purpose: str) -> Iterator[None]:
-        """Hold the experiment's lock, and the work tree's: two experiments would run each other's edits.
+    def locked(self, repo: Repository, purpose: str, in_place: bool = True) -> Iterator[None]:
+        """Hold the experiment's lock, and ``in_place`` the work tree's: two would run each other's edits there.
 
         Raises at once, naming the holder, when another process has either.
         """
-        mine, here = self.directory / "lock", repo.work_tree_lock
-        with lock(mine, self.branch, purpose), lock(here, "This work tree", purpose):
+        here = lock(repo.work_tree_lock, "This work tree", purpose) if in_place else nullcontext()
+        with lock(self.directory / "lock", self.branch, purpose), here:
             yield
 
     def holder(self) -> tuple[str, int]:

@@ -4,28 +4,48 @@ from __future__ import annotations
 
 import os
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 from gitexp import shell
 from gitexp.errors import GitexpError
 from gitexp.files import find_file, open_file, write_file
+from gitexp.git.repository import Repository
 from gitexp.iteration.journal import Files
 from gitexp.iteration.proposal import MakeEdit, Proposal
+from gitexp.iteration.workspace import Workspace
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
 from gitexp.observer import Observer
 from gitexp.run import hooks
 from gitexp.run.processes import MARK
 from gitexp.run.runner import Execution, NotStarted, attend, run
-from gitexp.text import from_bytes
+from gitexp.text import from_bytes, visible_list
 from gitexp.views.brief import brief
 
 PATIENCE = 3600.0  # seconds after which an agent that hangs is ended
 BRIEF = "brief.md"
 MESSAGE_LIMIT = 1 << 20  # bytes
 MESSAGE = "message"
+
+
+class UnfinishedEditError(GitexpError):
+    """A proposer failed in a workspace; ``files`` is what it had edited."""
+
+    def __init__(self, sentence: str, hint: str, files: Files) -> None:
+        super().__init__(sentence, hint)
+        self.files = files
+
+
+def described(proposal: Proposal, work: Workspace, observer: Observer) -> Proposal:
+    """The proposal with the edit that lies in the workspace, and what was written into EXPERIMENT.md there."""
+    files = work.edit()
+    if work.outside:
+        observer.say(
+            f"The proposer also changed {visible_list(work.outside[:5])}, which this experiment may not: that is gone."
+        )
+    return replace(proposal, files=files, notes=proposal.notes.beside(work.notes()))
 
 
 class Proposer(Protocol):
@@ -49,21 +69,30 @@ class Command:
     It is a :data:`gitexp.iteration.proposal.MakeEdit`.
     """
 
+    repo: Repository
     words: tuple[str, ...]
-    directory: Path  # where it runs
+    directory: Path  # where it was typed, and runs: in a clean tree, in the same folder of that
     proposal: Proposal
+    observer: Observer
 
     def __call__(self, place: ExperimentFiles, ledger: Ledger) -> Proposal:
         command = " ".join(self.words)
+        work = None if ledger.contract.in_place else Workspace(self.repo, place, ledger)
+        words = work.words(self.words, self.directory) if work else self.words
+        cwd = work.directory(self.directory) if work else self.directory
         try:
-            code = attend(self.words, cwd=self.directory, env=os.environ | {MARK: uuid.uuid4().hex})
+            code = attend(words, cwd=cwd, env=os.environ | {MARK: uuid.uuid4().hex})
         except NotStarted as error:
             raise GitexpError(f"The command {command!r} cannot be run: {error}.", "gitexp step -h") from None
+        if code and work:
+            raise UnfinishedEditError(
+                f"The command {command!r} failed (exit {code}); nothing was recorded.", "gitexp step -h", work.edit()
+            )
         if code:
             raise GitexpError(
                 f"The command {command!r} failed (exit {code}); nothing was recorded, and its edits stay.", "git diff"
             )
-        return self.proposal
+        return described(self.proposal, work, self.observer) if work else self.proposal
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +102,9 @@ class Agent:
     It may write a description into the file ``$GITEXP_MESSAGE``; else the last line that it prints is taken.
     """
 
+    repo: Repository
     words: tuple[str, ...]
-    directory: Path  # where it runs
+    directory: Path  # where it was typed, and runs: in a clean tree, in the same folder of that
     observer: Observer
     foreseen: None = None
 
@@ -87,18 +117,24 @@ class Agent:
         write_file(brief_file, brief(ledger, refused=refusal).encode())
         message_file.unlink(missing_ok=True)
         log = place.log(f"{ledger.next_id}.proposer")
-        last_line = self._check(self._run(ledger, brief_file, message_file, log), log)
-        message = _message(message_file)
-        return Proposal(message or last_line)
+        work = None if ledger.contract.in_place else Workspace(self.repo, place, ledger)
+        try:
+            last_line = self._check(self._run(ledger, brief_file, message_file, log, work), log)
+        except GitexpError as error:
+            raise UnfinishedEditError(error.sentence, error.hint, work.edit()) if work else error from None
+        proposal = Proposal(_message(message_file) or last_line)
+        return described(proposal, work, self.observer) if work else proposal
 
-    def _run(self, ledger: Ledger, brief_file: Path, message_file: Path, log: Path) -> Execution:
+    def _run(
+        self, ledger: Ledger, brief_file: Path, message_file: Path, log: Path, work: Workspace | None
+    ) -> Execution:
         files = {"GITEXP_BRIEF": str(brief_file), "GITEXP_MESSAGE": str(message_file), MARK: uuid.uuid4().hex}
         self.observer.run_starts(f"{ledger.next_id} proposal", 0)
         try:
             with open_file(brief_file) as stdin:
                 return run(
-                    self.words,
-                    cwd=self.directory,
+                    work.words(self.words, self.directory) if work else self.words,
+                    cwd=work.directory(self.directory) if work else self.directory,
                     env=hooks.environment(ledger.contract, ledger.name, ledger.next_id) | files,
                     timeout=PATIENCE,
                     log=log,

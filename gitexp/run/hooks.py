@@ -93,13 +93,17 @@ def environment(contract: Contract, name: str, iteration: str) -> dict[str, str]
     }
 
 
-def check_gate(repo: Repository, place: ExperimentFiles, contract: Contract, identity: str) -> bool:
-    """Whether there is a gate, and it was passed. Raises with what the hook printed when it refuses the edit."""
+def check_gate(
+    repo: Repository, place: ExperimentFiles, contract: Contract, identity: str, top: Path | None = None
+) -> bool:
+    """Whether there is a gate, and it was passed. The edit lies in the work tree at ``top``, or in that of ``repo``.
+
+    Raises with what the hook printed when it refuses the edit."""
     path = optional(repo, PRE_RUN)
     if path is None:
         return False
     try:
-        execution = _run_optional(repo, place, contract, path, identity, contract.timeout)
+        execution = _run_optional(top or repo.top, place, contract, path, identity, contract.timeout)
     except NotStarted as error:
         raise GitexpError(f"The pre-run hook {path} cannot be run: {error}.", command("head", "-1", path)) from None
     if execution.timed_out or execution.exit_code:
@@ -128,7 +132,7 @@ def notify(
             return
         write_file(place.directory / VERDICT, f"{payload}\n".encode())
         with open_file(place.directory / VERDICT) as verdict:
-            execution = _run_optional(repo, place, contract, path, iteration, NOTIFY_TIMEOUT, verdict)
+            execution = _run_optional(repo.top, place, contract, path, iteration, NOTIFY_TIMEOUT, verdict)
         if execution.timed_out or execution.exit_code:
             what = f"hung for {NOTIFY_TIMEOUT:.0f} s" if execution.timed_out else f"failed (exit {execution.exit_code})"
             observer.say(f"The post-step hook {what}; {iteration} is sealed all the same.")
@@ -137,7 +141,7 @@ def notify(
 
 
 def _run_optional(
-    repo: Repository,
+    top: Path,
     place: ExperimentFiles,
     contract: Contract,
     path: Path,
@@ -151,7 +155,7 @@ def _run_optional(
     """
     return run(
         [str(path)],
-        cwd=repo.top / contract.directory,
+        cwd=top / contract.directory,
         env=environment(contract, place.name, iteration) | {MARK: uuid.uuid4().hex},
         timeout=timeout,
         log=place.log(f"{iteration}.{path.name}"),

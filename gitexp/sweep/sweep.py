@@ -59,15 +59,17 @@ def open_sweep(repo: Repository, ledger: Ledger, asked: Iterable[str], kind: str
 
 @dataclass(frozen=True, slots=True)
 class ApplySetting:
-    """Writes one setting into the work tree: a :data:`gitexp.iteration.proposal.MakeEdit`."""
+    """Makes the edit of one setting: a :data:`gitexp.iteration.proposal.MakeEdit`."""
 
     repo: Repository
-    paths: tuple[str, ...]
+    files: Files  # what the editable files hold in it, by path
     proposal: Proposal
 
     def __call__(self, place: ExperimentFiles, ledger: Ledger) -> Proposal:
-        constants.write(self.repo, self.paths, dict(self.proposal.params))
-        return self.proposal
+        if ledger.contract.in_place:
+            constants.write(self.repo, self.files, dict(self.proposal.params))
+            return self.proposal
+        return replace(self.proposal, files=dict(self.files))
 
 
 @dataclass(slots=True)
@@ -112,13 +114,13 @@ class SweepProposer:
         self.foreseen = self._entries(ledger.incumbent.tree, constants.rewritten(files, written))
         pruner = median_pruner(ledger) if self.sweep.prune else None
         proposal = Proposal(space.message(written), params=tuple(written.items()), pruner=pruner)
-        return ApplySetting(self.repo, tuple(files), proposal)
+        return ApplySetting(self.repo, self.foreseen, proposal)
 
     def _entries(self, tree: str, contents: Mapping[str, bytes]) -> Files:
         """What git would hold of files of ``tree``, if they had these contents."""
         old = entries(self.repo, tree, contents) if contents else {}
         return {
-            path: Entry(old[path].mode, self.repo.line("hash-object", "--stdin", stdin=content))
+            path: Entry(old[path].mode, self.repo.line("hash-object", "-w", "--stdin", stdin=content))
             for path, content in contents.items()
         }
 

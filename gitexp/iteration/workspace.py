@@ -1,0 +1,100 @@
+"""Where a proposer works: the experiment's clean tree, with the incumbent in it.
+
+Whatever a proposer does there (it commits, amends, switches, stashes), its edit is one diff against the incumbent. What
+it leaves outside of the editable files is gone with the round.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gitexp.files import find_file, write_file
+from gitexp.git.clean_tree import CleanTree
+from gitexp.git.objects import differences, entries, file_entry
+from gitexp.git.repository import Repository
+from gitexp.git.worktree import covers
+from gitexp.iteration.journal import Files
+from gitexp.iteration.run_trees import clean_tree
+from gitexp.ledger.experiment_files import ExperimentFiles
+from gitexp.ledger.ledger import Ledger
+from gitexp.model import NOTEBOOK, RESULTS, Notes, view_path
+from gitexp.run.links import targets
+from gitexp.views.experiment_md import experiment_md
+from gitexp.views.notebook import absorb, current
+
+# What agents are configured by. Where git does not track it, it is linked for them from the work tree.
+AGENT_FILES = ("AGENTS.md", "CLAUDE.md", "GEMINI.md", ".agents", ".claude", ".codex", ".cursor", ".gemini", ".mcp.json")
+
+
+@dataclass(slots=True)
+class Workspace:
+    """The incumbent of ``ledger`` in a clean tree, for a proposer to edit."""
+
+    owner: Repository
+    place: ExperimentFiles
+    ledger: Ledger
+    holding: str = ""  # another tree than the incumbent's: an edit of it
+    tree: CleanTree = field(init=False)
+    outside: tuple[str, ...] = ()  # what the last edit changed outside of the editable files
+
+    def __post_init__(self) -> None:
+        contract = self.ledger.contract
+        self.tree = clean_tree(self.owner, self.place)
+        held = self.holding or self.ledger.tree
+        links = targets(self.owner, self.place, contract)
+        tracked = entries(self.owner, held, AGENT_FILES)
+        for name in AGENT_FILES:
+            if (self.owner.top / name).exists() and not any(covers([name], path) for path in tracked):
+                links.setdefault(name, self.owner.top / name)
+        self.tree.hold(held, self.ledger.incumbent.commit, links, ignored=contract.views)
+        self._write_views()
+
+    @property
+    def repo(self) -> Repository:
+        """The repository as seen from the clean tree."""
+        return self.tree.repo
+
+    def directory(self, caller: Path) -> Path:
+        """Where a command runs that was typed in the folder ``caller`` of the person's work tree."""
+        relative = os.path.relpath(os.path.realpath(caller), self.owner.top)
+        folder = self.repo.top if relative.startswith("..") else self.repo.top / relative
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def words(self, command: Sequence[str], caller: Path) -> tuple[str, ...]:
+        """The command, with each file that is only in the person's folder named by its full path."""
+        here = self.directory(caller)
+        return tuple(
+            str(caller / word) if _is_only_there(caller / word, here / word) and not os.path.isabs(word) else word
+            for word in command
+        )
+
+    def edit(self) -> Files:
+        """What lies there now, as one diff against the incumbent."""
+        changed = self.tree.changes()
+        if self.holding:
+            changed = list(dict.fromkeys([*differences(self.repo, self.ledger.tree, self.holding), *changed]))
+        contract = self.ledger.contract
+        self.outside = tuple(path for path in changed if not covers(contract.edit, path))
+        paths = [path for path in changed if path not in self.outside and path not in contract.views]
+        old = entries(self.repo, self.ledger.tree, paths) if paths else {}
+        new = {path: file_entry(self.repo, path, old.get(path)) for path in paths}
+        return {path: entry for path, entry in new.items() if entry != old.get(path)}
+
+    def notes(self) -> Notes:
+        """What the proposer wrote into EXPERIMENT.md."""
+        text, computed = current(self.repo, self.ledger.contract.home), experiment_md(self.ledger)
+        return Notes() if text == computed else absorb(text, computed)
+
+    def _write_views(self) -> None:
+        home = self.ledger.contract.home
+        write_file(self.repo.top / view_path(home, NOTEBOOK), experiment_md(self.ledger).encode())
+        if table := find_file(self.owner.top / view_path(home, RESULTS)):
+            write_file(self.repo.top / view_path(home, RESULTS), table)
+
+
+def _is_only_there(theirs: Path, here: Path) -> bool:
+    return theirs.is_file() and not os.path.lexists(here)
