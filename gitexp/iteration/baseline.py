@@ -20,13 +20,14 @@ from gitexp.iteration.journal import Snapshot
 from gitexp.iteration.recovery import recover
 from gitexp.iteration.replicates import gather_baseline
 from gitexp.iteration.seal import give_up, open_pending
-from gitexp.iteration.snapshot import take_snapshot
+from gitexp.iteration.snapshot import check_imported, take_snapshot
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import CLEAN_TREE, IN_PLACE, RESULTS, VIEWS, Contract, Direction, Measurement, Notes, view_path
 from gitexp.observer import Observer
 from gitexp.run import hooks
 from gitexp.run.links import find_links, name_targets, named_texts
+from gitexp.run.missing import LINES, check_output
 from gitexp.shell import command, git_command, pathspec
 from gitexp.signals import signals_wait
 from gitexp.text import visible
@@ -171,10 +172,13 @@ def _measure(repo: Repository, place: ExperimentFiles, plan: Plan, observer: Obs
         contract=contract,
     )
     _check_held(repo, contract, snapshot.candidate.tree)
+    check_imported(repo, contract, snapshot, contract.edit)
     open_pending(repo, place, snapshot)
     branch = refs.current_branch(repo)
     runs = baseline_runs(contract.rule)
     measurement = gather_baseline(repo, place, contract, snapshot, runs, observer)
+    if measurement.score is None and not contract.in_place:
+        check_output(repo, contract, snapshot.candidate.tree, place.log_tail(snapshot.candidate.label(1), LINES))
     _check_measured(measurement, place.log(snapshot.candidate.label(1)))
     if reason := broken(contract, measurement):
         raise GitexpError(f"With this baseline nothing could ever be kept: {reason}.", "gitexp init -h")

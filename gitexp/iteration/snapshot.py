@@ -14,6 +14,7 @@ from gitexp.iteration.edit import changed, code_lines, summarise
 from gitexp.iteration.journal import Files, Snapshot
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.model import Candidate, Contract, Notes
+from gitexp.run.missing import check_imports
 from gitexp.views import notebook, on_disk
 
 
@@ -58,6 +59,16 @@ def take_snapshot(
         contract=contract,
     )
     return Snapshot(candidate, base_tree, files, notebook.current(repo, home) if is_here else "", work_tree)
+
+
+def check_imported(repo: Repository, contract: Contract, snapshot: Snapshot, paths: Iterable[str]) -> None:
+    """Raise where Python of the candidate, at or below ``paths``, imports what a clean tree will not have."""
+    tree = snapshot.candidate.tree
+    if contract.in_place:
+        return
+    found = {path: entry.oid for path, entry in entries(repo, tree, paths).items() if path.endswith(".py")}
+    blobs = read_blobs(repo, set(found.values()))
+    check_imports(repo, contract, tree, {path: blobs[oid] for path, oid in found.items()})
 
 
 def _differing(repo: Repository, base_tree: str, files: Files) -> Files:

@@ -17,7 +17,7 @@ from gitexp.iteration.recovery import recover
 from gitexp.iteration.replicates import gather
 from gitexp.iteration.run_trees import remove_forsaken_trees
 from gitexp.iteration.seal import hand_back, open_pending
-from gitexp.iteration.snapshot import shorter, summary, take_snapshot
+from gitexp.iteration.snapshot import check_imported, shorter, summary, take_snapshot
 from gitexp.iteration.workspace import Workspace
 from gitexp.ledger import history, messages
 from gitexp.ledger.copies import copied_iterations
@@ -29,6 +29,7 @@ from gitexp.paths import inside
 from gitexp.run import hooks
 from gitexp.run.curve import Pruner
 from gitexp.run.hooks import check_gate, notify
+from gitexp.run.missing import LINES, check_output
 from gitexp.run.runner import TAIL_LINES
 from gitexp.shell import git_command, pathspec, pathspecs, word
 from gitexp.signals import signals_wait
@@ -177,6 +178,8 @@ def _checked(
             proposal.on_gated()
     if gated:
         snapshot = _snapshot(repo, place, ledger, gated)  # the gate may have formatted it
+    if proposal.files is None:
+        check_imported(repo, ledger.contract, snapshot, snapshot.files)
     if not snapshot.candidate.description:
         snapshot = snapshot.with_words(description=summary(repo, snapshot))
     return _simpler(repo, snapshot) if proposal.simplify else snapshot
@@ -265,6 +268,9 @@ def _run_and_seal(
 ) -> StepResult:
     try:
         measurement, verdict = gather(repo, place, ledger, snapshot, observer, pruner)
+        if measurement.score is None and not ledger.contract.in_place:
+            label = snapshot.candidate.label(len(measurement.samples))
+            check_output(repo, ledger.contract, snapshot.candidate.tree, place.log_tail(label, LINES))
     except BaseException:
         if left := hand_back(repo, place, snapshot):
             observer.say(f"{snapshot.candidate.id}: {whereabouts(snapshot, left)}.")

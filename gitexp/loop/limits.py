@@ -8,6 +8,8 @@ from gitexp.ledger.columns import KEEP
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import score_text
 
+STOP = "STOP"  # a file of this name at the top of the work tree ends the loop; a proposer may make it, too
+
 FAILURES = 3  # rounds in a row without a step, after which every loop ends
 
 

@@ -21,14 +21,13 @@ from gitexp.ledger import history
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
 from gitexp.loop.keepers import Keeper, keeper
-from gitexp.loop.limits import Limits
+from gitexp.loop.limits import STOP, Limits
 from gitexp.loop.proposers import Proposer
 from gitexp.model import Iteration
 from gitexp.observer import Observer
 from gitexp.shell import command
 from gitexp.text import one_line, visible
 
-STOP = "STOP"  # a file of this name at the top of the work tree ends the loop
 DESCRIPTION = 80  # characters that are shown of a refused proposal's description
 TICK = 0.2  # seconds between two looks while the loop waits
 

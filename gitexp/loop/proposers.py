@@ -17,6 +17,7 @@ from gitexp.iteration.proposal import MakeEdit, Proposal
 from gitexp.iteration.workspace import Workspace
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
+from gitexp.loop.limits import STOP
 from gitexp.observer import Observer
 from gitexp.run import hooks
 from gitexp.run.processes import MARK
@@ -41,9 +42,12 @@ class UnfinishedEditError(GitexpError):
 def described(proposal: Proposal, work: Workspace, observer: Observer) -> Proposal:
     """The proposal with the edit that lies in the workspace, and what was written into EXPERIMENT.md there."""
     files = work.edit()
-    if work.outside:
+    if (work.repo.top / STOP).is_file():
+        write_file(work.owner.top / STOP, b"")
+    if outside := [path for path in work.outside if path != STOP]:
         observer.say(
-            f"The proposer also changed {visible_list(work.outside[:5])}, which this experiment may not: that is gone."
+            f"The proposer also changed {visible_list(outside[:5])}, which is not editable in this experiment: it is "
+            "gone."
         )
     return replace(proposal, files=files, notes=proposal.notes.beside(work.notes()))
 
