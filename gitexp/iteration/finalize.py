@@ -201,11 +201,11 @@ def check_unmoved(
 
 def whereabouts(snapshot: Snapshot, left: tuple[str, ...]) -> str:
     """What became of a candidate that was handed back."""
-    candidate, in_work_tree = snapshot.candidate, bool(snapshot.work_tree)
+    candidate = snapshot.candidate
+    if not snapshot.work_tree:
+        return f"its edit is kept as {saved_ref(candidate)}" if left else "a sweep makes its edit again"
     if not left:
         return "its edit is in the work tree"
-    if not in_work_tree:
-        return f"its edit is kept as {saved_ref(candidate)}"
     return (
         f"{visible_list(left)} was changed since and is left as it is, and the edit is kept as {saved_ref(candidate)}"
     )

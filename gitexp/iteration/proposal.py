@@ -23,6 +23,7 @@ class Proposal:
     files: Files | None = None  # the edit, by path, where it does not lie in the work tree
     params: tuple[tuple[str, str], ...] = ()  # the constants that a sweep sets, with their values as source
     pruner: Pruner | None = None  # may end its first run early
+    on_taken: Callable[[], None] | None = None  # called when the edit is safe as objects of git's
     on_gated: Callable[[], None] | None = None  # called after the pre-run hook, which may have changed the edit
 
 

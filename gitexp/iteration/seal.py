@@ -129,6 +129,8 @@ def save_if_lost(repo: Repository, place: ExperimentFiles, snapshot: Snapshot) -
 
     Returns the paths that hold something else.
     """
+    if not snapshot.work_tree and snapshot.candidate.params:
+        return ()  # a sweep makes it again
     left = tuple(
         path
         for path, entry in snapshot.files.items()

@@ -66,6 +66,8 @@ def step(repo: Repository, name: str, proposed: Proposal | MakeEdit, observer: O
         _check_tip(repo, ledger)
         snapshot = _checked(repo, place, ledger, proposal, observer)
         open_pending(repo, place, snapshot)
+        if proposal.on_taken:
+            proposal.on_taken()
         outcome = _run_and_seal(repo, place, ledger, snapshot, observer, proposal.pruner)
         notify(repo, place, ledger.contract, outcome.iteration.id, dumps(outcome_json(outcome)), observer)
         repack.pack(repo)

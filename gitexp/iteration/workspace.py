@@ -80,9 +80,7 @@ class Workspace:
         contract = self.ledger.contract
         self.outside = tuple(path for path in changed if not covers(contract.edit, path))
         paths = [path for path in changed if path not in self.outside and path not in contract.views]
-        old = entries(self.repo, self.ledger.tree, paths) if paths else {}
-        new = {path: file_entry(self.repo, path, old.get(path)) for path in paths}
-        return {path: entry for path, entry in new.items() if entry != old.get(path)}
+        return _differing(self.repo, self.ledger.tree, paths)
 
     def notes(self) -> Notes:
         """What the proposer wrote into EXPERIMENT.md."""
@@ -94,6 +92,21 @@ class Workspace:
         write_file(self.repo.top / view_path(home, NOTEBOOK), experiment_md(self.ledger).encode())
         if table := find_file(self.owner.top / view_path(home, RESULTS)):
             write_file(self.repo.top / view_path(home, RESULTS), table)
+
+
+def left_in_workspace(owner: Repository, place: ExperimentFiles, ledger: Ledger) -> Files:
+    """What a proposer left that died while it edited the incumbent of ``ledger``."""
+    tree, editable = clean_tree(owner, place), ledger.contract.edit
+    if not tree.repo.top.is_dir():
+        return {}
+    return _differing(tree.repo, ledger.tree, [path for path in tree.changes() if covers(editable, path)])
+
+
+def _differing(repo: Repository, base_tree: str, paths: Sequence[str]) -> Files:
+    """What the work tree of ``repo`` holds at those of ``paths`` that differ from a tree."""
+    old = entries(repo, base_tree, paths) if paths else {}
+    new = {path: file_entry(repo, path, old.get(path)) for path in paths}
+    return {path: entry for path, entry in new.items() if entry != old.get(path)}
 
 
 def _is_only_there(theirs: Path, here: Path) -> bool:

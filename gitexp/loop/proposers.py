@@ -99,7 +99,7 @@ class Command:
         return described(self.proposal, work, self.observer) if work else self.proposal
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Agent:
     """A :class:`Proposer`: a command that decides what to change. The brief is its standard input.
 
@@ -111,6 +111,7 @@ class Agent:
     directory: Path  # where it was typed, and runs: in a clean tree, in the same folder of that
     observer: Observer
     foreseen: None = None
+    _gone: tuple[str, ...] = ()  # what its last edit changed in vain
 
     def ask(self, ledger: Ledger, refusal: GitexpError | None) -> MakeEdit:
         """Let the command edit. That raises GitexpError when it cannot be run, fails, or takes more than an hour."""
@@ -118,7 +119,7 @@ class Agent:
 
     def _propose(self, place: ExperimentFiles, ledger: Ledger, refusal: str) -> Proposal:
         brief_file, message_file = place.directory / BRIEF, place.directory / MESSAGE
-        write_file(brief_file, brief(ledger, refused=refusal).encode())
+        write_file(brief_file, brief(ledger, refused=refusal, gone=self._gone).encode())
         message_file.unlink(missing_ok=True)
         log = place.log(f"{ledger.next_id}.proposer")
         work = None if ledger.contract.in_place else Workspace(self.repo, place, ledger)
@@ -127,7 +128,11 @@ class Agent:
         except GitexpError as error:
             raise UnfinishedEditError(error.sentence, error.hint, work.edit()) if work else error from None
         proposal = Proposal(_message(message_file) or last_line)
-        return described(proposal, work, self.observer) if work else proposal
+        if work is None:
+            return proposal
+        proposal = described(proposal, work, self.observer)
+        self._gone = work.outside
+        return proposal
 
     def _run(
         self, ledger: Ledger, brief_file: Path, message_file: Path, log: Path, work: Workspace | None

@@ -7,7 +7,7 @@ from heapq import nsmallest
 
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Iteration, Status, score_text, signed
-from gitexp.text import one_line, plural
+from gitexp.text import one_line, plural, visible_list
 from gitexp.verdict.breaker import TRIP, tripped
 from gitexp.verdict.diagnosis import diagnose
 from gitexp.verdict.rules import run_noise
@@ -19,13 +19,21 @@ RECENT = 50  # the newest crashes, among which the shown ones are found
 FEW = 5  # near misses that are shown, and crashes
 
 
-def brief(ledger: Ledger, max_chars: int = MAX_CHARS, refused: str = "") -> str:
-    """The brief: at most ``max_chars`` characters of Markdown. ``refused`` is why the last proposal was not tried.
+def brief(ledger: Ledger, max_chars: int = MAX_CHARS, refused: str = "", gone: Iterable[str] = ()) -> str:
+    """The brief: at most ``max_chars`` characters of Markdown. ``refused`` is why the last proposal was not tried, ``gone`` the paths
+    outside of the editable files that it changed in vain.
 
     To fit, it leaves out the oldest of the ideas tried, and then sections from the end.
     """
     noise = run_noise(ledger)
-    head = [*_stop(ledger), *_refusal(refused), *_contract(ledger, noise), *_standing(ledger), *_next(ledger)]
+    head = [
+        *_stop(ledger),
+        *_refusal(refused),
+        *_gone(gone),
+        *_contract(ledger, noise),
+        *_standing(ledger),
+        *_next(ledger),
+    ]
     tail = [*_protocol(ledger), *_near_misses(ledger, noise), *_crashes(ledger)]
     room = max_chars - sum(len(line) + 1 for line in head + tail)
     text = "\n".join([*head, *_tried(ledger, room), *tail]) + "\n"
@@ -42,6 +50,11 @@ def _refusal(refused: str) -> list[str]:
     if not refused:
         return []
     return ["## Your last proposal was not tried", "", *_quoted(refused.splitlines()), ""]
+
+
+def _gone(paths: Iterable[str]) -> list[str]:
+    names = visible_list(list(paths)[:FEW])
+    return [f"Your last edit also changed {names}, which is not editable here: that is gone.", ""] if names else []
 
 
 def _quoted(lines: Iterable[str]) -> list[str]:
