@@ -178,7 +178,7 @@ class CleanTree:
         """Submodules hold what the tree says, as far as the work tree has them; git has an empty folder otherwise."""
         for path, commit in self._modules.items():
             if module := self._module(path):
-                module._hold(module.repo.tree_of(commit), commit, {})
+                module._hold(module.repo.tree_of(commit), commit, {}, ())
             else:
                 _make_real(self.repo.top / path)
                 self._folders.add(path)

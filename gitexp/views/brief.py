@@ -20,8 +20,9 @@ FEW = 5  # near misses that are shown, and crashes
 
 
 def brief(ledger: Ledger, max_chars: int = MAX_CHARS, refused: str = "", gone: Iterable[str] = ()) -> str:
-    """The brief: at most ``max_chars`` characters of Markdown. ``refused`` is why the last proposal was not tried, ``gone`` the paths
-    outside of the editable files that it changed in vain.
+    """The brief: at most ``max_chars`` characters of Markdown.
+
+    ``refused`` is why the last proposal was not tried, ``gone`` the paths that it changed in vain: no editable ones.
 
     To fit, it leaves out the oldest of the ideas tried, and then sections from the end.
     """

@@ -58,7 +58,7 @@ def test_a_proposer_that_changes_the_hook_or_a_frozen_file(folder: Path, gitexp:
     (folder / "data.txt").write_text("1")
     git("add", "-A")
     git("commit", "-qm", "data")
-    gitexp("init", "--freeze", "data.txt")
+    gitexp("init", "--in-place", "--freeze", "data.txt")
     edit = "sed -i.bak s/0.1/0.2/ train.py; rm -f train.py.bak; "
     said = gitexp("step", "-m", "x", "--", "sh", "-c", edit + "echo 2 > data.txt", code=1).stderr
     assert "data.txt" in said
@@ -67,7 +67,8 @@ def test_a_proposer_that_changes_the_hook_or_a_frozen_file(folder: Path, gitexp:
     assert "is not the one the baseline was measured with" in said
 
 
-def test_a_proposer_that_commits_is_told_how_to_take_it_back(experiment: Path, gitexp: Gitexp) -> None:
+def test_a_proposer_that_commits_is_told_how_to_take_it_back(folder: Path, gitexp: Gitexp) -> None:
+    gitexp("init", "--in-place")
     script = "sed -i.bak s/0.1/0.2/ train.py; git commit -qam agent"
     said = gitexp("step", "-m", "x", "--", "sh", "-c", script, code=1).stderr
     assert "committed or switched branches" in said
@@ -139,7 +140,7 @@ def test_a_row_or_line_that_is_no_score_is_not_taken_for_one(
 
 def test_two_experiments_do_not_run_in_one_work_tree_at_once(folder: Path, gitexp: Gitexp) -> None:
     hook_that(folder, 'grep -q 0.9 train.py && { touch "$GITEXP_RUN_DIR/../running"; sleep 60; }\necho val_bpb: 2\n')
-    gitexp("init", "--budget", "5")
+    gitexp("init", "--in-place", "--budget", "5")
     set_lr(folder, 0.9)
     process = start_step(folder)
     assert "This work tree is in use by gitexp step" in gitexp("init", "--name", "other", code=1).stderr
@@ -160,7 +161,7 @@ def test_a_run_that_is_skipped_after_it_changed_the_script_hands_the_edit_back(f
 
 def test_an_edit_that_cannot_be_handed_back_is_kept_by_a_ref(folder: Path, gitexp: Gitexp) -> None:
     hook_that(folder, "grep -q 0.1 train.py && echo val_bpb: 2 && exit 0; echo mine > train.py; exit 125\n")
-    gitexp("init")
+    gitexp("init", "--in-place")
     set_lr(folder, 0.9)
     said = gitexp("step", "-m", "x", code=1).stderr
     ref = said.split("the edit is kept as ")[1].split(".")[0]
@@ -180,7 +181,7 @@ def test_a_failed_template_takes_only_its_own_bytes_back(folder: Path, gitexp: G
 def test_what_was_staged_during_the_run_stays_staged(folder: Path, gitexp: Gitexp) -> None:
     script = "cp train.py c; echo LR = 77 > train.py; git add train.py; cp c train.py; rm c"
     hook_that(folder, f"grep -q 0.2 train.py && {{ {script}; echo val_bpb: 1; }} || echo val_bpb: 2\n")
-    gitexp("init")
+    gitexp("init", "--in-place")
     set_lr(folder, 0.2)
     assert "train.py was changed during the run" in gitexp("step", "-m", "x").stdout
     assert git("show", ":train.py") == "LR = 77\n"
@@ -191,7 +192,7 @@ def test_a_folder_that_came_to_stand_in_the_way_is_left(folder: Path, gitexp: Gi
     git("add", "-A")
     git("commit", "-qm", "cache")
     hook_that(folder, "[ -f cache ] && echo val_bpb: 2 && exit 0; mkdir cache; touch cache/mine; echo val_bpb: 3\n")
-    gitexp("init", "--edit", "cache", "--edit", "train.py")
+    gitexp("init", "--in-place", "--edit", "cache", "--edit", "train.py")
     (folder / "cache").unlink()
     assert "cache was changed during the run" in gitexp("step", "-m", "x").stdout
     assert (folder / "cache" / "mine").exists()

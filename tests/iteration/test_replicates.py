@@ -105,7 +105,7 @@ def test_an_edit_made_while_the_incumbent_runs_is_left_alone(folder: Path, gitex
         f'{sys.executable} "$GITEXP_SCRIPT"\n',
     )
     set_score(folder, 2.0)
-    gitexp("init", "--budget", "5")
+    gitexp("init", "--in-place", "--budget", "5")
     set_score(folder, 1.9)
     said = gitexp("step", "-m", "x", code=1).stderr
     assert "train.py was changed while another version of it was to be run" in said
@@ -229,7 +229,7 @@ def test_the_held_out_split_is_scored_once_and_a_second_look_is_on_record(
     folder: Path, gitexp: Gitexp, runs: Path
 ) -> None:
     hook_that(folder, 'echo x >> "$RUNS"\n' + TESTED)
-    gitexp("init", "--rule", "single")
+    gitexp("init", "--in-place", "--rule", "single")
     set_lr(folder, 0.05)
     gitexp("step", "-m", "x")
     assert gitexp("test").stdout == "exp001: 3.300000 on the held-out split.\n"
@@ -279,13 +279,14 @@ def test_comments_and_blank_lines_are_no_simplification(folder: Path, gitexp: Gi
     assert "leaves fewer lines of code" in gitexp("step", "-m", "x", "--simplify", code=1).stderr
 
 
-def test_a_command_is_not_run_on_top_of_an_edit_that_was_refused(experiment: Path, gitexp: Gitexp) -> None:
+def test_a_command_is_not_run_on_top_of_an_edit_that_was_refused(folder: Path, gitexp: Gitexp) -> None:
+    gitexp("init", "--in-place")
     edit = ("--", "perl", "-pi", "-e")
     gitexp("step", "-m", "x", *edit, "s/^LR = .*/LR = 0.9/", "train.py")
     assert "already tried" in gitexp("step", "-m", "y", *edit, "s/^LR = .*/LR = 0.9/", "train.py", code=1).stderr
     said = gitexp("step", "-m", "z", *edit, 's/"---"/"--"/', "train.py", code=1).stderr
     assert "train.py is edited already, by an earlier step perhaps" in said
-    assert '"---"' in (experiment / "train.py").read_text()
+    assert '"---"' in (folder / "train.py").read_text()
 
 
 def test_the_delta_is_what_the_verdict_weighed(noisy: Path, gitexp: Gitexp, runs: Path) -> None:

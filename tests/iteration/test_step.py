@@ -379,7 +379,7 @@ def test_a_file_edited_during_the_run_is_left_alone(folder: Path, gitexp: Gitexp
     hook_that(
         folder, "echo val_bpb: $(grep -c . train.py); grep -q 0.9 train.py && echo '# meanwhile' >> train.py\nexit 0\n"
     )
-    gitexp("init")
+    gitexp("init", "--in-place")
     (folder / "train.py").write_text(TOY.replace("0.1", "0.9", 1) + "# longer\n")
     result = gitexp("step", "-m", "x")
     assert "exp001 DISCARD" in result.stdout
@@ -429,7 +429,7 @@ def test_new_deleted_linked_and_executable_files_come_and_go(folder: Path, gitex
 
 def test_a_commit_during_the_run_leaves_the_edit_and_says_so(folder: Path, gitexp: Gitexp) -> None:
     hook_that(folder, "grep -q 0.9 train.py && git commit -q --allow-empty -m sneaky\necho val_bpb: 2\n")
-    gitexp("init")
+    gitexp("init", "--in-place")
     set_lr(folder, 0.9)
     said = gitexp("step", "-m", "x", code=1).stderr
     assert "exp/train moved to" in said
@@ -440,7 +440,7 @@ def test_a_commit_during_the_run_leaves_the_edit_and_says_so(folder: Path, gitex
 
 def test_a_branch_switch_during_the_run_is_sealed_on_return(folder: Path, gitexp: Gitexp) -> None:
     hook_that(folder, "grep -q 0.9 train.py && git switch -q -c elsewhere\necho val_bpb: 3\n")
-    gitexp("init")
+    gitexp("init", "--in-place")
     set_lr(folder, 0.9)
     assert "exp/train is no longer checked out" in gitexp("step", "-m", "x", code=1).stderr
     assert "pending       exp001" in gitexp("status", "-e", "train").stdout
@@ -521,7 +521,7 @@ def test_an_edit_made_during_the_run_is_kept_for_the_next_step(folder: Path, git
         folder,
         "sed -i.bak 's/^## Hypothesis/## Hypothesis\\n\\nwritten meanwhile/' EXPERIMENT.md\necho val_bpb: 2\n",
     )
-    gitexp("init")
+    gitexp("init", "--in-place")
     set_lr(folder, 0.9)
     gitexp("step", "-m", "x")
     assert "written meanwhile" in (folder / "EXPERIMENT.md").read_text()

@@ -142,7 +142,7 @@ def test_a_refused_edit_is_told_kept_and_taken_back(
     (folder / "README").write_text("x")
     git("add", "README", cwd=folder)
     git("commit", "-qm", "readme", cwd=folder)
-    gitexp("init", "--rule", "single")
+    gitexp("init", "--rule", "single", "--in-place")
     done = gitexp("loop", "--steps", "1", *proposes(proposer, body))
     assert "exp001 was not tried: README differs from HEAD" in done.stderr
     assert "> README differs from HEAD" in (tmp_path / "told").read_text()
@@ -167,7 +167,7 @@ def test_a_proposer_that_brings_nothing_three_times_ends_it(
     assert len(ledger_of(single).iterations) == 1
 
 
-def test_what_the_proposer_staged_is_unstaged(single: Path, proposer: Path, gitexp: Gitexp) -> None:
+def test_what_the_proposer_staged_is_unstaged(in_place: Path, proposer: Path, gitexp: Gitexp) -> None:
     body = """\
         import subprocess
         told = "not tried" in sys.stdin.read()
@@ -176,22 +176,22 @@ def test_what_the_proposer_staged_is_unstaged(single: Path, proposer: Path, gite
     """
     done = gitexp("loop", "--steps", "1", *proposes(proposer, body))
     assert "staged changes" in done.stderr
-    assert ledger_of(single).iterations[-1].description == "LR 0.1 -> 0.3"
+    assert ledger_of(in_place).iterations[-1].description == "LR 0.1 -> 0.3"
 
 
-def test_a_proposer_that_commits_ends_it(single: Path, proposer: Path, gitexp: Gitexp) -> None:
+def test_a_proposer_that_commits_ends_it(in_place: Path, proposer: Path, gitexp: Gitexp) -> None:
     body = "import subprocess\nwrite(0.2)\nsubprocess.run(['git', 'commit', '-qam', 'mine'])\n"
     done = gitexp("loop", *proposes(proposer, body), code=1)
     assert "commits are made by gitexp" in done.stderr
     assert "git reset --soft" in done.stderr
-    assert len(ledger_of(single).foreign_commits) == 1
+    assert len(ledger_of(in_place).foreign_commits) == 1
 
 
-def test_an_edit_of_a_person_is_not_touched(single: Path, proposer: Path, gitexp: Gitexp) -> None:
-    set_lr(single, 0.7)
+def test_an_edit_of_a_person_is_not_touched(in_place: Path, proposer: Path, gitexp: Gitexp) -> None:
+    set_lr(in_place, 0.7)
     refused = gitexp("loop", *proposes(proposer, BETTER), code=1)
     assert "train.py is edited already" in refused.stderr
-    assert (single / "train.py").read_text().startswith("LR = 0.7")
+    assert (in_place / "train.py").read_text().startswith("LR = 0.7")
 
 
 def test_json_lines(single: Path, proposer: Path, gitexp: Gitexp) -> None:
@@ -219,10 +219,28 @@ SLOW_HOOK = 'touch "$RUNS"\nwhile [ -e "$RUNS.wait" ]; do sleep 0.02; done\n"$GI
 
 
 @pytest.fixture
+def in_place(once: Once, gitexp: Gitexp) -> Path:
+    def begin(place: Path) -> None:
+        make_toy(place)
+        gitexp("init", "--budget", "5", "--rule", "single", "--goal", "lowest val_bpb", "--in-place")
+
+    return once("single-in-place", begin)
+
+
+@pytest.fixture
 def slow(folder: Path, gitexp: Gitexp, runs: Path) -> Path:
     """An experiment whose runs wait as long as there is a file ``RUNS.wait``."""
     hook_that(folder, SLOW_HOOK)
     gitexp("init", "--budget", "5", "--rule", "single")
+    runs.unlink()
+    Path(f"{runs}.wait").touch()
+    return folder
+
+
+@pytest.fixture
+def slow_in_place(folder: Path, gitexp: Gitexp, runs: Path) -> Path:
+    hook_that(folder, SLOW_HOOK)
+    gitexp("init", "--budget", "5", "--rule", "single", "--in-place")
     runs.unlink()
     Path(f"{runs}.wait").touch()
     return folder
@@ -241,8 +259,10 @@ def test_the_first_interrupt_lets_the_step_end(slow: Path, proposer: Path, runs:
     assert len(ledger_of(slow).iterations) == 2
 
 
-def test_the_second_interrupt_hands_the_edit_back(slow: Path, proposer: Path, runs: Path, gitexp: Gitexp) -> None:
-    process = start_loop(slow, *proposes(proposer, BETTER))
+def test_the_second_interrupt_hands_the_edit_back(
+    slow_in_place: Path, proposer: Path, runs: Path, gitexp: Gitexp
+) -> None:
+    process = start_loop(slow_in_place, *proposes(proposer, BETTER))
     wait_for(runs)
     process.send_signal(signal.SIGINT)
     assert process.stderr
@@ -250,8 +270,8 @@ def test_the_second_interrupt_hands_the_edit_back(slow: Path, proposer: Path, ru
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=30)
     assert process.returncode == 130
-    assert len(ledger_of(slow).iterations) == 1
-    assert (slow / "train.py").read_text().startswith("LR = 0.11\n")
+    assert len(ledger_of(slow_in_place).iterations) == 1
+    assert (slow_in_place / "train.py").read_text().startswith("LR = 0.11\n")
     assert "is edited already" in gitexp("loop", *proposes(proposer, BETTER), code=1).stderr  # a person was there
 
 
@@ -267,29 +287,31 @@ def test_killed_in_a_run_it_runs_that_edit_again(slow: Path, proposer: Path, run
 
 
 def test_killed_while_the_proposer_works_its_half_edit_is_set_aside(
-    single: Path, proposer: Path, gitexp: Gitexp, tmp_path: Path
+    in_place: Path, proposer: Path, gitexp: Gitexp, tmp_path: Path
 ) -> None:
     half = f"write(0.5); pathlib.Path({str(tmp_path / 'here')!r}).touch(); time.sleep(60)\n"
-    process = start_loop(single, *proposes(proposer, half))
+    process = start_loop(in_place, *proposes(proposer, half))
     wait_for(tmp_path / "here")
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     done = gitexp("loop", "--steps", "1", *proposes(proposer, BETTER))
     assert "the unfinished edit is kept as refs/gitexp/saved/loop-" in done.stderr
     ref = done.stderr.partition("kept as ")[2].split()[0].rstrip(".")
-    assert git("show", f"{ref}:train.py", cwd=single) == TOY.replace("0.1", "0.5", 1)
-    assert [i.description for i in ledger_of(single).iterations[1:]] == ["LR up"]
+    assert git("show", f"{ref}:train.py", cwd=in_place) == TOY.replace("0.1", "0.5", 1)
+    assert [i.description for i in ledger_of(in_place).iterations[1:]] == ["LR up"]
 
 
-def test_what_a_person_recovered_is_the_persons(slow: Path, proposer: Path, runs: Path, gitexp: Gitexp) -> None:
-    process = start_loop(slow, *proposes(proposer, BETTER))
+def test_what_a_person_recovered_is_the_persons(
+    slow_in_place: Path, proposer: Path, runs: Path, gitexp: Gitexp
+) -> None:
+    process = start_loop(slow_in_place, *proposes(proposer, BETTER))
     wait_for(runs)
     process.kill()
     process.communicate()
     Path(f"{runs}.wait").unlink()
     gitexp("recover")
     assert "train.py is edited already" in gitexp("loop", *proposes(proposer, BETTER), code=1).stderr
-    assert (slow / "train.py").read_text().startswith("LR = 0.11\n")
+    assert (slow_in_place / "train.py").read_text().startswith("LR = 0.11\n")
 
 
 def test_it_waits_for_a_step_of_somebody_else(slow: Path, proposer: Path, runs: Path, gitexp: Gitexp) -> None:

@@ -33,6 +33,15 @@ def both(once: Once, gitexp: Gitexp) -> Path:
     return once("both", begin)
 
 
+@pytest.fixture
+def both_in_place(once: Once, gitexp: Gitexp) -> Path:
+    def begin(folder: Path) -> None:
+        make_repository(folder, {"train.py": BOTH})
+        gitexp("init", "--budget", "5", "--in-place")
+
+    return once("both-in-place", begin)
+
+
 def params(folder: Path) -> list[dict[str, str]]:
     return [dict(iteration.candidate.params) for iteration in ledger_of(folder).iterations[1:]]
 
@@ -188,11 +197,11 @@ def test_where_one_change_is_allowed_several_at_a_time_are_refused(folder: Path,
 # -- what was left -----------------------------------------------------------------------------------------------------
 
 
-def test_a_persons_edit_is_not_taken_for_a_sweeps(both: Path, gitexp: Gitexp) -> None:
+def test_a_persons_edit_is_not_taken_for_a_sweeps(both_in_place: Path, gitexp: Gitexp) -> None:
     for edited in (BOTH.replace("LR = 0.1", "LR = 0.7"), BOTH.replace("rate", "the rate").replace("0.1", "0.2", 1)):
-        (both / "train.py").write_text(edited)
+        (both_in_place / "train.py").write_text(edited)
         assert "train.py is edited already" in gitexp("sweep", "LR=0.2,0.3", code=1).stderr
-        assert (both / "train.py").read_text() == edited
+        assert (both_in_place / "train.py").read_text() == edited
 
 
 def test_a_setting_that_comes_to_no_verdict_is_taken_back(folder: Path, gitexp: Gitexp) -> None:
@@ -207,7 +216,7 @@ def test_a_setting_that_comes_to_no_verdict_is_taken_back(folder: Path, gitexp: 
 
 def test_what_was_measured_and_not_sealed_is_sealed_with_its_setting(folder: Path, gitexp: Gitexp) -> None:
     hook_that(folder, "grep -q 0.9 train.py && git switch -q -c elsewhere\necho val_bpb: 3\n")
-    gitexp("init")
+    gitexp("init", "--in-place")
     assert "exp001 is measured" in gitexp("sweep", "LR=0.9,0.3", code=1).stderr
     assert "LR = 0.9" in (folder / "train.py").read_text()
     git("switch", "-q", "exp/train")
