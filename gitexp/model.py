@@ -61,6 +61,15 @@ class Frozen:
 
 
 @dataclass(frozen=True, slots=True)
+class FrozenData:
+    """A file that may not change during the experiment, and that git does not hold; its size is in bytes."""
+
+    path: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class Contract:
     """What every iteration is held to; sealed in the baseline, never changed. Paths are relative to the top level."""
 
@@ -80,6 +89,7 @@ class Contract:
     retries: int = 2  # how often a run may be made again that was spoiled from outside
     runs_in: str = IN_PLACE  # where candidates run: there, or in a CLEAN_TREE
     links: tuple[str, ...] = ()  # what a run needs and git ignores: linked into the clean tree
+    data: tuple[FrozenData, ...] = ()
 
     @property
     def in_place(self) -> bool:
@@ -100,7 +110,8 @@ class Contract:
     def paths(self) -> tuple[str, ...]:
         """Every path that it names; a link beside the work tree stands as its name."""
         links = (path.removeprefix("../") for path in self.links)
-        return (self.script, self.directory, *self.edit, *(frozen.path for frozen in self.freeze), *links)
+        frozen = (*(each.path for each in self.freeze), *(each.path for each in self.data))
+        return (self.script, self.directory, *self.edit, *frozen, *links)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from gitexp.cli.progress import Terminal
 from gitexp.errors import GitexpError
 from gitexp.git import refs
 from gitexp.git.repository import Repository
-from gitexp.iteration.baseline import Plan, begin
+from gitexp.iteration.baseline import begin
+from gitexp.iteration.plan import Plan
 from gitexp.ledger import history
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import BRANCH_PREFIX, Direction, Notes, score_text

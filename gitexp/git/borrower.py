@@ -13,6 +13,7 @@ from gitexp.files import read_file, remove, write_file
 from gitexp.git.repository import Repository
 
 _KEYS = ("core.autocrlf", "core.eol", "core.safecrlf", "core.ignorecase")
+_CONTENTS = ("annex", "lfs")  # where git-annex, whose links lead there, and git-lfs keep the contents of files
 _SECTIONS = ("filter.", "user.", "author.", "committer.", "diff.", "merge.", "lfs.")
 
 
@@ -34,6 +35,9 @@ def write_git_dir(repo: Repository, head: str, index: bytes, excluded: Iterable[
             files[name] = read_file(repo.common_dir / name, follow=True)
     for name, data in files.items():
         write_file(git_dir / name, data)
+    for name in _CONTENTS:
+        if (repo.common_dir / name).is_dir():
+            os.symlink(repo.common_dir / name, git_dir / name)
 
 
 def _quoted(path: Path) -> str:

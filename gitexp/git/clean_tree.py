@@ -44,7 +44,7 @@ _OURS = {
     "core.safecrlf": "false",
     "submodule.recurse": "false",
 }
-_open: dict[Path, CleanTree] = {}  # by folder: one whose touched paths are known need not be looked at
+_open: dict[Path, CleanTree] = {}  # by folder, one: while its touched paths are known it need not be looked at
 
 
 class CleanTree:
@@ -84,7 +84,7 @@ class CleanTree:
         try:
             self._hold(tree, head, links, ignored)
         except (GitCommandError, OSError):  # a run left what is in the way, or broke the index
-            self._forget()
+            self.close()
             remove(self.repo.top)
             remove(self._index)
             self._hold(tree, head, links, ignored)
@@ -129,7 +129,7 @@ class CleanTree:
 
     def _look_at_everything(self, tree: str, links: Mapping[str, Path]) -> None:
         """Remove what is not in the tree, and have git compare every file."""
-        self._forget()
+        self.close()
         files = entries(self.repo, tree)
         self._modules = {path: entry.oid for path, entry in files.items() if entry.mode == GITLINK}
         kept = {path for path in self._modules if self._module(path)}
@@ -201,7 +201,7 @@ class CleanTree:
         try:
             self._touched.cover(self._folders)
         except OSError:
-            self._forget()
+            self.close()
 
     def _state_now(self) -> tuple[object, ...]:
         folder = os.stat(self.repo.top)
@@ -210,18 +210,22 @@ class CleanTree:
     def _unlock_index(self) -> None:
         remove(self._index.with_name(f"{self._index.name}.lock"))  # of a git that was killed here
 
-    def _forget(self) -> None:
+    def close(self) -> None:
+        """Give up what is known of the tree; it is looked at as a whole the next time."""
         if self._touched:
             self._touched.close()
         self._touched = None
 
 
 def open_clean_tree(owner: Repository, folder: Path) -> CleanTree:
-    """The clean tree in ``folder``; the same one as long as this process lives.
+    """The clean tree in ``folder``: the same one until another is opened, as a process is at one experiment.
 
     What lies beside the tree is links.
     """
     if folder not in _open:
+        for other in _open.values():
+            other.close()
+        _open.clear()
         _make_real(folder)
         _open[folder] = CleanTree(owner, folder / "work" / owner.top.name, folder / "index")
     return _open[folder]

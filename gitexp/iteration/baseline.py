@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from gitexp.errors import GitexpError
@@ -13,59 +11,30 @@ from gitexp.files import read_file, write_file
 from gitexp.git import refs
 from gitexp.git.objects import GITLINK, SYMLINK, entries
 from gitexp.git.repository import Repository
-from gitexp.git.worktree import check_ready, freeze, is_repository
+from gitexp.git.worktree import check_ready, is_repository
 from gitexp.iteration import stale_locks
 from gitexp.iteration.finalize import conclude_baseline, keep_result
 from gitexp.iteration.journal import Snapshot
+from gitexp.iteration.plan import Plan, contract_of, inside_work_tree
 from gitexp.iteration.recovery import recover
 from gitexp.iteration.replicates import gather_baseline
 from gitexp.iteration.seal import give_up, open_pending
 from gitexp.iteration.snapshot import check_imported, take_snapshot
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
-from gitexp.model import CLEAN_TREE, IN_PLACE, RESULTS, VIEWS, Contract, Direction, Measurement, Notes, view_path
+from gitexp.model import RESULTS, VIEWS, Contract, Measurement, view_path
 from gitexp.observer import Observer
 from gitexp.run import hooks
-from gitexp.run.links import find_links, name_targets, named_texts
+from gitexp.run.links import name_targets
 from gitexp.run.missing import LINES, check_output
 from gitexp.shell import command, git_command, pathspec
 from gitexp.signals import signals_wait
 from gitexp.text import visible
-from gitexp.verdict.guards import broken, parse
+from gitexp.verdict.guards import broken
 from gitexp.verdict.rules import baseline_runs
-from gitexp.verdict.rules import parse as parse_rule
 from gitexp.views import results_tsv
 
 BASELINE = "exp000"
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a person asks of a new experiment. Paths are relative to ``directory``, where the command was typed."""
-
-    directory: Path
-    script: str = "train.py"
-    name: str = ""
-    metric: str = "val_bpb"
-    direction: Direction = Direction.MINIMIZE
-    budget: float = 300.0
-    timeout: float | None = None
-    edit: tuple[str, ...] = ()
-    freeze: tuple[str, ...] = ()
-    rule: str = "confirm"
-    seed: int = 0
-    guards: tuple[str, ...] = ()
-    one_variable: str = "warn"
-    retries: int = 2
-    in_place: bool = False
-    links: Mapping[str, str] = field(default_factory=dict)  # what git ignores and a run needs; a target, or nothing
-    unlinked: tuple[str, ...] = ()  # what is not to be linked
-    notes: Notes = Notes()
-    files: Mapping[str, bytes] = field(default_factory=dict)  # contents to write first, by path
-
-    @property
-    def experiment(self) -> str:
-        return self.name or Path(self.script).stem
 
 
 def begin(repo: Repository, plan: Plan, observer: Observer) -> Ledger:
@@ -82,7 +51,7 @@ def begin(repo: Repository, plan: Plan, observer: Observer) -> Ledger:
             raise GitexpError(f"{recovered.id} was finished first; nothing new was begun.", "gitexp status")
         stale_locks.check_none(repo, place)
         _check_free(repo, place)
-        _check_views(repo, posixpath.dirname(_inside(repo, plan, plan.script)) or ".")
+        _check_views(repo, posixpath.dirname(inside_work_tree(repo, plan, plan.script)) or ".")
         made: dict[Path, bytes] = {}
         try:
             _write_files(plan, made)
@@ -156,8 +125,8 @@ def _write_files(plan: Plan, made: dict[Path, bytes]) -> None:
 
 
 def _measure(repo: Repository, place: ExperimentFiles, plan: Plan, observer: Observer) -> tuple[Snapshot, Measurement]:
-    contract = _contract(repo, plan)
-    name_targets(place, {_inside(repo, plan, path): target for path, target in plan.links.items() if target})
+    contract = contract_of(repo, plan)
+    name_targets(place, {inside_work_tree(repo, plan, path): target for path, target in plan.links.items() if target})
     # The baseline's tree: HEAD, with the editable and frozen files as they lie in the work tree.
     paths = (*contract.edit, *(frozen.path for frozen in contract.freeze))
     snapshot = take_snapshot(
@@ -185,78 +154,6 @@ def _measure(repo: Repository, place: ExperimentFiles, plan: Plan, observer: Obs
     if (refs.current_branch(repo), repo.resolve("HEAD")) != (branch, snapshot.candidate.base):
         raise GitexpError("Another commit was checked out while the baseline ran; nothing was sealed.", "git status")
     return snapshot, measurement
-
-
-def _contract(repo: Repository, plan: Plan) -> Contract:
-    script = _inside(repo, plan, plan.script)
-    if not (repo.top / script).is_file():
-        raise GitexpError(
-            f"There is no {visible(plan.script)} here.", "gitexp init --template mlx   # or: gitexp init YOUR.py"
-        )
-    frozen = [file for path in plan.freeze for file in _files(repo, _existing(repo, plan, path))]
-    edit = tuple(dict.fromkeys(_existing(repo, plan, path) for path in plan.edit or (plan.script,)))
-    if both := sorted(set(edit) & set(frozen)):
-        raise GitexpError(f"{visible(both[0])} cannot be both editable and frozen.", "gitexp init -h")
-    return Contract(
-        metric=plan.metric,
-        direction=plan.direction,
-        budget=plan.budget,
-        timeout=plan.timeout or 2 * plan.budget + 60,
-        script=script,
-        directory=os.path.relpath(plan.directory, repo.top),
-        edit=edit,
-        freeze=freeze(repo, dict.fromkeys(frozen)),
-        rule=str(parse_rule(plan.rule)),
-        hook=hooks.blob(repo, hooks.find(repo)),
-        seed=plan.seed,
-        guards=tuple(str(parse(guard)) for guard in plan.guards),
-        one_variable=plan.one_variable,
-        retries=plan.retries,
-        runs_in=IN_PLACE if plan.in_place else CLEAN_TREE,
-        links=() if plan.in_place else _links(repo, plan, (script, *edit, *frozen)),
-    )
-
-
-def _links(repo: Repository, plan: Plan, files: Iterable[str]) -> tuple[str, ...]:
-    """What is to be linked into the clean tree: what a run seems to need, and what the plan names."""
-    texts = named_texts(repo, files)
-    hook = read_file(hooks.find(repo), follow=True)
-    named = [_inside(repo, plan, path) for path in plan.links]
-    unlinked = {_inside(repo, plan, path) for path in plan.unlinked}
-    found = find_links(repo, os.path.relpath(plan.directory, repo.top), [*texts, hook])
-    return tuple(path for path in dict.fromkeys([*named, *found]) if path not in unlinked)
-
-
-def _existing(repo: Repository, plan: Plan, path: str) -> str:
-    inside = _inside(repo, plan, path)
-    if not os.path.lexists(repo.top / inside):
-        raise GitexpError(f"There is no {visible(path)} here.", "ls")
-    return inside
-
-
-def _files(repo: Repository, path: str) -> list[str]:
-    """A folder's tracked files; a file is itself."""
-    if not (repo.top / path).is_dir():
-        return [path]
-    files = list(filter(None, repo.line("ls-files", "-z", "--", path).split("\0")))
-    if not files:
-        raise GitexpError(
-            f"{visible(path)} holds no file that git tracks, so nothing in it can be frozen.",
-            git_command("add", "--", path),
-        )
-    return files
-
-
-def _inside(repo: Repository, plan: Plan, path: str) -> str:
-    """``path`` as git names it: relative to the top level. Raises for one outside the work tree."""
-    relative = os.path.relpath(os.path.abspath(plan.directory / path), repo.top)
-    if relative == ".." or relative.startswith("../"):
-        raise GitexpError(f"{visible(path)} is outside this work tree ({repo.top}).", "gitexp init -h")
-    try:
-        relative.encode()
-    except UnicodeEncodeError:
-        raise GitexpError(f"The name of {path!r} is not UTF-8 text.", "mv OLD NEW") from None
-    return relative
 
 
 def _check_held(repo: Repository, contract: Contract, tree: str) -> None:

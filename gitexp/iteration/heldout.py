@@ -35,7 +35,7 @@ def look(repo: Repository, name: str, identity: str, observer: Observer) -> Rema
         recover(repo, place, observer)
         stale_locks.check_none(repo, place)
         ledger = history.load(repo, name)
-        check_contract(repo, ledger.contract)
+        check_contract(repo, place, ledger.contract)
         chosen = history.find(ledger, identity) if identity else ledger.incumbent
         if chosen.status is not Status.KEEP:
             raise GitexpError(f"{chosen.id} is a {chosen.status.value}: only what is kept is tested.", "gitexp log")

@@ -28,6 +28,7 @@ from gitexp.observer import Observer
 from gitexp.paths import inside
 from gitexp.run import hooks
 from gitexp.run.curve import Pruner
+from gitexp.run.frozen_data import check_data
 from gitexp.run.hooks import check_gate, notify
 from gitexp.run.missing import LINES, check_output
 from gitexp.run.runner import TAIL_LINES
@@ -59,7 +60,7 @@ def step(repo: Repository, name: str, proposed: Proposal | MakeEdit, observer: O
         stale_locks.check_none(repo, place)
         remove_forsaken_trees(repo)
         ledger = history.load(repo, name)
-        check_contract(repo, ledger.contract)
+        check_contract(repo, place, ledger.contract)
         check_free(repo, ledger.contract.home)
         check_breaker(place, ledger)
         proposal = proposed if isinstance(proposed, Proposal) else _propose(repo, place, ledger, proposed)
@@ -89,11 +90,12 @@ def check_breaker(place: ExperimentFiles, ledger: Ledger) -> None:
         raise BreakerOpenError(report, "gitexp breaker reset --why '...'   # when the cause is mended")
 
 
-def check_contract(repo: Repository, contract: Contract) -> None:
+def check_contract(repo: Repository, place: ExperimentFiles, contract: Contract) -> None:
     check_rule(contract)
     for named in contract.paths:
         inside(repo.top, named)
     check_frozen(repo, contract)
+    check_data(repo.top, place, contract)
     path = hooks.find(repo)
     if hooks.blob(repo, path) != contract.hook:
         raise GitexpError(
@@ -204,7 +206,7 @@ def _gated(
 def _snapshot(repo: Repository, place: ExperimentFiles, ledger: Ledger, proposal: Proposal) -> Snapshot:
     contract = ledger.contract
     description, body = messages.describe(proposal.message)
-    check_contract(repo, contract)  # again: the proposer may have changed what it must not
+    check_contract(repo, place, contract)  # again: the proposer may have changed what it must not
     snapshot = take_snapshot(
         repo,
         place,

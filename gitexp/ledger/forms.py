@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from gitexp.model import Contract, Direction, Frozen, Remark, Sample, Status
+from gitexp.model import Contract, Direction, Frozen, FrozenData, Remark, Sample, Status
 from gitexp.text import one_line
 
 Texts = tuple[str, ...]  # the values of all trailers with one key, in order
@@ -106,6 +106,11 @@ def _frozen(text: str) -> Frozen:
     return Frozen(path, blob)
 
 
+def _data(text: str) -> FrozenData:
+    sha256, size, path = text.split(" ", 2)
+    return FrozenData(path, sha256, int(size))
+
+
 def _objective(texts: Texts) -> dict[str, object]:
     direction, _, metric = texts[0].partition(" ")
     return {"direction": Direction(direction), "metric": metric}
@@ -159,6 +164,11 @@ CURVE = Form(
 FREEZE = Form(
     lambda freeze: tuple(f"{frozen.blob} {frozen.path}" for frozen in freeze),
     lambda texts: tuple(map(_frozen, texts)),
+    repeats=True,
+)
+DATA = Form(
+    lambda data: tuple(f"{each.sha256} {each.size} {each.path}" for each in data),
+    lambda texts: tuple(map(_data, texts)),
     repeats=True,
 )
 OBJECTIVE = Form(_objective_text, _objective)

@@ -48,8 +48,9 @@ contract: ``Exp-Format`` (1 or 2), ``Exp-Optimize`` (``minimize val_bpb``), ``Ex
 (``<blob id> <path>``, repeated), ``Exp-Rule``, ``Exp-Guard`` (``memory_mb<=8000``, repeated),
 ``Exp-One-Variable`` (``warn`` or ``strict``), ``Exp-Retries`` (of spoiled runs) and ``Exp-Hook`` (the hook's blob id).
 Since format 2 there are ``Exp-Where`` (``a clean tree``; absent where candidates run in the work tree), ``Exp-Link`` (a
-path that git ignores and a run needs: it is linked into the clean tree; repeated) and ``Exp-Contract-Seed``: each
-candidate's first run has it. In format 1 that is the baseline's ``Exp-Seed``.
+path that git ignores and a run needs: it is linked into the clean tree; repeated), ``Exp-Frozen-Data`` (``<SHA-256>
+<bytes> <path>``: a frozen file that git does not hold; repeated) and ``Exp-Contract-Seed``: each candidate's first run
+has it. In format 1 that is the baseline's ``Exp-Seed``.
 
 An experiment is of the least format that has all keys that its baseline uses. A reader refuses a format that it does
 not know, and passes by a key that it does not know. A key is written in exactly this case.
@@ -152,6 +153,7 @@ ITERATION = (
     Trailer("Exp-Hook", "contract", "hook", text(always=True), required=True),
     Trailer("Exp-Where", "contract", "runs_in", text(IN_PLACE), since=2),
     Trailer("Exp-Link", "contract", "links", forms.TEXTS, since=2),
+    Trailer("Exp-Frozen-Data", "contract", "data", forms.DATA, since=2),
     Trailer(CONTRACT_SEED, "contract", "seed", count(always=True), required=True, since=2),
 )
 REMARKS = (

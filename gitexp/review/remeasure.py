@@ -7,16 +7,18 @@ import os
 from gitexp.errors import GitexpError
 from gitexp.git.objects import differing_entries
 from gitexp.git.repository import Repository
-from gitexp.git.worktree import changed_frozen, covers, untracked_below
+from gitexp.git.worktree import changed_frozen, check_frozen, covers, untracked_below
 from gitexp.iteration.replicates import check_comparable, usual_speed
+from gitexp.iteration.run_trees import run_tree
 from gitexp.iteration.status import pending
 from gitexp.iteration.step import check_contract
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import VIEWS, Contract, Measurement, Sample
 from gitexp.observer import Observer
+from gitexp.run.frozen_data import check_data
 from gitexp.run.measure import Run, measure
-from gitexp.run.run_tree import Content, InPlace
+from gitexp.run.run_tree import Content, InPlace, RunTree
 from gitexp.shell import command, git_command, pathspec
 from gitexp.text import short, visible
 from gitexp.verdict.rules import holds_against
@@ -37,9 +39,13 @@ def remeasure(
     if interrupted := pending(repo, place):
         raise GitexpError(f"{place.branch}: {interrupted}.", "gitexp status")
     with place.locked(work, f"run of {label}"):
-        check_contract(work, ledger.contract)
-        _link_untracked(repo, work, ledger.contract)
-        return _measure(work, place, ledger, label, observer)
+        if ledger.contract.in_place or repo.root is None:
+            check_contract(work, place, ledger.contract)
+            _link_untracked(repo, work, ledger.contract)
+            return _measure(InPlace(work), work, place, ledger, label, observer)
+        check_frozen(work, ledger.contract)
+        check_data(repo.top, place, ledger.contract)
+        return _measure(run_tree(repo, place, ledger.contract), work, place, ledger, label, observer)
 
 
 def check_picked(repo: Repository, ledger: Ledger, work: Repository, branch: str, observer: Observer) -> None:
@@ -85,15 +91,16 @@ def _link_untracked(repo: Repository, work: Repository, contract: Contract) -> N
 
 
 def _measure(
-    work: Repository, place: ExperimentFiles, ledger: Ledger, label: str, observer: Observer
+    where: RunTree, work: Repository, place: ExperimentFiles, ledger: Ledger, label: str, observer: Observer
 ) -> tuple[list[Sample], Measurement]:
     contract = ledger.contract
     _, files = differing_entries(work, ledger.baseline.tree, "HEAD", contract.edit)
+    content = Content(work.tree_of("HEAD"), work.resolve("HEAD") or "", files)
     samples: list[Sample] = []
     for at in range(RUNS):
         log = label if at == 0 else f"{label}.{at + 1}"
-        run = Run(label, contract.seed + at, f"{label}-{work.top.name}", log, Content("", "", files))
-        measurement = measure(InPlace(work), place, contract, run, observer, usual_speed(ledger))
+        run = Run(label, contract.seed + at, f"{label}-{work.top.name}", log, content)
+        measurement = measure(where, place, contract, run, observer, usual_speed(ledger))
         check_comparable(ledger, measurement)
         samples += measurement.samples
         if measurement.score is None:

@@ -128,7 +128,7 @@ def _replicate(
     _keep_curve(place, asked, monitor.recorder, run_dir / CURVE)
     check_usable(execution, log)
     metrics = monitor.parser.result(run_dir / "metrics.json", table.written() if evaluator(contract) else table.rows())
-    violation = monitor.tampered or tampered(where, contract)
+    violation = monitor.tampered or tampered(where, place, contract)
     measured = measurement(execution, metrics, monitor.parser, contract, asked.iteration, asked.seed, violation)
     return replace(measured, curve=tuple(monitor.tenths.means))
 

@@ -13,6 +13,7 @@ from gitexp.model import Contract
 from gitexp.observer import Observer
 from gitexp.run import hooks
 from gitexp.run.curve import Pruner, Recorder, Tenths
+from gitexp.run.frozen_data import changed_data
 from gitexp.run.interference import InterferenceMonitor, keep_awake
 from gitexp.run.leader import Process, write_leader
 from gitexp.run.processes import Strays, start_time
@@ -76,13 +77,13 @@ class RunMonitor:
     def _hand_over(self) -> None:
         """The hook waits: end what the training left running, look at the frozen files, and let it go on."""
         self._leavings.end_all_but(self._pid)
-        self.tampered = self.tampered or tampered(self._where, self._contract)
+        self.tampered = self.tampered or tampered(self._where, self._place, self._contract)
         write_file(self._place.run_dir / "go", b"")
 
 
-def tampered(where: RunTree, contract: Contract) -> str:
+def tampered(where: RunTree, place: ExperimentFiles, contract: Contract) -> str:
     """What the run, or somebody during it, did to the measurement; empty when it can be trusted."""
-    if path := changed_frozen(where.repo, contract):
+    if path := changed_frozen(where.repo, contract) or changed_data(where.data_top, place, contract):
         return f"{path} is frozen, and was changed during the run"
     try:
         if hooks.blob(where.repo, where.hook) == contract.hook:

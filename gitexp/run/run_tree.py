@@ -42,6 +42,10 @@ class RunTree(Protocol):
         """The repository; its ``top`` is the folder that holds the candidate."""
 
     @property
+    def data_top(self) -> Path:
+        """The work tree that has the frozen data which git does not hold."""
+
+    @property
     def hook(self) -> Path:
         """The post-run hook. Raises GitexpError where there is none."""
 
@@ -60,6 +64,10 @@ class InPlace:
     """The work tree of ``repo``."""
 
     repo: Repository
+
+    @property
+    def data_top(self) -> Path:
+        return self.repo.top
 
     @property
     def hook(self) -> Path:
@@ -91,6 +99,10 @@ class InCleanTree:
     @property
     def repo(self) -> Repository:
         return self._tree.repo
+
+    @property
+    def data_top(self) -> Path:
+        return self._owner.top
 
     @property
     def hook(self) -> Path:

@@ -9,8 +9,9 @@ from pathlib import Path
 from gitexp.errors import GitexpError
 from gitexp.files import read_file, write_file
 from gitexp.git.repository import Repository
-from gitexp.iteration.baseline import Plan, begin
+from gitexp.iteration.baseline import begin
 from gitexp.iteration.finalize import StepResult
+from gitexp.iteration.plan import Plan
 from gitexp.iteration.proposal import Proposal
 from gitexp.iteration.step import step
 from gitexp.ledger import history

@@ -545,6 +545,7 @@ def looped(request: pytest.FixtureRequest, top: Path, gitexp: Gitexp) -> Path:
     return top
 
 
+@pytest.mark.parametrize("looped", [("--in-place",)], indirect=True, ids=["in place"])
 def test_the_discards_of_a_loop_ask_git_for_the_state_of_the_files_once(
     looped: Path, proposer: Path, gitexp: Gitexp, asked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -566,6 +567,7 @@ def test_a_run_that_changes_a_tracked_file_is_pointed_out_in_a_loop(
     assert [i.id for i in ledger_of(looped).iterations][:3] == ["exp000", "exp001", "exp002"]
 
 
+@pytest.mark.parametrize("looped", [("--in-place",)], indirect=True, ids=["in place"])
 def test_a_proposer_that_edits_what_it_must_not_is_refused_in_every_round(
     looped: Path, proposer: Path, gitexp: Gitexp, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -258,7 +258,8 @@ def test_paths_that_git_would_not_hold(folder: Path, gitexp: Gitexp, tmp_path: P
     git("commit", "-qm", "ignore")
     (folder / "ignored").mkdir()
     (folder / "ignored" / "x").write_text("x")
-    assert "holds no file that git tracks" in refused(gitexp, folder, "init", "--freeze", "ignored")
+    (folder / "untracked").mkdir()
+    assert "holds no file that git tracks" in refused(gitexp, folder, "init", "--freeze", "untracked")
     (tmp_path / "outside.py").write_text(TOY)
     (folder / "link.py").symlink_to(tmp_path / "outside.py")
     assert "link.py cannot be committed here" in gitexp("init", "link.py", code=1).stderr

@@ -372,7 +372,7 @@ def test_a_key_stands_once_on_a_commit_and_is_as_old_on_each() -> None:
     for table in (trailers.ITERATION, trailers.REMARKS, trailers.SUMMARIES):
         assert len({trailer.key for trailer in table}) == len(table)
     assert {trailer.since for trailer in trailers.TABLE} <= set(trailers.FORMATS)
-    assert trailers.keys(2) - trailers.keys(1) == {trailers.CONTRACT_SEED, "Exp-Where", "Exp-Link"}
+    assert trailers.keys(2) - trailers.keys(1) == {trailers.CONTRACT_SEED, "Exp-Where", "Exp-Link", "Exp-Frozen-Data"}
 
 
 def test_no_key_is_a_prefix_of_another() -> None:
