@@ -105,8 +105,9 @@ class CleanTree:
             self._write(changed)
         self._hold_modules()
         for path, target in inner.items():
+            link = link_place(self.repo.top, path)
             if not entries(self.repo, tree, [path]):  # what git holds is what the candidate has
-                _link(link_place(self.repo.top, path), target)
+                _link(link, target)
         self._watch(folders_of(inner))
         write_git_dir(self.repo, head, read_file(self._index, INDEX_LIMIT), inner)
         if self._touched:

@@ -25,8 +25,10 @@ from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import CLEAN_TREE, IN_PLACE, RESULTS, VIEWS, Contract, Direction, Measurement, Notes, view_path
 from gitexp.observer import Observer
+from gitexp.paths import link_place
 from gitexp.run import hooks
 from gitexp.run.links import find_links, name_targets, named_texts
+from gitexp.run.named_paths import elsewhere, links_beside
 from gitexp.shell import command, git_command, pathspec
 from gitexp.signals import signals_wait
 from gitexp.text import visible
@@ -155,8 +157,8 @@ def _write_files(plan: Plan, made: dict[Path, bytes]) -> None:
 
 
 def _measure(repo: Repository, place: ExperimentFiles, plan: Plan, observer: Observer) -> tuple[Snapshot, Measurement]:
-    contract = _contract(repo, plan)
-    name_targets(place, {_inside(repo, plan, path): target for path, target in plan.links.items() if target})
+    contract = _contract(repo, plan, observer)
+    name_targets(place, {_link_name(repo, plan, path): target for path, target in plan.links.items() if target})
     # The baseline's tree: HEAD, with the editable and frozen files as they lie in the work tree.
     paths = (*contract.edit, *(frozen.path for frozen in contract.freeze))
     snapshot = take_snapshot(
@@ -183,7 +185,7 @@ def _measure(repo: Repository, place: ExperimentFiles, plan: Plan, observer: Obs
     return snapshot, measurement
 
 
-def _contract(repo: Repository, plan: Plan) -> Contract:
+def _contract(repo: Repository, plan: Plan, observer: Observer) -> Contract:
     script = _inside(repo, plan, plan.script)
     if not (repo.top / script).is_file():
         raise GitexpError(
@@ -209,18 +211,30 @@ def _contract(repo: Repository, plan: Plan) -> Contract:
         one_variable=plan.one_variable,
         retries=plan.retries,
         runs_in=IN_PLACE if plan.in_place else CLEAN_TREE,
-        links=() if plan.in_place else _links(repo, plan, (script, *edit, *frozen)),
+        links=() if plan.in_place else _links(repo, plan, (script, *edit, *frozen), observer),
     )
 
 
-def _links(repo: Repository, plan: Plan, files: Iterable[str]) -> tuple[str, ...]:
-    """What is to be linked into the clean tree: what a run seems to need, and what the plan names."""
-    texts = named_texts(repo, files)
-    hook = read_file(hooks.find(repo), follow=True)
-    named = [_inside(repo, plan, path) for path in plan.links]
-    unlinked = {_inside(repo, plan, path) for path in plan.unlinked}
-    found = find_links(repo, os.path.relpath(plan.directory, repo.top), [*texts, hook])
+def _links(repo: Repository, plan: Plan, files: Iterable[str], observer: Observer) -> tuple[str, ...]:
+    """What is to be linked into the clean tree: what a run seems to need, and what the plan names.
+
+    Says which paths are read elsewhere.
+    """
+    directory = os.path.normpath(os.path.relpath(plan.directory, repo.top))
+    texts = named_texts(repo, directory, [*files, "Makefile"], hooks.find(repo))
+    for sentence in elsewhere(repo, directory, texts):
+        observer.say(sentence)
+    named = [_link_name(repo, plan, path) for path in plan.links]
+    unlinked = {_link_name(repo, plan, path) for path in plan.unlinked}
+    found = [*find_links(repo, directory, texts.values()), *links_beside(repo, directory, texts)]
     return tuple(path for path in dict.fromkeys([*named, *found]) if path not in unlinked)
+
+
+def _link_name(repo: Repository, plan: Plan, path: str) -> str:
+    """``path`` as a contract names a link: as git does, or ``../NAME`` for what lies beside the work tree."""
+    relative = os.path.relpath(os.path.abspath(plan.directory / path), repo.top)
+    link_place(repo.top, relative)
+    return relative if relative.startswith("../") else _inside(repo, plan, path)
 
 
 def _existing(repo: Repository, plan: Plan, path: str) -> str:

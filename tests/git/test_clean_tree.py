@@ -297,7 +297,7 @@ def test_after_any_run_it_holds_exactly_the_tree(
 # -- what the tree's links may not do ----------------------------------------------------------------------------------
 
 
-OUTSIDE = ["../repository", "../Repository", "../..", "../../x", "../x/y", "/x", "..", "../.", ".git/x"]
+OUTSIDE = ["../repository", "../Repository", "../..", "../../x", "../x/y", "/x", ".", "..", "../.", ".git/x"]
 
 
 @pytest.mark.parametrize("path", OUTSIDE)
