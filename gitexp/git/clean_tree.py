@@ -197,6 +197,12 @@ class CleanTree:
     def _unlock_index(self) -> None:
         remove(self._index.with_name(f"{self._index.name}.lock"))  # of a git that was killed here
 
+    def close(self) -> None:
+        """Stop watching it, and its submodules."""
+        for inner in self._inner.values():
+            inner.close()
+        self._forget()
+
     def _forget(self) -> None:
         if self._touched:
             self._touched.close()
@@ -204,11 +210,13 @@ class CleanTree:
 
 
 def open_clean_tree(owner: Repository, folder: Path) -> CleanTree:
-    """The clean tree in ``folder``; the same one as long as this process lives.
+    """The clean tree in ``folder``; the same one until this process opens another.
 
     What lies beside the tree is links.
     """
     if folder not in _open:
+        for other in list(_open):  # a user has 128 instances of inotify: one process is content with one tree's
+            _open.pop(other).close()
         _make_real(folder)
         _open[folder] = CleanTree(owner, folder / "work" / owner.top.name, folder / "index")
     return _open[folder]

@@ -28,7 +28,7 @@ def installed_folders(top: Path, environments: Iterable[Path]) -> list[str]:
 
 
 def link_renamed(checkout: Path, tree: Path, environments: Iterable[Path], folder: Path) -> None:
-    """Put a link into ``folder`` for each package of the checkout of another name than its folder, to that in ``tree``."""
+    """Put a link into ``folder`` for each package that has another name than its folder: to that folder in ``tree``."""
     for environment in environments:
         for file in environment.glob("lib/python*/site-packages/__editable__*.py"):
             for name, path in _MAPPED.findall((find_file(file) or b"").decode("utf-8", "replace")):
