@@ -39,7 +39,7 @@ def link_place(top: Path, path: str) -> Path:
     Raises :class:`UnsafePathError` for any other place, and for the work tree itself.
     """
     name = path.removeprefix("../")
-    if name == path:
+    if name == path != ".":
         return inside(top, path)
     if "/" in name or name == "." or name.casefold() == top.name.casefold():
         raise UnsafePathError(

@@ -107,8 +107,9 @@ class CleanTree:
             self._write(changed)
         self._hold_modules()
         for path, target in inner.items():
+            link = link_place(self.repo.top, path)
             if not entries(self.repo, tree, [path]):  # what git holds is what the candidate has
-                _link(link_place(self.repo.top, path), target)
+                _link(link, target)
         self._watch(folders_of(inner))
         write_git_dir(self.repo, head, read_file(self._index, INDEX_LIMIT), [*inner, *ignored])
         if self._touched:
@@ -211,21 +212,25 @@ class CleanTree:
         remove(self._index.with_name(f"{self._index.name}.lock"))  # of a git that was killed here
 
     def close(self) -> None:
-        """Give up what is known of the tree; it is looked at as a whole the next time."""
+        """Stop watching it, and its submodules."""
+        for inner in self._inner.values():
+            inner.close()
+        self._forget()
+
+    def _forget(self) -> None:
         if self._touched:
             self._touched.close()
         self._touched = None
 
 
 def open_clean_tree(owner: Repository, folder: Path) -> CleanTree:
-    """The clean tree in ``folder``: the same one until another is opened, as a process is at one experiment.
+    """The clean tree in ``folder``; the same one until this process opens another.
 
     What lies beside the tree is links.
     """
     if folder not in _open:
-        for other in _open.values():
-            other.close()
-        _open.clear()
+        for other in list(_open):  # a user has 128 instances of inotify: one process is content with one tree's
+            _open.pop(other).close()
         _make_real(folder)
         _open[folder] = CleanTree(owner, folder / "work" / owner.top.name, folder / "index")
     return _open[folder]

@@ -53,7 +53,7 @@ def untracked_files(repo: Repository, paths: Iterable[str]) -> list[str]:
 
 def ignored_paths(repo: Repository) -> list[str]:
     """What .gitignore and its like name; a folder that is ignored as a whole stands for what is in it."""
-    asked = ("--others", "--ignored", "--exclude-standard", "--directory", "--no-empty-directory")
+    asked = ("--others", "--ignored", "--exclude-standard", "--directory")
     return [path.rstrip("/") for path in os.fsdecode(repo.run("ls-files", "-z", *asked)).split("\0") if path]
 
 

@@ -15,7 +15,7 @@ from gitexp.git.worktree import check_ready, is_repository
 from gitexp.iteration import stale_locks
 from gitexp.iteration.finalize import conclude_baseline, keep_result
 from gitexp.iteration.journal import Snapshot
-from gitexp.iteration.plan import Plan, contract_of, inside_work_tree
+from gitexp.iteration.plan import Plan, contract_of, inside_work_tree, link_name
 from gitexp.iteration.recovery import recover
 from gitexp.iteration.replicates import gather_baseline
 from gitexp.iteration.seal import give_up, open_pending
@@ -125,8 +125,8 @@ def _write_files(plan: Plan, made: dict[Path, bytes]) -> None:
 
 
 def _measure(repo: Repository, place: ExperimentFiles, plan: Plan, observer: Observer) -> tuple[Snapshot, Measurement]:
-    contract = contract_of(repo, plan)
-    name_targets(place, {inside_work_tree(repo, plan, path): target for path, target in plan.links.items() if target})
+    contract = contract_of(repo, plan, observer)
+    name_targets(place, {link_name(repo, plan, path): target for path, target in plan.links.items() if target})
     # The baseline's tree: HEAD, with the editable and frozen files as they lie in the work tree.
     paths = (*contract.edit, *(frozen.path for frozen in contract.freeze))
     snapshot = take_snapshot(

@@ -8,14 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gitexp.errors import GitexpError
-from gitexp.files import read_file
 from gitexp.git.repository import Repository
 from gitexp.git.status import ignored_paths
 from gitexp.git.worktree import covers, freeze
 from gitexp.model import CLEAN_TREE, IN_PLACE, Contract, Direction, Notes
+from gitexp.observer import Observer
+from gitexp.paths import link_place
 from gitexp.run import hooks
 from gitexp.run.frozen_data import freeze_data
 from gitexp.run.links import find_links, named_texts
+from gitexp.run.named_paths import elsewhere, links_beside
 from gitexp.shell import git_command
 from gitexp.text import visible
 from gitexp.verdict.guards import parse
@@ -51,7 +53,7 @@ class Plan:
         return self.name or Path(self.script).stem
 
 
-def contract_of(repo: Repository, plan: Plan) -> Contract:
+def contract_of(repo: Repository, plan: Plan, observer: Observer) -> Contract:
     """The contract of what is planned. Raises for a path that is not there, or that cannot be part of one."""
     script = inside_work_tree(repo, plan, plan.script)
     if not (repo.top / script).is_file():
@@ -80,18 +82,25 @@ def contract_of(repo: Repository, plan: Plan) -> Contract:
         one_variable=plan.one_variable,
         retries=plan.retries,
         runs_in=IN_PLACE if plan.in_place else CLEAN_TREE,
-        links=() if plan.in_place else _links(repo, plan, (script, *edit, *frozen), data),
+        links=() if plan.in_place else _links(repo, plan, (script, *edit, *frozen), data, observer),
         data=freeze_data(repo.top, data),
     )
 
 
-def _links(repo: Repository, plan: Plan, files: Iterable[str], data: Iterable[str]) -> tuple[str, ...]:
-    """What is to be linked into the clean tree: what a run seems to need, what the plan names, and frozen ``data``."""
-    texts = named_texts(repo, files)
-    hook = read_file(hooks.find(repo), follow=True)
-    named = [inside_work_tree(repo, plan, path) for path in plan.links]
-    unlinked = {inside_work_tree(repo, plan, path) for path in plan.unlinked}
-    found = find_links(repo, os.path.relpath(plan.directory, repo.top), [*texts, hook])
+def _links(
+    repo: Repository, plan: Plan, files: Iterable[str], data: Iterable[str], observer: Observer
+) -> tuple[str, ...]:
+    """What is to be linked into the clean tree: what a run seems to need, what the plan names, and frozen ``data``.
+
+    Says which paths are read elsewhere.
+    """
+    directory = os.path.normpath(os.path.relpath(plan.directory, repo.top))
+    texts = named_texts(repo, directory, [*files, "Makefile"], hooks.find(repo))
+    for sentence in elsewhere(repo, directory, texts):
+        observer.say(sentence)
+    named = [link_name(repo, plan, path) for path in plan.links]
+    unlinked = {link_name(repo, plan, path) for path in plan.unlinked}
+    found = [*find_links(repo, directory, texts.values()), *links_beside(repo, directory, texts)]
     links = [path for path in dict.fromkeys([*named, *found]) if path not in unlinked]
     return (*links, *(path for path in data if not covers(links, path) and not _is_tracked(repo, path)))
 
@@ -105,6 +114,13 @@ def _is_data(repo: Repository, path: str) -> bool:
 
 def _is_tracked(repo: Repository, path: str) -> bool:
     return repo.line("ls-files", "--", path) != ""
+
+
+def link_name(repo: Repository, plan: Plan, path: str) -> str:
+    """``path`` as a contract names a link: as git does, or ``../NAME`` for what lies beside the work tree."""
+    relative = os.path.relpath(os.path.abspath(plan.directory / path), repo.top)
+    link_place(repo.top, relative)
+    return relative if relative.startswith("../") else inside_work_tree(repo, plan, path)
 
 
 def _existing(repo: Repository, plan: Plan, path: str) -> str:

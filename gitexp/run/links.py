@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from itertools import islice
 from pathlib import Path
 
 from gitexp.errors import GitexpError
-from gitexp.files import find_file, stat_signature
+from gitexp.files import find_file, read_file, stat_signature
 from gitexp.git.repository import Repository
 from gitexp.git.status import ignored_paths
 from gitexp.ledger.experiment_files import ExperimentFiles
@@ -40,7 +40,8 @@ def find_links(repo: Repository, directory: str, texts: Iterable[bytes]) -> list
     Left out are build folders, caches, checkpoints and logs.
     """
     said = b"\n".join(texts)
-    return [path for path in ignored_paths(repo) if _is_environment(path, directory) or _is_named(path, said)]
+    found = [path for path in ignored_paths(repo) if _is_environment(path, directory) or _is_named(path, said)]
+    return [path for path in found if not _is_empty(repo.top / path) and not _is_below(path, found)]
 
 
 def _is_environment(path: str, directory: str) -> bool:
@@ -55,12 +56,27 @@ def _is_named(path: str, said: bytes) -> bool:
     return re.search(rb"(?<![\w.-])" + re.escape(os.fsencode(name)) + rb"(?![\w-])", said) is not None
 
 
-def named_texts(repo: Repository, paths: Iterable[str]) -> list[bytes]:
-    """The contents of the files at ``paths``, and of the configs that they name."""
-    texts = [text for path in paths if (text := _text(repo.top / path))]
-    said = b"\n".join(texts)
-    names = {os.fsdecode(name) for name in re.findall(rb"[\w./-]+", said) if os.fsdecode(name).endswith(CONFIGS)}
-    return texts + [text for name in sorted(names) if (text := _text(repo.top / name))]
+def _is_empty(path: Path) -> bool:
+    """A folder without a name in it is no input."""
+    if not path.is_dir():
+        return False
+    with os.scandir(path) as found:
+        return next(found, None) is None
+
+
+def _is_below(path: str, others: Collection[str]) -> bool:
+    parts = path.split("/")
+    return any("/".join(parts[:depth]) in others for depth in range(1, len(parts)))
+
+
+def named_texts(repo: Repository, directory: str, paths: Iterable[str], hook: Path) -> dict[str, bytes]:
+    """The contents of the files at ``paths``, of the hook, and of the configs that these name, by path."""
+    texts = {path: text for path in paths if (text := _text(repo.top / path))}
+    texts[hook.name] = read_file(hook, follow=True)
+    words = [os.fsdecode(word) for word in re.findall(rb"[\w./-]+", b"\n".join(texts.values()))]
+    names = [word for word in words if word.endswith(CONFIGS)]
+    configs = {os.path.normpath(os.path.join(base, name)) for name in names for base in (directory, "")}
+    return texts | {name: text for name in sorted(configs) if (text := _text(repo.top / name))}
 
 
 def _text(file: Path) -> bytes:

@@ -14,6 +14,7 @@ from pathlib import Path
 from gitexp.files import find_file
 
 _QUOTED = re.compile(r"""['"](/[^'"\n]+)['"]""")
+_MAPPED = re.compile(r"""['"](\w+)['"]: ['"](/[^'"\n]+)['"]""")  # a package's name, and its folder
 
 
 def installed_folders(top: Path, environments: Iterable[Path]) -> list[str]:
@@ -24,6 +25,17 @@ def installed_folders(top: Path, environments: Iterable[Path]) -> list[str]:
             if file.suffix == ".pth" or (file.name.startswith("__editable__") and file.suffix == ".py"):
                 found |= dict.fromkeys(_below(top, _folders(file)))
     return list(found)
+
+
+def link_renamed(checkout: Path, tree: Path, environments: Iterable[Path], folder: Path) -> None:
+    """Put a link into ``folder`` for each package that has another name than its folder: to that folder in ``tree``."""
+    for environment in environments:
+        for file in environment.glob("lib/python*/site-packages/__editable__*.py"):
+            for name, path in _MAPPED.findall((find_file(file) or b"").decode("utf-8", "replace")):
+                inside = _below(checkout, [path])
+                if inside and os.path.basename(path) != name and not os.path.lexists(folder / name):
+                    folder.mkdir(parents=True, exist_ok=True)
+                    (folder / name).symlink_to(tree / inside[0])
 
 
 def _folders(file: Path) -> list[str]:

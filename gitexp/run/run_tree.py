@@ -21,7 +21,7 @@ from gitexp.model import Contract
 from gitexp.observer import Observer
 from gitexp.run import hooks
 from gitexp.run.links import VENV, signature, targets
-from gitexp.run.python_path import python_path
+from gitexp.run.python_path import link_renamed, python_path
 from gitexp.text import visible, visible_list
 
 
@@ -120,8 +120,12 @@ class InCleanTree:
         Through the link uv would point the person's environment at this tree.
         """
         linked = [target for path, target in self._links.items() if os.path.basename(path) == VENV]
-        active = [Path(os.environ["VIRTUAL_ENV"])] if os.environ.get("VIRTUAL_ENV") else []
-        path = python_path(self._owner.top, self.repo.top, [*linked, *active, Path(sys.prefix)], os.environ)
+        active = [Path(os.environ[name]) for name in ("VIRTUAL_ENV", "CONDA_PREFIX") if os.environ.get(name)]
+        environments = [*linked, *active, Path(sys.prefix)]
+        renamed = self._place.run_dir / "python"
+        link_renamed(self._owner.top, self.repo.top, environments, renamed)
+        path = python_path(self._owner.top, self.repo.top, environments, os.environ)
+        path = f"{renamed}{os.pathsep}{path}".strip(os.pathsep) if renamed.is_dir() else path
         return {"UV_NO_SYNC": "1", **({"PYTHONPATH": path} if path else {})}
 
     def say_what_changed(self, observer: Observer) -> None:

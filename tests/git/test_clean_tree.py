@@ -297,7 +297,7 @@ def test_after_any_run_it_holds_exactly_the_tree(
 # -- what the tree's links may not do ----------------------------------------------------------------------------------
 
 
-OUTSIDE = ["../repository", "../Repository", "../..", "../../x", "../x/y", "/x", "..", "../.", ".git/x"]
+OUTSIDE = ["../repository", "../Repository", "../..", "../../x", "../x/y", "/x", ".", "..", "../.", ".git/x"]
 
 
 @pytest.mark.parametrize("path", OUTSIDE)
@@ -336,3 +336,114 @@ def test_what_the_candidate_holds_itself_is_not_linked_over(held: Held, way: str
     commit(held.owner.top, "data")
     held.hold()
     assert (held.top / "data").read_text() == "tracked"
+
+
+# -- submodules, and what a person's configuration says ----------------------------------------------------------------
+
+
+@pytest.fixture
+def with_module(once: Once, tmp_path: Path) -> Held:
+    """Commits without the submodule, with it, with a newer one, and with it elsewhere."""
+    library = make_repository(tmp_path / "library", {"x": "one\n", "deep/y": "y\n"})
+    folder = once("clean-tree", make)
+    allowed = ("-c", "protocol.file.allow=always", "submodule", "-q")
+    git(*allowed, "add", str(library), "libs/sub", cwd=folder)
+    commit(folder, "with it")
+    (folder / "libs/sub/x").write_text("two\n")
+    commit(folder / "libs/sub", "newer")
+    commit(folder, "with a newer one")
+    git("rm", "-q", "--cached", "libs/sub", cwd=folder)
+    git("commit", "-qm", "gone again", cwd=folder)
+    git("revert", "--no-edit", "HEAD", cwd=folder)
+    return hold_in(folder, tmp_path / "scratch", {})
+
+
+def check_module(held: Held, commit: str) -> None:
+    [oid] = [line for line in git("ls-tree", commit, "libs/", cwd=held.owner.top).splitlines() if "libs/sub" in line]
+    module = held.top / "libs/sub"
+    assert files_below(module) == files_of(oid.split()[2], held.owner.top / "libs/sub")
+    assert git("status", "--porcelain", cwd=module) == ""
+    assert git("status", "--porcelain", cwd=held.top) == ""
+
+
+def test_submodules_that_are_checked_out_hold_what_the_tree_says(with_module: Held, way: str) -> None:
+    *_, added, newer, gone, again = with_module.commits
+    for chosen in (added, newer, added, gone, again, with_module.commits[0], newer):
+        with_module.hold(chosen)
+        if chosen in (added, newer, again):
+            check_module(with_module, chosen)
+        else:
+            assert not (with_module.top / "libs").exists()
+
+
+def wreck_module(top: Path, what: str) -> None:
+    module = top / "libs/sub"
+    deeds: dict[str, Callable[[], object]] = {
+        "changed": lambda: ((module / "x").write_text("three\n"), (module / "new").write_text("x")),
+        "removed": lambda: shutil.rmtree(module),
+        "removed above": lambda: shutil.rmtree(top / "libs"),
+        "a link": lambda: (shutil.rmtree(module), module.symlink_to("/etc")),
+        "a file": lambda: (shutil.rmtree(module), module.write_text("x")),
+        "committed": lambda: commit(module, "mine"),
+        "its repository": lambda: shutil.rmtree(module / ".git"),
+        "without any right": lambda: os.chmod(module, 0),
+    }
+    deeds[what]()
+
+
+WRECKS = ["changed", "removed", "removed above", "a link", "a file", "committed", "its repository", "without any right"]
+
+
+def test_a_submodule_after_a_run(with_module: Held, way: str) -> None:
+    for what in WRECKS:
+        with_module.hold()
+        wreck_module(with_module.top, what)
+        with_module.hold()
+        check_module(with_module, "HEAD")
+    assert git("status", "--porcelain", cwd=with_module.owner.top / "libs/sub") == ""
+
+
+def test_a_submodule_that_is_not_checked_out_is_an_empty_folder(with_module: Held, way: str) -> None:
+    git("submodule", "deinit", "-q", "-f", "--all", cwd=with_module.owner.top)
+    for leave in (lambda path: path.write_text("x"), os.mkfifo, os.mkdir):
+        with_module.hold()
+        assert os.listdir(with_module.top / "libs/sub") == []
+        assert git("status", "--porcelain", cwd=with_module.top) == ""
+        leave(with_module.top / "libs/sub/left")
+    with_module.hold()
+    assert os.listdir(with_module.top / "libs/sub") == []
+
+
+SETTINGS = {
+    "core.ignoreCase": "true",
+    "core.fileMode": "false",
+    "core.symlinks": "false",
+    "core.checkStat": "minimal",
+    "core.autocrlf": "input",
+    "core.safecrlf": "true",
+    "core.untrackedCache": "true",
+    "core.splitIndex": "true",
+    "core.fsmonitor": "false",
+    "feature.manyFiles": "true",
+    "core.sparseCheckout": "true",
+}
+
+
+@pytest.mark.parametrize("key", SETTINGS)
+@pytest.mark.parametrize("scope", ["--local", pytest.param("--global", marks=pytest.mark.slow)])
+def test_what_a_person_configured_for_their_checkout(
+    held: Held, way: str, key: str, scope: str, tmp_path: Path
+) -> None:
+    for name in ("Case", "case"):
+        (held.owner.top / name).write_text(f"{name}\n")
+    (held.owner.top / "crlf").write_bytes(b"one\r\ntwo\n")
+    (held.owner.top / "run").write_text("#!/bin/sh\n")
+    (held.owner.top / "run").chmod(0o755)
+    commit(held.owner.top, "odd files")
+    git("config", scope, key, SETTINGS[key], cwd=held.owner.top)
+    held = hold_in(held.owner.top, tmp_path / "anew", held.links)
+    for oid in (held.commits[1], held.commits[-1], held.commits[1], held.commits[-1]):
+        held.hold(oid)
+        held.check(oid)
+        (held.top / "train.py").write_text("print(0)\n")
+        os.chmod(held.top / "train.py", 0o700)
