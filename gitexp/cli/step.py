@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from gitexp.cli.device import share_device_option
 from gitexp.cli.progress import Terminal
 from gitexp.cli.table import COLORS
 from gitexp.errors import GitexpError
@@ -15,6 +16,7 @@ from gitexp.iteration.step import step as take_step
 from gitexp.ledger import history
 from gitexp.loop.proposers import Command
 from gitexp.model import Notes, Status, score_text, signed
+from gitexp.run.device import Busy
 from gitexp.text import one_line, printable, short
 from gitexp.views.json_schema import dumps
 
@@ -28,6 +30,7 @@ EXIT_CODES = {Status.KEEP: 0, Status.DISCARD: 10, Status.CRASH: 11}
 @click.option("--note", help="Anything else worth keeping.")
 @click.option("--simplify", is_flag=True, help="The purpose is shorter code: keep it if the score is not worse.")
 @click.option("--again", is_flag=True, help="Try an edit that was tried before.")
+@share_device_option()
 @click.option("--json", "json_", is_flag=True, help="Print one JSON object.")
 @click.option("--exit-code", is_flag=True, help="Exit with 0 for KEEP, 10 for DISCARD, 11 for CRASH.")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
@@ -40,6 +43,7 @@ def step(
     note: str | None,
     simplify: bool,
     again: bool,
+    busy: Busy,
     json_: bool,
     exit_code: bool,
     command: tuple[str, ...],
@@ -61,7 +65,7 @@ def step(
     if not one_line(message):
         raise GitexpError("A step needs a description of the change.", "gitexp step -m 'depth 8 -> 4'")
     proposed = Command(command, Path.cwd(), proposal) if command else proposal
-    outcome = take_step(repo, name, proposed, Terminal(quiet=json_))
+    outcome = take_step(repo, name, proposed, Terminal(quiet=json_), busy)
     click.echo(dumps(outcome_json(outcome)) if json_ else outcome_text(outcome))
     if outcome.opened:
         click.echo(

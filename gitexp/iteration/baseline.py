@@ -27,6 +27,7 @@ from gitexp.model import CLEAN_TREE, IN_PLACE, RESULTS, VIEWS, Contract, Directi
 from gitexp.observer import Observer
 from gitexp.paths import link_place
 from gitexp.run import hooks
+from gitexp.run.device import Busy, check_device, device_held
 from gitexp.run.links import find_links, name_targets, named_texts
 from gitexp.run.named_paths import elsewhere, links_beside
 from gitexp.shell import command, git_command, pathspec
@@ -69,7 +70,7 @@ class Plan:
         return self.name or Path(self.script).stem
 
 
-def begin(repo: Repository, plan: Plan, observer: Observer) -> Ledger:
+def begin(repo: Repository, plan: Plan, observer: Observer, busy: Busy = Busy.REFUSE) -> Ledger:
     """Create ``exp/<name>`` from HEAD with the sealed baseline, and check it out.
 
     Raises when the baseline cannot be measured; then everything is as it was.
@@ -83,13 +84,14 @@ def begin(repo: Repository, plan: Plan, observer: Observer) -> Ledger:
             raise GitexpError(f"{recovered.id} was finished first; nothing new was begun.", "gitexp status")
         stale_locks.check_none(repo, place)
         _check_free(repo, place)
+        check_device("init", busy)
         _check_views(repo, posixpath.dirname(_inside(repo, plan, plan.script)) or ".")
         made: dict[Path, bytes] = {}
         try:
             _write_files(plan, made)
             if hooked := hooks.install(repo):
                 made[hooked] = read_file(hooked)
-            snapshot, measurement = _measure(repo, place, plan, observer)
+            snapshot, measurement = _measure(repo, place, plan, observer, busy)
         except BaseException:
             with signals_wait():
                 give_up(repo, place)
@@ -156,7 +158,9 @@ def _write_files(plan: Plan, made: dict[Path, bytes]) -> None:
         write_file(file, data)
 
 
-def _measure(repo: Repository, place: ExperimentFiles, plan: Plan, observer: Observer) -> tuple[Snapshot, Measurement]:
+def _measure(
+    repo: Repository, place: ExperimentFiles, plan: Plan, observer: Observer, busy: Busy
+) -> tuple[Snapshot, Measurement]:
     contract = _contract(repo, plan, observer)
     name_targets(place, {_link_name(repo, plan, path): target for path, target in plan.links.items() if target})
     # The baseline's tree: HEAD, with the editable and frozen files as they lie in the work tree.
@@ -176,7 +180,8 @@ def _measure(repo: Repository, place: ExperimentFiles, plan: Plan, observer: Obs
     open_pending(repo, place, snapshot)
     branch = refs.current_branch(repo)
     runs = baseline_runs(contract.rule)
-    measurement = gather_baseline(repo, place, contract, snapshot, runs, observer)
+    with device_held(place, "init", busy, observer):
+        measurement = gather_baseline(repo, place, contract, snapshot, runs, observer)
     _check_measured(measurement, place.log(snapshot.candidate.label(1)))
     if reason := broken(contract, measurement):
         raise GitexpError(f"With this baseline nothing could ever be kept: {reason}.", "gitexp init -h")

@@ -28,6 +28,7 @@ from gitexp.loop.proposing import begin_proposing, forget_proposing, half_edit, 
 from gitexp.loop.set_aside import set_aside
 from gitexp.model import Iteration
 from gitexp.observer import Observer
+from gitexp.run.device import Busy
 from gitexp.shell import command
 from gitexp.text import one_line, visible, visible_list
 
@@ -55,11 +56,13 @@ def loop(
     observer: Observer,
     on_outcome: Callable[[StepResult], None],
     is_interrupted: Callable[[], bool],
+    busy: Busy,
 ) -> LoopResult:
     """Take one step after another of the experiment ``name``, each with an edit of ``proposer``.
 
     ``on_outcome`` is given the result of each step. The loop ends after the step during which ``is_interrupted`` became
-    true. Raises GitexpError when it cannot begin: a file STOP, another loop, a refusal of the first step.
+    true; ``busy`` says what a step does where another run uses the device. Raises GitexpError when it cannot begin: a
+    file STOP, another loop, a refusal of the first step.
     """
     place = ExperimentFiles.of(repo, name)
     if (repo.top / STOP).exists():
@@ -67,7 +70,7 @@ def loop(
             f"There is a file {visible(str(repo.top / STOP))}, which ends every loop.", command("rm", repo.top / STOP)
         )
     with lock(place.loop_lock, f"The loop of {place.branch}", "loop"), watching(repo):
-        return _Loop(repo, place, proposer, limits, observer, is_interrupted).run(on_outcome)
+        return _Loop(repo, place, proposer, limits, observer, is_interrupted, busy).run(on_outcome)
 
 
 @dataclass(slots=True)
@@ -80,6 +83,7 @@ class _Loop:
     limits: Limits
     observer: Observer
     is_interrupted: Callable[[], bool]
+    busy: Busy
     started: float = field(default_factory=time.monotonic)
     steps: list[Iteration] = field(default_factory=list)
     failures: int = 0  # rounds since the last step
@@ -161,7 +165,7 @@ class _Loop:
     def _round(self, ledger: Ledger, proposed: Proposal | MakeEdit) -> StepResult | None:
         """One step; ``None`` when the proposal was refused. Raises what would stop any other proposal too."""
         try:
-            outcome = step(self.repo, self.place.name, proposed, self.observer)
+            outcome = step(self.repo, self.place.name, proposed, self.observer, self.busy)
         except GitexpError as refusal:
             self._refuse(ledger, refusal)
             return None
