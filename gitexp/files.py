@@ -13,7 +13,7 @@ import re
 import shutil
 import stat
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, BinaryIO, cast
@@ -25,14 +25,26 @@ PATIENCE = 100  # attempts, 0.01 s apart, to take a lock whose holder is dead or
 
 
 @contextmanager
-def lock(path: Path, what: str, purpose: str) -> Iterator[None]:
+def lock(
+    path: Path,
+    what: str,
+    purpose: str,
+    hint: str = "gitexp status",
+    on_wait: Callable[[str], None] | None = None,
+) -> Iterator[None]:
     """Hold the lock ``path`` inside the block; its text names this process and its ``purpose`` (a command's name).
 
-    Raises at once, with ``what`` (the thing that is locked, in words) and the holder, when a living process holds it.
+    Raises at once, with ``what`` (the thing that is locked, in words), the holder and ``hint``, when a living process
+    holds it. With ``on_wait``, which is told the holder, it waits instead.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with open_file(path, "a+b") as file:
-        _take(file, path, what)
+        holder = _take(file, path)
+        if holder and on_wait is None:
+            raise GitexpError(f"{what} is in use by {holder}.", hint)
+        if holder and on_wait:
+            on_wait(holder)
+            fcntl.flock(file, fcntl.LOCK_EX)  # the kernel wakes who waits: two loops take turns
         file.truncate(0)
         file.write(f"gitexp {purpose} (process {os.getpid()}, since {time.strftime('%H:%M:%S')})".encode())
         file.flush()
@@ -40,23 +52,24 @@ def lock(path: Path, what: str, purpose: str) -> Iterator[None]:
         file.truncate(0)
 
 
-def _take(file: IO[bytes], path: Path, what: str) -> None:
+def _take(file: IO[bytes], path: Path) -> str:
+    """Take the lock; the holder where somebody else has it, and empty where it is taken."""
     holder = ""
     # holder_of takes a shared lock briefly, and a killed gitexp's children may still hold theirs: so retry.
     for _ in range(PATIENCE):
         with suppress(OSError):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
+            return ""
         holder = holder_of(path)
-        if holder and _lives(holder):
+        if holder and is_alive(holder):
             break
         time.sleep(0.01)
-    raise GitexpError(f"{what} is in use by {holder or 'another gitexp'}.", "gitexp status")
+    return holder or "another gitexp"
 
 
-def _lives(holder: str) -> bool:
+def is_alive(holder: str) -> bool:
     """Whether the process that a lock's text names is running; true where it names none."""
-    pid = re.search(r"process (\d+)", holder)
+    pid = re.match(r".*process (\d+)", holder, re.DOTALL)  # the last: the purpose may name a folder
     try:
         os.kill(int(pid[1]) if pid else 0, 0)
     except ProcessLookupError:

@@ -1,7 +1,7 @@
 """The command line: a module for each command, imported when it runs, so that none pays for another's libraries.
 
-A command's help is its text, so its module has no docstring. Shared are ``experiment``, ``interrupted``,
-``progress`` and ``table``.
+A command's help is its text, so its module has no docstring. Shared are ``device``, ``experiment``,
+``interrupted``, ``progress`` and ``table``.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from gitexp.cli.device import share_device_option
 from gitexp.cli.progress import Terminal
 from gitexp.errors import GitexpError
 from gitexp.git import refs
@@ -16,6 +17,7 @@ from gitexp.iteration.plan import Plan
 from gitexp.ledger import history
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import BRANCH_PREFIX, Direction, Notes, score_text
+from gitexp.run.device import Busy
 from gitexp.setup import agent, ci
 from gitexp.setup.templates import MLX, TEMPLATES
 from gitexp.text import printable, short, visible, visible_list
@@ -122,6 +124,7 @@ def _named_links(ctx: click.Context, param: click.Parameter, values: tuple[str, 
     help=f"Write {ci.FILE}, which checks pull requests. With no other option, in a repository that has an experiment, "
     "do nothing else.",
 )
+@share_device_option()
 @click.pass_context
 def init(
     ctx: click.Context,
@@ -148,6 +151,7 @@ def init(
     template: str | None,
     for_agent: bool,
     with_ci: bool,
+    busy: Busy,
 ) -> None:
     """Start an experiment: run the baseline and seal it on exp/NAME.
 
@@ -195,7 +199,7 @@ def init(
         unlinked=skip_link,
         in_place=in_place,
     )
-    ledger = begin(repo, plan, Terminal())
+    ledger = begin(repo, plan, Terminal(), busy)
     click.echo(_announcement(ledger, came_from))
     if with_ci:
         _write_ci(repo)

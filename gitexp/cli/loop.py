@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from gitexp.cli import INTERRUPTED
+from gitexp.cli.device import share_device_option
 from gitexp.cli.experiment import experiment_option, open_experiment
 from gitexp.cli.init import positive
 from gitexp.cli.progress import Terminal
@@ -23,6 +24,7 @@ from gitexp.loop.limits import Limits
 from gitexp.loop.loop import loop as run_loop
 from gitexp.loop.proposers import Agent, Proposer
 from gitexp.loop.summary import closing_summary
+from gitexp.run.device import Busy
 from gitexp.text import duration, printable
 from gitexp.views.json_schema import SCHEMA, LoopEndJson, dumps
 
@@ -34,9 +36,10 @@ LAST_STEP = "ends after this step; ^C again ends the step now, without a verdict
 class Session:
     """One run of a loop in a terminal: its bar, a line for each step, and ^C. ``what`` runs: a loop or a sweep."""
 
-    def __init__(self, what: str, limits: Limits, json_: bool) -> None:
+    def __init__(self, what: str, limits: Limits, busy: Busy, json_: bool) -> None:
         self._what = what
         self._limits = limits
+        self._busy = busy
         self._json = json_
         self._started = time.monotonic()
         self._steps = 0
@@ -83,7 +86,9 @@ class Session:
     def run(self, repo: Repository, name: str, proposer: Proposer) -> int:
         """Run the loop to its end and print why it ended; the exit code. Raises what must be mended first."""
         with self.ending_gently():
-            result = run_loop(repo, name, proposer, self._limits, self.terminal, self.show, lambda: self.interrupted)
+            result = run_loop(
+                repo, name, proposer, self._limits, self.terminal, self.show, lambda: self.interrupted, self._busy
+            )
         summary = closing_summary(result, self._what)
         if self._json:
             click.echo(dumps(LoopEndJson(schema=SCHEMA, ended=result.why, steps=len(result.steps), summary=summary)))
@@ -107,6 +112,7 @@ def limit_options(command: Callable[..., None]) -> Callable[..., None]:
             help="End after K steps in a row without a KEEP, those of earlier runs included.",
         ),
         click.option("--pause", type=float, callback=positive, metavar="SECONDS", help="Wait between two steps."),
+        share_device_option(Busy.WAIT),
         click.option("--json", "json_", is_flag=True, help="Print one JSON object a step, and one at the end."),
     )
 
@@ -133,7 +139,9 @@ def limit_options(command: Callable[..., None]) -> Callable[..., None]:
 @experiment_option
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
 @click.pass_context
-def loop(ctx: click.Context, name: str | None, limits: Limits, json_: bool, command: tuple[str, ...]) -> None:
+def loop(
+    ctx: click.Context, name: str | None, limits: Limits, busy: Busy, json_: bool, command: tuple[str, ...]
+) -> None:
     """Let COMMAND propose one change after another, and take each as a step.
 
     Each round runs COMMAND, an agent's command line or a script, in the current folder. COMMAND finds the brief (see:
@@ -152,5 +160,5 @@ def loop(ctx: click.Context, name: str | None, limits: Limits, json_: bool, comm
       gitexp loop --steps 10 -- ./mutate.py
     """
     repo, name = open_experiment(name)
-    session = Session("loop", limits, json_)
+    session = Session("loop", limits, busy, json_)
     ctx.exit(session.run(repo, name, Agent(repo, command, Path.cwd(), session.terminal)))

@@ -4,12 +4,14 @@ from functools import partial
 
 import click
 
+from gitexp.cli.device import share_device_option
 from gitexp.cli.experiment import experiment_option, open_ledger
 from gitexp.cli.progress import Terminal
 from gitexp.model import headline
 from gitexp.review.pick import Picked, PickResult
 from gitexp.review.pick import pick as take
 from gitexp.review.remeasure import check_picked
+from gitexp.run.device import Busy
 from gitexp.shell import git_command
 from gitexp.text import one_line, short, visible
 
@@ -20,8 +22,9 @@ from gitexp.text import one_line, short, visible
 @click.option(
     "--measure", is_flag=True, help="Run the result under the contract first; move BRANCH only if the score holds."
 )
+@share_device_option()
 @experiment_option
-def pick(iterations: tuple[str, ...], branch: str, measure: bool, name: str | None) -> None:
+def pick(iterations: tuple[str, ...], branch: str, measure: bool, busy: Busy, name: str | None) -> None:
     """Cherry-pick KEEPs onto a branch.
 
     It picks all KEEPs but the baseline, or the iterations that you name, which may be DISCARDs. A baseline that holds
@@ -39,7 +42,7 @@ def pick(iterations: tuple[str, ...], branch: str, measure: bool, name: str | No
       gitexp pick exp004 exp007 --onto main --measure
     """
     repo, ledger = open_ledger(name)
-    check = partial(check_picked, repo, ledger, branch=branch, observer=Terminal()) if measure else None
+    check = partial(check_picked, repo, ledger, branch=branch, observer=Terminal(), busy=busy) if measure else None
     outcome = take(repo, ledger, iterations, branch, check)
     for picked in outcome.picks:
         click.echo(_line(picked, outcome.branch))

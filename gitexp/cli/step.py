@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from gitexp.cli.device import share_device_option
 from gitexp.cli.experiment import experiment_option, open_experiment
 from gitexp.cli.progress import Terminal
 from gitexp.cli.table import COLORS
@@ -14,6 +15,7 @@ from gitexp.iteration.proposal import Proposal
 from gitexp.iteration.step import step as take_step
 from gitexp.loop.proposers import Command
 from gitexp.model import Notes, Status, score_text, signed
+from gitexp.run.device import Busy
 from gitexp.text import one_line, printable, short
 from gitexp.views.json_schema import dumps
 
@@ -27,6 +29,7 @@ EXIT_CODES = {Status.KEEP: 0, Status.DISCARD: 10, Status.CRASH: 11}
 @click.option("--note", help="Anything else worth keeping.")
 @click.option("--simplify", is_flag=True, help="The purpose is shorter code: keep it if the score is not worse.")
 @click.option("--again", is_flag=True, help="Try an edit that was tried before.")
+@share_device_option()
 @click.option("--json", "json_", is_flag=True, help="Print one JSON object.")
 @click.option("--exit-code", is_flag=True, help="Exit with 0 for KEEP, 10 for DISCARD, 11 for CRASH.")
 @experiment_option
@@ -41,6 +44,7 @@ def step(
     note: str | None,
     simplify: bool,
     again: bool,
+    busy: Busy,
     json_: bool,
     exit_code: bool,
     command: tuple[str, ...],
@@ -62,7 +66,7 @@ def step(
         raise GitexpError("A step needs a description of the change.", "gitexp step -m 'depth 8 -> 4'")
     terminal = Terminal(quiet=json_)
     proposed = Command(repo, command, Path.cwd(), proposal, terminal) if command else proposal
-    outcome = take_step(repo, name, proposed, terminal)
+    outcome = take_step(repo, name, proposed, terminal, busy)
     click.echo(dumps(outcome_json(outcome)) if json_ else outcome_text(outcome))
     if outcome.opened:
         click.echo(

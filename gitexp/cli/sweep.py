@@ -8,6 +8,7 @@ from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
 from gitexp.ledger.ledger import Ledger
 from gitexp.loop.limits import Limits
+from gitexp.run.device import Busy
 from gitexp.sweep.strategies import KINDS, LISTED, ONE_AT_A_TIME
 from gitexp.sweep.sweep import Sweep, SweepProposer, open_sweep, seconds_per_step
 from gitexp.text import duration, printable
@@ -41,6 +42,7 @@ def sweep(
     prune: bool,
     dry_run: bool,
     limits: Limits,
+    busy: Busy,
     json_: bool,
 ) -> None:
     """Search over constants: one step for each setting of them.
@@ -63,7 +65,7 @@ def sweep(
     if dry_run:
         _print_plan(repo, ledger, opened, limits.steps, json_)
     else:
-        ctx.exit(Session("sweep", limits, json_).run(repo, ledger.name, SweepProposer(repo, opened)))
+        ctx.exit(Session("sweep", limits, busy, json_).run(repo, ledger.name, SweepProposer(repo, opened)))
 
 
 def _print_plan(repo: Repository, ledger: Ledger, opened: Sweep, steps: int | None, json_: bool) -> None:

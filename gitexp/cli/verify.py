@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import click
 
+from gitexp.cli.device import share_device_option
 from gitexp.cli.experiment import experiment_option, open_ledger
 from gitexp.cli.progress import Terminal
 from gitexp.model import score_text
 from gitexp.review.verify import Verified, choose
 from gitexp.review.verify import verify as measure_again
+from gitexp.run.device import Busy
 from gitexp.text import one_line, plural
 from gitexp.views.json_schema import SCHEMA, VerifiedJson, dumps, sample_json
 
@@ -14,10 +16,13 @@ from gitexp.views.json_schema import SCHEMA, VerifiedJson, dumps, sample_json
 @click.command()
 @click.argument("iterations", nargs=-1, metavar="[EXP]...")
 @click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Run only N of the KEEPs, drawn at random.")
+@share_device_option()
 @experiment_option
 @click.option("--json", "json_", is_flag=True, help="Print one JSON object a line.")
 @click.pass_context
-def verify(ctx: click.Context, iterations: tuple[str, ...], sample: int | None, name: str | None, json_: bool) -> None:
+def verify(
+    ctx: click.Context, iterations: tuple[str, ...], sample: int | None, busy: Busy, name: str | None, json_: bool
+) -> None:
     """Run KEEPs again from their commits, and say which hold.
 
     It runs all KEEPs but the baseline, or those that you name, twice each, in a temporary work tree and under the
@@ -34,7 +39,7 @@ def verify(ctx: click.Context, iterations: tuple[str, ...], sample: int | None, 
     if not keeps and not json_:
         click.echo("There is no KEEP but the baseline.")
     all_hold = True
-    for verified in measure_again(repo, ledger, keeps, Terminal(quiet=json_)):
+    for verified in measure_again(repo, ledger, keeps, Terminal(quiet=json_), busy):
         all_hold = all_hold and verified.holds
         click.echo(dumps(_json(verified)) if json_ else _line(verified))
     if len(keeps) > 1 and not json_:

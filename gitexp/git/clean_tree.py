@@ -84,7 +84,7 @@ class CleanTree:
         try:
             self._hold(tree, head, links, ignored)
         except (GitCommandError, OSError):  # a run left what is in the way, or broke the index
-            self.close()
+            self._forget()
             remove(self.repo.top)
             remove(self._index)
             self._hold(tree, head, links, ignored)
@@ -130,7 +130,7 @@ class CleanTree:
 
     def _look_at_everything(self, tree: str, links: Mapping[str, Path]) -> None:
         """Remove what is not in the tree, and have git compare every file."""
-        self.close()
+        self._forget()
         files = entries(self.repo, tree)
         self._modules = {path: entry.oid for path, entry in files.items() if entry.mode == GITLINK}
         kept = {path for path in self._modules if self._module(path)}
@@ -202,7 +202,7 @@ class CleanTree:
         try:
             self._touched.cover(self._folders)
         except OSError:
-            self.close()
+            self._forget()
 
     def _state_now(self) -> tuple[object, ...]:
         folder = os.stat(self.repo.top)

@@ -25,6 +25,7 @@ from gitexp.ledger.ledger import Ledger
 from gitexp.model import RESULTS, VIEWS, Contract, Measurement, view_path
 from gitexp.observer import Observer
 from gitexp.run import hooks
+from gitexp.run.device import Busy, check_device, device_held
 from gitexp.run.links import name_targets
 from gitexp.run.missing import LINES, check_output
 from gitexp.shell import command, git_command, pathspec
@@ -37,7 +38,7 @@ from gitexp.views import results_tsv
 BASELINE = "exp000"
 
 
-def begin(repo: Repository, plan: Plan, observer: Observer) -> Ledger:
+def begin(repo: Repository, plan: Plan, observer: Observer, busy: Busy = Busy.REFUSE) -> Ledger:
     """Create ``exp/<name>`` from HEAD with the sealed baseline, and check it out.
 
     Raises when the baseline cannot be measured; then everything is as it was.
@@ -51,13 +52,14 @@ def begin(repo: Repository, plan: Plan, observer: Observer) -> Ledger:
             raise GitexpError(f"{recovered.id} was finished first; nothing new was begun.", "gitexp status")
         stale_locks.check_none(repo, place)
         _check_free(repo, place)
+        check_device("init", busy)
         _check_views(repo, posixpath.dirname(inside_work_tree(repo, plan, plan.script)) or ".")
         made: dict[Path, bytes] = {}
         try:
             _write_files(plan, made)
             if hooked := hooks.install(repo):
                 made[hooked] = read_file(hooked)
-            snapshot, measurement = _measure(repo, place, plan, observer)
+            snapshot, measurement = _measure(repo, place, plan, observer, busy)
         except BaseException:
             with signals_wait():
                 give_up(repo, place)
@@ -124,7 +126,9 @@ def _write_files(plan: Plan, made: dict[Path, bytes]) -> None:
         write_file(file, data)
 
 
-def _measure(repo: Repository, place: ExperimentFiles, plan: Plan, observer: Observer) -> tuple[Snapshot, Measurement]:
+def _measure(
+    repo: Repository, place: ExperimentFiles, plan: Plan, observer: Observer, busy: Busy
+) -> tuple[Snapshot, Measurement]:
     contract = contract_of(repo, plan, observer)
     name_targets(place, {link_name(repo, plan, path): target for path, target in plan.links.items() if target})
     # The baseline's tree: HEAD, with the editable and frozen files as they lie in the work tree.
@@ -145,7 +149,8 @@ def _measure(repo: Repository, place: ExperimentFiles, plan: Plan, observer: Obs
     open_pending(repo, place, snapshot)
     branch = refs.current_branch(repo)
     runs = baseline_runs(contract.rule)
-    measurement = gather_baseline(repo, place, contract, snapshot, runs, observer)
+    with device_held(place, "init", busy, observer):
+        measurement = gather_baseline(repo, place, contract, snapshot, runs, observer)
     if measurement.score is None and not contract.in_place:
         check_output(repo, contract, snapshot.candidate.tree, place.log_tail(snapshot.candidate.label(1), LINES))
     _check_measured(measurement, place.log(snapshot.candidate.label(1)))

@@ -20,13 +20,14 @@ from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Iteration, Measurement, Remark, Status
 from gitexp.observer import Observer
+from gitexp.run.device import Busy, device_held
 from gitexp.run.measure import Run, measure
 from gitexp.run.run_tree import Content
 from gitexp.shell import command
 from gitexp.text import visible_list
 
 
-def look(repo: Repository, name: str, identity: str, observer: Observer) -> Remark:
+def look(repo: Repository, name: str, identity: str, observer: Observer, busy: Busy) -> Remark:
     """Run an iteration (the incumbent, if ``identity`` is empty) once more, with its test, and seal the score."""
     place = ExperimentFiles.of(repo, name)
     in_place = history.load(repo, name).contract.in_place
@@ -41,7 +42,8 @@ def look(repo: Repository, name: str, identity: str, observer: Observer) -> Rema
             raise GitexpError(f"{chosen.id} is a {chosen.status.value}: only what is kept is tested.", "gitexp log")
         if in_place and (changed := edits(repo, ledger.contract.edit)):
             raise GitexpError(f"{visible_list(changed)} is edited: the test runs what is sealed.", "git diff")
-        measured = _measure(repo, place, ledger, chosen, observer)
+        with device_held(place, "test", busy, observer):
+            measured = _measure(repo, place, ledger, chosen, observer)
         if measured.test is None:
             raise GitexpError(
                 "The run reported no test score: with GITEXP_TEST=1 it is to print test_score.",

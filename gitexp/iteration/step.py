@@ -28,6 +28,7 @@ from gitexp.observer import Observer
 from gitexp.paths import inside
 from gitexp.run import hooks
 from gitexp.run.curve import Pruner
+from gitexp.run.device import Busy, check_device, device_held
 from gitexp.run.frozen_data import check_data
 from gitexp.run.hooks import check_gate, notify
 from gitexp.run.missing import LINES, check_output
@@ -42,11 +43,14 @@ from gitexp.views.json_schema import dumps
 from gitexp.views.on_disk import check_free
 
 
-def step(repo: Repository, name: str, proposed: Proposal | MakeEdit, observer: Observer) -> StepResult:
+def step(
+    repo: Repository, name: str, proposed: Proposal | MakeEdit, observer: Observer, busy: Busy = Busy.REFUSE
+) -> StepResult:
     """Try one change: run it under the experiment's contract, judge it, and seal what came of it.
 
-    What is ``proposed`` lies in the work tree, or is made now. Raises :class:`GitexpError` when there is nothing to
-    judge; then the edit is where it was and nothing is recorded.
+    What is ``proposed`` lies in the work tree, or is made now; ``busy`` says what to do where another run uses the
+    device. Raises :class:`GitexpError` when there is nothing to judge; then the edit is where it was and nothing is
+    recorded.
     """
     place = ExperimentFiles.of(repo, name)
     in_place = history.load(repo, name).contract.in_place
@@ -63,13 +67,14 @@ def step(repo: Repository, name: str, proposed: Proposal | MakeEdit, observer: O
         check_contract(repo, place, ledger.contract)
         check_free(repo, ledger.contract.home)
         check_breaker(place, ledger)
+        check_device("step", busy)
         proposal = proposed if isinstance(proposed, Proposal) else _propose(repo, place, ledger, proposed)
         _check_tip(repo, ledger)
         snapshot = _checked(repo, place, ledger, proposal, observer)
         open_pending(repo, place, snapshot)
         if proposal.on_taken:
             proposal.on_taken()
-        outcome = _run_and_seal(repo, place, ledger, snapshot, observer, proposal.pruner)
+        outcome = _run_and_seal(repo, place, ledger, snapshot, observer, proposal.pruner, busy)
         notify(repo, place, ledger.contract, outcome.iteration.id, dumps(outcome_json(outcome)), observer)
         repack.pack(repo)
         return outcome
@@ -269,9 +274,11 @@ def _run_and_seal(
     snapshot: Snapshot,
     observer: Observer,
     pruner: Pruner | None,
+    busy: Busy,
 ) -> StepResult:
     try:
-        measurement, verdict = gather(repo, place, ledger, snapshot, observer, pruner)
+        with device_held(place, "step", busy, observer):
+            measurement, verdict = gather(repo, place, ledger, snapshot, observer, pruner)
         if measurement.score is None and not ledger.contract.in_place:
             label = snapshot.candidate.label(len(measurement.samples))
             check_output(repo, ledger.contract, snapshot.candidate.tree, place.log_tail(label, LINES))

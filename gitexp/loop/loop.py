@@ -25,6 +25,7 @@ from gitexp.loop.limits import STOP, Limits
 from gitexp.loop.proposers import Proposer
 from gitexp.model import Iteration
 from gitexp.observer import Observer
+from gitexp.run.device import Busy
 from gitexp.shell import command
 from gitexp.text import one_line, visible
 
@@ -51,11 +52,13 @@ def loop(
     observer: Observer,
     on_outcome: Callable[[StepResult], None],
     is_interrupted: Callable[[], bool],
+    busy: Busy,
 ) -> LoopResult:
     """Take one step after another of the experiment ``name``, each with an edit of ``proposer``.
 
     ``on_outcome`` is given the result of each step. The loop ends after the step during which ``is_interrupted`` became
-    true. Raises GitexpError when it cannot begin: a file STOP, another loop, a refusal of the first step.
+    true; ``busy`` says what a step does where another run uses the device. Raises GitexpError when it cannot begin: a
+    file STOP, another loop, a refusal of the first step.
     """
     place = ExperimentFiles.of(repo, name)
     if (repo.top / STOP).exists():
@@ -66,7 +69,7 @@ def loop(
     keeps = keeper(repo, place, contract, observer)
     watched = watching(repo) if contract.in_place else nullcontext()
     with lock(place.loop_lock, f"The loop of {place.branch}", "loop"), watched:
-        return _Loop(repo, place, keeps, proposer, limits, observer, is_interrupted).run(on_outcome)
+        return _Loop(repo, place, keeps, proposer, limits, observer, is_interrupted, busy).run(on_outcome)
 
 
 @dataclass(slots=True)
@@ -80,6 +83,7 @@ class _Loop:
     limits: Limits
     observer: Observer
     is_interrupted: Callable[[], bool]
+    busy: Busy
     started: float = field(default_factory=time.monotonic)
     steps: list[Iteration] = field(default_factory=list)
     failures: int = 0  # rounds since the last step
@@ -133,7 +137,7 @@ class _Loop:
     def _round(self, ledger: Ledger, proposed: Proposal | MakeEdit) -> StepResult | None:
         """One step; ``None`` when the proposal was refused. Raises what would stop any other proposal too."""
         try:
-            outcome = step(self.repo, self.place.name, proposed, self.observer)
+            outcome = step(self.repo, self.place.name, proposed, self.observer, self.busy)
         except GitexpError as refusal:
             self._refuse(ledger, refusal)
             return None

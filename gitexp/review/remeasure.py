@@ -16,6 +16,7 @@ from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import VIEWS, Contract, Measurement, Sample
 from gitexp.observer import Observer
+from gitexp.run.device import Busy, device_held
 from gitexp.run.frozen_data import check_data
 from gitexp.run.measure import Run, measure
 from gitexp.run.run_tree import Content, InPlace, RunTree
@@ -28,7 +29,7 @@ PICK = "pick"  # the label of the runs of picked code
 
 
 def remeasure(
-    repo: Repository, ledger: Ledger, work: Repository, label: str, observer: Observer
+    repo: Repository, ledger: Ledger, work: Repository, label: str, observer: Observer, busy: Busy
 ) -> tuple[list[Sample], Measurement]:
     """Run the code of ``work`` twice, with the contract's seed and the next one; the samples, and the last measurement.
 
@@ -38,7 +39,8 @@ def remeasure(
     place = ExperimentFiles.of(work, ledger.name)
     if interrupted := pending(repo, place):
         raise GitexpError(f"{place.branch}: {interrupted}.", "gitexp status")
-    with place.locked(work, f"run of {label}"):
+    held = device_held(place, "pick" if label == PICK else "verify", busy, observer)
+    with place.locked(work, f"run of {label}"), held:
         if ledger.contract.in_place or repo.root is None:
             check_contract(work, place, ledger.contract)
             _link_untracked(repo, work, ledger.contract)
@@ -48,7 +50,9 @@ def remeasure(
         return _measure(run_tree(repo, place, ledger.contract), work, place, ledger, label, observer)
 
 
-def check_picked(repo: Repository, ledger: Ledger, work: Repository, branch: str, observer: Observer) -> None:
+def check_picked(
+    repo: Repository, ledger: Ledger, work: Repository, branch: str, observer: Observer, busy: Busy
+) -> None:
     """Measure the picked code of ``work``, which is to become ``branch``, and compare it with the incumbent.
 
     Raises GitexpError where it crashes, or scores worse than the incumbent by more than the noise.
@@ -59,7 +63,7 @@ def check_picked(repo: Repository, ledger: Ledger, work: Repository, branch: str
             "not be compared.",
             f"{git_command('diff', short(ledger.baseline.commit), branch)} -- {pathspec(path)}",
         )
-    samples, last = remeasure(repo, ledger, work, PICK, observer)
+    samples, last = remeasure(repo, ledger, work, PICK, observer, busy)
     less = command("less", ExperimentFiles.of(work, ledger.name).log(PICK))
     if last.score is None:
         raise GitexpError(f"The picked code crashed: {last.reason}. Nothing was moved.", less)

@@ -14,6 +14,7 @@ from gitexp.ledger.ledger import Ledger
 from gitexp.model import Iteration, Sample, Status
 from gitexp.observer import Observer
 from gitexp.review.remeasure import remeasure
+from gitexp.run.device import Busy
 from gitexp.verdict.rules import holds_against
 
 SURE = 2.0  # times the noise: one KEEP in forty is further below its sealed score by chance
@@ -44,14 +45,16 @@ def choose(ledger: Ledger, names: Sequence[str], sample: int | None) -> list[Ite
     return sorted(drawn, key=lambda iteration: iteration.number)
 
 
-def verify(repo: Repository, ledger: Ledger, iterations: Sequence[Iteration], observer: Observer) -> Iterator[Verified]:
+def verify(
+    repo: Repository, ledger: Ledger, iterations: Sequence[Iteration], observer: Observer, busy: Busy
+) -> Iterator[Verified]:
     """Measure each iteration again, in a temporary work tree of its commit.
 
     Raises GitexpError where a score cannot be compared with the sealed one.
     """
     for iteration in iterations:
         with scratch_tree(repo, iteration.commit) as work:
-            samples, last = remeasure(repo, ledger, work, f"{iteration.id}.verify", observer)
+            samples, last = remeasure(repo, ledger, work, f"{iteration.id}.verify", observer, busy)
         if last.score is None:
             yield Verified(iteration, tuple(samples), False, f"it crashed: {last.reason}")
             continue

@@ -359,7 +359,7 @@ def test_two_work_trees_run_two_experiments_at_once(folder: Path, gitexp: Gitexp
     subprocess.run([*again, "init", "--name", "second", "--budget", "5"], cwd=other, check=True)
     for place in (folder, other):
         set_lr(place, 0.2)
-    steps = [subprocess.Popen([*again, "step", "-m", "x"], cwd=place) for place in (folder, other)]
+    steps = [subprocess.Popen([*again, "step", "--share-device", "-m", "x"], cwd=place) for place in (folder, other)]
     assert [step.wait() for step in steps] == [0, 0]
     assert [len(ledger_of(folder, name).iterations) for name in ("train", "second")] == [2, 2]
     assert git("status", "--porcelain", cwd=other) == git("status", "--porcelain") == ""
