@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -30,8 +30,10 @@ def check_ready(repo: Repository) -> None:
         repo.config.identity(who)
 
 
-def edits(repo: Repository, editable: Iterable[str]) -> dict[str, Entry | None]:
+def edits(repo: Repository, editable: Iterable[str], skipped: Collection[str] = ()) -> dict[str, Entry | None]:
     """The candidate's changes against HEAD, by path, stored as blobs; ``None`` for a file that is gone.
+
+    New files that are ``skipped`` are none of them.
 
     Raises when something outside ``editable`` differs from HEAD, or anything is staged: then the files that would run
     are not those that would be committed.
@@ -43,7 +45,8 @@ def edits(repo: Repository, editable: Iterable[str]) -> dict[str, Entry | None]:
     files = [path for path in editable if path not in folders]
     changed = changes(repo, compared=files)
     _check_outside(repo, changed, editable)
-    paths = dict.fromkeys([*files, *(change.path for change in changed), *untracked_below(repo, editable)])
+    added = [path for path in untracked_below(repo, editable) if path not in skipped]
+    paths = dict.fromkeys([*files, *(change.path for change in changed), *added])
     old = entries(repo, "HEAD", paths) if paths else {}
     new = {path: file_entry(repo, path, old.get(path)) for path in paths}
     return {path: entry for path, entry in new.items() if entry != old.get(path)}

@@ -14,7 +14,8 @@ from gitexp.git.clean_tree import CleanTree, open_clean_tree
 from gitexp.git.repository import Repository
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.model import BRANCH_PREFIX, Contract
-from gitexp.run.run_tree import InCleanTree, InPlace, RunTree
+from gitexp.run.in_place import InPlace
+from gitexp.run.run_tree import InCleanTree, RunTree
 
 OWNER = "repository.txt"  # in each repository's folder: where its experiments' files are
 
@@ -22,7 +23,7 @@ OWNER = "repository.txt"  # in each repository's folder: where its experiments' 
 def run_tree(repo: Repository, place: ExperimentFiles, contract: Contract) -> RunTree:
     """The place where the experiment's candidates run."""
     if contract.in_place:
-        return InPlace(repo)
+        return InPlace(repo, place, contract)
     return InCleanTree(repo, place, contract, clean_tree(repo, place))
 
 

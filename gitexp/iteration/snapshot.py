@@ -9,11 +9,12 @@ from gitexp.git import refs
 from gitexp.git.diff import patch_id
 from gitexp.git.objects import Entry, entries, read_blobs, write_tree
 from gitexp.git.repository import Repository
-from gitexp.git.worktree import edits
+from gitexp.git.worktree import edits, untracked_below
 from gitexp.iteration.edit import changed, code_lines, summarise
 from gitexp.iteration.journal import Files, Snapshot
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.model import Candidate, Contract, Notes
+from gitexp.run.in_place import written_by_runs
 from gitexp.run.missing import check_imports
 from gitexp.views import notebook, on_disk
 
@@ -42,7 +43,7 @@ def take_snapshot(
     is_here = contract is not None or refs.current_branch(repo) == place.branch
     written = on_disk.unsealed(repo, place, home) if is_here else Notes()
     work_tree = str(repo.top) if files is None else ""
-    files = edits(repo, paths) if files is None else _differing(repo, base_tree, files)
+    files = _edits(repo, place, paths) if files is None else _differing(repo, base_tree, files)
     tree = write_tree(repo, base_tree, files)
     changes, patch = ((), "") if contract else _edit(repo, base_tree, tree, files)
     candidate = Candidate(
@@ -69,6 +70,11 @@ def check_imported(repo: Repository, contract: Contract, snapshot: Snapshot, pat
     found = {path: entry.oid for path, entry in entries(repo, tree, paths).items() if path.endswith(".py")}
     blobs = read_blobs(repo, set(found.values()))
     check_imports(repo, contract, tree, {path: blobs[oid] for path, oid in found.items()})
+
+
+def _edits(repo: Repository, place: ExperimentFiles, paths: Iterable[str]) -> Files:
+    paths = tuple(paths)
+    return edits(repo, paths, written_by_runs(repo, place, untracked_below(repo, paths)))
 
 
 def _differing(repo: Repository, base_tree: str, files: Files) -> Files:

@@ -18,8 +18,9 @@ from gitexp.model import VIEWS, Contract, Measurement, Sample
 from gitexp.observer import Observer
 from gitexp.run.device import Busy, device_held
 from gitexp.run.frozen_data import check_data
+from gitexp.run.in_place import InPlace
 from gitexp.run.measure import Run, measure
-from gitexp.run.run_tree import Content, InPlace, RunTree
+from gitexp.run.run_tree import Content, RunTree
 from gitexp.shell import command, git_command, pathspec
 from gitexp.text import short, visible
 from gitexp.verdict.rules import holds_against
@@ -44,7 +45,7 @@ def remeasure(
         if ledger.contract.in_place or repo.root is None:
             check_contract(work, place, ledger.contract)
             _link_untracked(repo, work, ledger.contract)
-            return _measure(InPlace(work), work, place, ledger, label, observer)
+            return _measure(InPlace(work, place, ledger.contract), work, place, ledger, label, observer)
         check_frozen(work, ledger.contract)
         check_data(repo.top, place, ledger.contract)
         return _measure(run_tree(repo, place, ledger.contract), work, place, ledger, label, observer)

@@ -68,9 +68,8 @@ def measure(
         where.hold(asked.content)
         watch = InterferenceMonitor()
         measured = _replicate(where, place, contract, asked, observer, watch)
-        where.say_what_changed(observer)
         now = speed(dict(measured.metrics), measured.seconds)
-        trouble = watch.trouble()
+        trouble = watch.trouble() or where.trouble(observer)
         if not trouble and is_loaded(now, usual, before, others := watch.others()):
             share = 100 * (now or 0) / (usual or 1)
             trouble = f"others used {100 * others:.0f} % of the CPUs, and it ran at {share:.0f} % of the usual speed"

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from gitexp.errors import GitexpError
 from gitexp.git.clean_tree import CleanTree
-from gitexp.git.objects import Entry, file_entry
+from gitexp.git.objects import Entry
 from gitexp.git.repository import Repository
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.model import Contract
@@ -22,7 +21,7 @@ from gitexp.observer import Observer
 from gitexp.run import hooks
 from gitexp.run.links import VENV, signature, targets
 from gitexp.run.python_path import link_renamed, python_path
-from gitexp.text import visible, visible_list
+from gitexp.text import visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,37 +54,8 @@ class RunTree(Protocol):
     def environment(self) -> dict[str, str]:
         """What a run must be told of the place."""
 
-    def say_what_changed(self, observer: Observer) -> None:
-        """Say what the run changed outside of the candidate's files."""
-
-
-@dataclass(frozen=True, slots=True)
-class InPlace:
-    """The work tree of ``repo``."""
-
-    repo: Repository
-
-    @property
-    def data_top(self) -> Path:
-        return self.repo.top
-
-    @property
-    def hook(self) -> Path:
-        return hooks.find(self.repo)
-
-    def hold(self, content: Content) -> None:
-        """Somebody may have saved a file since it was taken."""
-        changed = [path for path, entry in content.files.items() if file_entry(self.repo, path, entry) != entry]
-        if changed:
-            raise GitexpError(
-                f"{visible_list(changed)} was changed before it could be run again; nothing was recorded.", "git diff"
-            )
-
-    def environment(self) -> dict[str, str]:
-        return {}
-
-    def say_what_changed(self, observer: Observer) -> None:
-        pass
+    def trouble(self, observer: Observer) -> str:
+        """What spoiled the run that is over; empty when nothing did. Says what it changed outside of the candidate."""
 
 
 class InCleanTree:
@@ -128,7 +98,8 @@ class InCleanTree:
         path = f"{renamed}{os.pathsep}{path}".strip(os.pathsep) if renamed.is_dir() else path
         return {"UV_NO_SYNC": "1", **({"PYTHONPATH": path} if path else {})}
 
-    def say_what_changed(self, observer: Observer) -> None:
+    def trouble(self, observer: Observer) -> str:
         for path, target in self._links.items():
             if target.exists() and signature(target) != self._behind[path]:
                 observer.say(f"{visible(path)} is linked into the clean tree, and it was changed during the run.")
+        return ""

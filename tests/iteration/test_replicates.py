@@ -108,7 +108,7 @@ def test_an_edit_made_while_the_incumbent_runs_is_left_alone(folder: Path, gitex
     gitexp("init", "--in-place", "--budget", "5")
     set_score(folder, 1.9)
     said = gitexp("step", "-m", "x", code=1).stderr
-    assert "train.py was changed while another version of it was to be run" in said
+    assert "train.py was changed during the run: no verdict" in said
     assert (folder / "train.py").read_text() == "mine\n"
     saved = git("for-each-ref", "--format=%(refname)", "refs/gitexp/saved").strip()
     assert "SCORE = 1.9" in git("show", f"{saved}:train.py")

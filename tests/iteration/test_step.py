@@ -381,10 +381,13 @@ def test_a_file_edited_during_the_run_is_left_alone(folder: Path, gitexp: Gitexp
     )
     gitexp("init", "--in-place")
     (folder / "train.py").write_text(TOY.replace("0.1", "0.9", 1) + "# longer\n")
-    result = gitexp("step", "-m", "x")
-    assert "exp001 DISCARD" in result.stdout
-    assert "train.py was changed during the run, and is left as it is" in result.stdout
+    said = gitexp("step", "-m", "x", code=1).stderr
+    assert "train.py was changed during the run: no verdict" in said
+    assert "train.py was changed since and is left as it is" in said
+    ref = said.partition("the edit is kept as ")[2].split()[0].rstrip(".")
+    assert git("show", f"{ref}:train.py").endswith("# longer\n")
     assert (folder / "train.py").read_text().endswith("# meanwhile\n")
+    assert len(ledger_of(folder).iterations) == 1
 
 
 def test_new_deleted_linked_and_executable_files_come_and_go(folder: Path, gitexp: Gitexp) -> None:
