@@ -20,7 +20,7 @@ from gitexp.files import read_file, remove, stat_signature
 from gitexp.git.borrower import GIT_FOLDERS, write_git_dir
 from gitexp.git.driver import GitCommandError, open_git
 from gitexp.git.fsmonitor import RECHECK
-from gitexp.git.leftovers import prune, remove_beside, remove_others
+from gitexp.git.leftovers import make_real, prune, remove_beside, remove_others
 from gitexp.git.objects import GITLINK, Entry, differences, entries, stage
 from gitexp.git.repository import Repository
 from gitexp.git.submodules import checked_out
@@ -96,7 +96,7 @@ class CleanTree:
 
     def _hold(self, tree: str, head: str, links: Mapping[str, Path], ignored: Iterable[str]) -> None:
         inner = {path: target for path, target in links.items() if not path.startswith("../")}
-        _make_real(self.repo.top)
+        make_real(self.repo.top)
         now = time.monotonic()
         is_due = now - self._looked > RECHECK or self._state != self._state_now()
         held, self._held = "" if is_due else self._held, ""  # until it is done
@@ -172,7 +172,7 @@ class CleanTree:
     def _put(self, path: str, entry: Entry | None) -> None:
         file = self.repo.top / path
         if entry and entry.mode == GITLINK:
-            _make_real(file)
+            make_real(file)
             return
         self._modules.pop(path, None)
         remove(file)  # with the mode that the run gave it
@@ -185,7 +185,7 @@ class CleanTree:
             if module := self._module(path):
                 module._hold(module.repo.tree_of(commit), commit, {}, ())
             else:
-                _make_real(self.repo.top / path)
+                make_real(self.repo.top / path)
                 self._folders.add(path)
 
     def _module(self, path: str) -> CleanTree | None:
@@ -236,17 +236,9 @@ def open_clean_tree(owner: Repository, folder: Path) -> CleanTree:
     if folder not in _open:
         for other in list(_open):  # a user has 128 instances of inotify: one process is content with one tree's
             _open.pop(other).close()
-        _make_real(folder)
+        make_real(folder)
         _open[folder] = CleanTree(owner, folder / "work" / owner.top.name, folder / "index")
     return _open[folder]
-
-
-def _make_real(folder: Path) -> None:
-    """See that a folder is there, and not a link that a run left in its place: it would be emptied where it leads."""
-    for each in (folder.parent, folder):
-        if each.is_symlink() or not each.is_dir():
-            remove(each)
-            each.mkdir(parents=True)
 
 
 def _files(touched: Collection[str]) -> set[str]:
