@@ -38,7 +38,10 @@ class Running:
     seconds: float = 0.0  # that it ran
 
     def has_ended(self) -> bool:
+        """Whether it has; a command that hangs is ended, by a signal that nothing else sends."""
         if self.code is None:
+            if time.monotonic() > self.began + LONGEST:
+                os.killpg(self.pid, signal.SIGABRT)
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             if pid:
                 self.code, self.seconds = os.waitstatus_to_exitcode(status), time.monotonic() - self.began
@@ -46,8 +49,6 @@ class Running:
 
     def wait(self) -> None:
         while not self.has_ended():
-            if time.monotonic() > self.began + LONGEST:
-                os.killpg(self.pid, signal.SIGABRT)
             time.sleep(0.002)
 
     @property
@@ -71,7 +72,8 @@ def _be_gitexp(words: tuple[str, ...], directory: Path, environment: dict[str, s
         os.setsid()
         os.chdir(directory)
         os.environ.update(environment)
-        tempfile.tempdir = None
+        # Else Python makes a file of eight letters to try the folder, and a kill in that moment leaves it.
+        tempfile.tempdir = environment["TMPDIR"]
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # what a shell starts with & ignores ^C
             signal.signal(number, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -16,6 +16,7 @@ import psutil
 from tests.soak.command_line import Running
 
 SOONEST = 0.005  # seconds after the start
+WATCHED = 1.2  # seconds after the blow, when a person ends what would watch for ever
 
 
 def _group(running: Running) -> bool:
@@ -101,7 +102,8 @@ def strike(running: Running, kind: Kind | None, after: float, beside: Callable[[
         if kind and not struck and now >= after:
             with contextlib.suppress(ProcessLookupError):
                 struck = kind.strike(running)
-        if struck or now > 60:
+        if "--watch" in running.words and now > after + WATCHED:
+            os.kill(running.pid, signal.SIGINT)
             running.wait()
         time.sleep(0.002)
     return struck

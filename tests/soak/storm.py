@@ -38,6 +38,7 @@ class Storm:
     usual: dict[str, float] = field(default_factory=dict)
     chance: random.Random = field(default_factory=random.Random)
     doing: str = ""
+    begins: bool = False  # whether this operation begins an experiment
 
     @property
     def killed(self) -> int:
@@ -73,6 +74,7 @@ class Storm:
         """One operation, from a tidy work tree to the judge."""
         sandbox.chance = self.chance
         operation = operations.choose(sandbox, self.chance)
+        self.begins = operation is operations.INIT
         words = operation.words(sandbox, self.chance)
         beside = Person(sandbox, self.chance)
         running, kind = self._strike(sandbox, operation, words, beside, self.kills)
@@ -129,8 +131,8 @@ class Storm:
             old = self.usual.get(operation.name, running.seconds)
             self.usual[operation.name] = 0.8 * old + 0.2 * running.seconds
         head = git(sandbox.top, "symbolic-ref", "-q", "HEAD", check=False)
-        if operation is operations.INIT and head.startswith("refs/heads/exp/"):
-            sandbox.head = head  # the only command that checks out another branch
+        if self.begins and head.startswith("refs/heads/exp/"):
+            sandbox.head = head  # init, and the recovery of one, check out another branch
         sandbox.last_experiment = (
             sandbox.head.removeprefix("refs/heads/") if "/exp/" in sandbox.head else sandbox.last_experiment
         )
@@ -161,7 +163,7 @@ class Storm:
     def _recover(self, sandbox: Sandbox) -> Running:
         running = start(("recover",), sandbox.cwd, sandbox.environment(), sandbox.folder / "output-of-recover")
         running.wait()
-        self._note(sandbox, running, operations.INIT if not sandbox.experiment else RECOVER, None, self.kills)
+        self._note(sandbox, running, RECOVER, None, self.kills)
         self._check_end(running, None)
         return running
 
