@@ -1,4 +1,4 @@
-"""A note that this process moves git's refs or index: if it or its git dies, the locks that are left are gitexp's own."""
+"""A note that this process moves git's refs or index: if it or its git dies, the locks left are gitexp's own."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ PATIENCE = 2.0  # seconds that another git is given to finish
 
 
 def clear_stale(repo: Repository, place: ExperimentFiles, observer: Observer) -> None:
-    """Remove the locks that a dead gitexp of this experiment, or its git, left. Its caller holds the experiment's lock."""
+    """Remove the locks that a dead gitexp of this experiment, or its git, left. Its caller holds the experiment's."""
     dead = mover(place)
     if dead is None:
         return
@@ -35,7 +35,9 @@ def clear_stale(repo: Repository, place: ExperimentFiles, observer: Observer) ->
         return
     for lock in ours:
         lock.unlink(missing_ok=True)
-        observer.say(f"Cleared {lock}: a gitexp (process {dead.pid}) left it when it, or its git, was killed at {since}.")
+        observer.say(
+            f"Cleared {lock}: a gitexp (process {dead.pid}) left it when it, or its git, was killed at {since}."
+        )
     forget_mover(place)
 
 

@@ -11,6 +11,7 @@ from gitexp.files import read_tail, write_file
 from gitexp.git import refs
 from gitexp.git.commits import commit_tree
 from gitexp.git.driver import GitCommandError
+from gitexp.git.moved_refs import noted
 from gitexp.git.objects import REGULAR, Entry, entries, read_blobs, write_tree
 from gitexp.git.repository import Repository
 from gitexp.ledger.experiment_files import ExperimentFiles, all_logs
@@ -36,7 +37,8 @@ def push(repo: Repository, ledger: Ledger, remote: str) -> int:
         old = repo.resolve(ref(name))
         base = old + "^{tree}" if old else repo.line("mktree", stdin=b"")
         commit = commit_tree(repo, write_tree(repo, base, new), old, f"Logs of exp/{name}\n".encode())
-        refs.update(repo, "gitexp: logs", f"update {ref(name)} {commit} {old or ''}".rstrip())
+        with noted(repo, ref(name)):
+            refs.update(repo, "gitexp: logs", f"update {ref(name)} {commit} {old or ''}".rstrip())
     if not held and not new:
         raise GitexpError(f"There are no logs of {name} here.", "gitexp logs fetch")
     _transfer(repo, "push", remote, f"{ref(name)}:{ref(name)}")
@@ -48,7 +50,8 @@ def fetch(repo: Repository, name: str, remote: str) -> int:
 
     Raises :class:`GitexpError` when git cannot fetch it.
     """
-    _transfer(repo, "fetch", remote, f"+{ref(name)}:{ref(name)}")
+    with noted(repo, ref(name)):
+        _transfer(repo, "fetch", remote, f"+{ref(name)}:{ref(name)}")
     place = ExperimentFiles.of(repo, name)
     folder = place.log("x").parent
     missing = {

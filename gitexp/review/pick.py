@@ -10,6 +10,7 @@ from gitexp.git import refs
 from gitexp.git.diff import patch_ids
 from gitexp.git.driver import NO_HOOKS, PLAIN_LOG, GitCommandError
 from gitexp.git.linked_worktrees import user_of
+from gitexp.git.moved_refs import noted
 from gitexp.git.provenance import picked_commits, reverted_commits
 from gitexp.git.repository import Repository
 from gitexp.git.scratch import scratch_tree
@@ -138,7 +139,7 @@ def check_unused(repo: Repository, branch: str) -> None:
 def move(repo: Repository, branch: str, tip: str, old: str | None, reason: str) -> None:
     """Move a branch: the only commit point. Raises GitexpError where its tip is not ``old`` any more."""
     ref = f"refs/heads/{branch}"
-    with signals_wait():
+    with signals_wait(), noted(repo, ref):
         refs.update(repo, reason, f"update {ref} {tip} {old}" if old else f"create {ref} {tip}")
 
 

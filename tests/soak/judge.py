@@ -134,8 +134,7 @@ def _marks_of_tries(sandbox: Sandbox) -> set[str]:
 
 
 def _check_leftovers(sandbox: Sandbox) -> None:
-    folders = (sandbox.top / ".git", sandbox.beside, sandbox.folder / "origin.git")
-    left = [file for folder in folders for file in folder.rglob("*.lock") if not _is_flock(file)]
+    left = [file for file in (sandbox.top / ".git").rglob("*.lock") if not _is_flock(file)]
     left += list(sandbox.top.rglob("*.part"))
     check(not left, f"left behind: {left}")
     check(not os.listdir(sandbox.temporary), f"left in TMPDIR: {os.listdir(sandbox.temporary)}")

@@ -10,12 +10,14 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
 from tests.soak.command_line import Running
 
 SOONEST = 0.005  # seconds after the start
+EAGER = 0.05  # seconds of looking for a lock, before the caller looks whether the command has ended
 WATCHED = 1.2  # seconds after the blow, when a person ends what would watch for ever
 
 
@@ -27,6 +29,24 @@ def _group(running: Running) -> bool:
 def _alone(running: Running) -> bool:
     os.kill(running.pid, signal.SIGKILL)
     return True
+
+
+def _at_a_lock(running: Running) -> bool:
+    """While a ref or the index is locked: that is short, so it is looked for all the time."""
+    git_dir = running.output_file.parent / "repository" / ".git"
+    until = time.monotonic() + EAGER
+    while not any(os.path.exists(git_dir / name) for name in ("index.lock", "HEAD.lock", "packed-refs.lock")):
+        if _ref_is_locked(git_dir / "refs"):
+            break
+        if time.monotonic() > until:
+            return False
+    return _group(running)
+
+
+def _ref_is_locked(folder: Path) -> bool:
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        return any(e.name.endswith(".lock") or (e.is_dir() and _ref_is_locked(Path(e.path))) for e in entries)
+    return False
 
 
 def _with_guardian(running: Running) -> bool:
@@ -73,6 +93,7 @@ KINDS = (
     Kind("gitexp and its group", 30, _group),
     Kind("gitexp alone", 20, _alone),
     Kind("gitexp and its guardian", 10, _with_guardian),
+    Kind("all, while git has a lock", 12, _at_a_lock),
     Kind("a git process", 25, _git_child, is_deadly=False),
     Kind("the hook or the proposer", 8, _hook, is_deadly=False),
     Kind("interrupt", 3, _interrupt(signal.SIGINT), is_kill=False, is_deadly=False),

@@ -155,10 +155,12 @@ def tidy(sandbox: Sandbox) -> None:
 
 
 def go_back(sandbox: Sandbox) -> None:
-    """Check the experiment out again; edits come along, as no commit was made meanwhile, or else they are given up."""
-    if git(sandbox.top, "switch", "-q", sandbox.last_experiment, check=False) or "/side" in _head(sandbox):
+    """Check out what was before ``git switch``; edits come along, or are given up where git refuses that."""
+    where = [sandbox.last_experiment] if sandbox.last_experiment else ["--detach", "main"]
+    git(sandbox.top, "switch", "-q", *where, check=False)
+    if "/side" in _head(sandbox):
         sandbox.dropped |= sandbox.marks_in_files() - sandbox.sealed
-        git(sandbox.top, "switch", "-q", "--discard-changes", sandbox.last_experiment)
+        git(sandbox.top, "switch", "-q", "--discard-changes", *where)
     sandbox.head = _head(sandbox)
 
 
