@@ -239,4 +239,6 @@ def part_file(path: Path) -> Path:
 def remove_part_files(folders: Iterable[Path]) -> None:
     """Remove the part files in ``folders``, which processes left that died while they wrote."""
     for part in [part for folder in set(folders) for part in folder.glob(".gitexp.*.part")]:
-        part.unlink(missing_ok=True)
+        pid = part.name.split(".")[2]
+        if pid == str(os.getpid()) or not is_alive(f"process {pid}"):
+            part.unlink(missing_ok=True)

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import psutil
 
+from gitexp.errors import GitexpError
 from gitexp.files import find_file, write_file
+from gitexp.git import refs
 from gitexp.git.lock_files import is_in_use
 from gitexp.git.repository import Repository
 
@@ -33,6 +35,20 @@ def noted(repo: Repository, *names: str) -> Iterator[None]:
     write_file(note, "\n".join(names).encode())
     yield
     note.unlink(missing_ok=True)
+
+
+def move(repo: Repository, reason: str, ref: str, new: str, old: str | None, start: str | None) -> None:
+    """Move ``ref`` from ``old`` (``None``: it is made) to the commit ``new``, whose objects since ``start`` are new.
+
+    Raises GitexpError, with the ref where it was, where it is not ``old``, and where the new objects are gone:
+    ``git gc --prune=now`` takes what no ref holds yet.
+    """
+    with noted(repo, ref):
+        refs.update(repo, reason, f"update {ref} {new} {old}" if old else f"create {ref} {new}")
+        known = ("--not", start) if start else ()
+        if repo.lookup("rev-list", "--objects", "--quiet", new, *known, "--", none=128) is None:
+            refs.update(repo, reason, f"update {ref} {old} {new}" if old else f"delete {ref} {new}")
+            raise GitexpError(f"Objects that {ref} needs were removed meanwhile: git gc ran beside.", "git gc")
 
 
 def clear_locks(repo: Repository) -> list[Path]:

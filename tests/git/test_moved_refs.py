@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from gitexp.errors import GitexpError
 from gitexp.git import refs
+from gitexp.git.commits import commit_tree
 from gitexp.git.driver import GitCommandError
-from gitexp.git.moved_refs import clear_locks, noted
+from gitexp.git.moved_refs import clear_locks, move, noted
+from gitexp.git.objects import make_tree
 from gitexp.git.repository import Repository
 from tests.helpers.command_line import Gitexp
 from tests.helpers.repositories import git
@@ -67,3 +70,17 @@ def test_the_note_stays_where_git_failed(folder: Path, repo: Repository) -> None
         refs.update(repo, "x", "create refs/heads/results HEAD")
     assert clear_locks(repo) == [RESULTS.resolve()]
     assert clear_locks(repo) == []
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_ref_does_not_stay_where_objects_are_missing(folder: Path, repo: Repository, exists: bool) -> None:
+    """As after a `git gc --prune=now` that took the tree of a commit before a ref held it."""
+    base = git("rev-parse", "HEAD").strip()
+    if exists:
+        git("branch", "results")
+    tree = make_tree(repo, b"100644 blob " + git("rev-parse", "HEAD:train.py").strip().encode() + b"\tnew\0")
+    commit = commit_tree(repo, tree, base, b"x\n")
+    (folder / ".git/objects" / tree[:2] / tree[2:]).unlink()
+    with pytest.raises(GitexpError, match="git gc ran beside"):
+        move(repo, "x", "refs/heads/results", commit, base if exists else None, base)
+    assert git("for-each-ref", "--format=%(objectname)", "refs/heads/results").strip() == (base if exists else "")

@@ -41,7 +41,8 @@ def _init(sandbox: Sandbox, chance: random.Random) -> Words:
             sandbox.drop()
     editable = [word for path in sandbox.editable for word in ("--edit", path)]
     goal = ("--goal", "as low as can be", "--next", "an idea")
-    return ("init", "--name", name, "--budget", "5", "--rule", sandbox.rule, *editable, *goal)
+    where = ("--in-place",) if sandbox.in_place else ()
+    return ("init", "--name", name, "--budget", "5", "--rule", sandbox.rule, *where, *editable, *goal)
 
 
 def _step(sandbox: Sandbox, chance: random.Random) -> Words:

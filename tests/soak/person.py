@@ -17,10 +17,12 @@ class Person:
     sandbox: Sandbox
     chance: random.Random
     moves_files: bool = False  # whether they changed index, HEAD or editable files beside the last command
+    has_acted: bool = False
     process: subprocess.Popen[bytes] | None = None
     then: Callable[[], None] = field(default=lambda: None)
 
     def act(self, action: str) -> None:
+        self.has_acted = True
         self.moves_files = self.moves_files or action in ("stash", "stage", "save editable", "switch", "pop")
         {
             "commit": self._commit,

@@ -53,6 +53,7 @@ class Sandbox:
     chance: random.Random
     rule: str = "single"
     has_folder: bool = False  # whether the folder model is editable too
+    in_place: bool = False  # whether candidates run in the person's work tree
     home: str = "."  # where the script is, and the commands are typed
     experiments: int = 1
     number: int = 0  # of the last edit, file or commit that was made here
@@ -70,7 +71,9 @@ class Sandbox:
     @classmethod
     def make(cls, folder: Path, chance: random.Random) -> Sandbox:
         rule, has_folder = chance.choice(["single", "single", "confirm"]), chance.random() < 0.4
-        made = cls(folder, chance, rule, has_folder, home=chance.choice([".", ".", "lab"]))
+        made = cls(
+            folder, chance, rule, has_folder, in_place=chance.random() < 0.3, home=chance.choice([".", ".", "lab"])
+        )
         for directory in (made.top, made.cwd / "model", made.temporary, folder / "home"):
             directory.mkdir(parents=True, exist_ok=True)
         git(made.top, "init", "-q")

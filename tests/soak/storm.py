@@ -114,11 +114,10 @@ class Storm:
                 action = ""
 
         was_struck = kills.strike(running, kind, after, act)
-        acted = beside.process is not None or beside.moves_files
         beside.wait()
         self._note(sandbox, running, operation, kind if was_struck else None, tally)
         if not was_struck:
-            self._check_undisturbed(running, operation, acted)
+            self._check_undisturbed(running, operation, beside.has_acted)
         self._check_end(running, kind if was_struck else None)
         return running, kind if was_struck else None
 
