@@ -55,12 +55,12 @@ def lock(
 def _take(file: IO[bytes], path: Path) -> str:
     """Take the lock; the holder where somebody else has it, and empty where it is taken."""
     holder = ""
-    # holder_of takes a shared lock briefly, and a killed gitexp's children may still hold theirs: so retry.
+    # _noted_holder takes a shared lock briefly, and a killed gitexp's children may still hold theirs: so retry.
     for _ in range(PATIENCE):
         with suppress(OSError):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return ""
-        holder = holder_of(path)
+        holder = _noted_holder(path)
         if holder and is_alive(holder):
             break
         time.sleep(0.01)
@@ -80,7 +80,16 @@ def is_alive(holder: str) -> bool:
 
 
 def holder_of(path: Path) -> str:
-    """The text of a lock that a process holds (``gitexp step (process 123, since 12:34:56)``); empty when none does."""
+    """The text of a lock that a process holds (``gitexp step (process 123, since 12:34:56)``); empty when none does.
+
+    Empty too where that process is dead, and something that it forked off still has its lock for a moment.
+    """
+    holder = _noted_holder(path)
+    return holder if is_alive(holder) else ""
+
+
+def _noted_holder(path: Path) -> str:
+    """The text of a lock that is held, whether or not the process that it names lives; empty where none is held."""
     try:
         with open_file(path) as file:
             try:
@@ -230,4 +239,6 @@ def part_file(path: Path) -> Path:
 def remove_part_files(folders: Iterable[Path]) -> None:
     """Remove the part files in ``folders``, which processes left that died while they wrote."""
     for part in [part for folder in set(folders) for part in folder.glob(".gitexp.*.part")]:
-        part.unlink(missing_ok=True)
+        pid = part.name.split(".")[2]
+        if pid == str(os.getpid()) or not is_alive(f"process {pid}"):
+            part.unlink(missing_ok=True)

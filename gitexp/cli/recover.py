@@ -8,10 +8,12 @@ from gitexp.cli.experiment import experiment_option
 from gitexp.cli.interrupted import interrupted_experiments, local_experiments
 from gitexp.cli.progress import Terminal
 from gitexp.errors import GitexpError
+from gitexp.git.moved_refs import clear_locks
 from gitexp.git.repository import Repository
 from gitexp.git.scratch import clear_scratch
 from gitexp.iteration.recovery import recover as clear_up
 from gitexp.loop.proposing import forget_proposing
+from gitexp.text import printable
 
 
 @click.command()
@@ -28,6 +30,10 @@ def recover(name: str | None) -> None:
     """
     repo = Repository.discover(Path.cwd())
     clear_scratch(repo)
+    for lock in clear_locks(repo):
+        click.echo(
+            f"Cleared {printable(str(lock))}: a gitexp, or its git, was killed while it moved that ref.", err=True
+        )
     if not interrupted_experiments(repo, name):
         click.echo("Nothing to recover.")
     refused: list[GitexpError] = []

@@ -12,6 +12,7 @@ from pathlib import Path
 from gitexp.files import read_file, remove, write_file
 from gitexp.git.repository import Repository
 
+GIT_FOLDERS = (".git", ".git/info", ".git/objects", ".git/objects/info", ".git/refs", ".git/refs/heads")
 _KEYS = ("core.autocrlf", "core.eol", "core.safecrlf", "core.ignorecase")
 _CONTENTS = ("annex", "lfs")  # where git-annex, whose links lead there, and git-lfs keep the contents of files
 _SECTIONS = ("filter.", "user.", "author.", "committer.", "diff.", "merge.", "lfs.")
@@ -21,8 +22,8 @@ def write_git_dir(repo: Repository, head: str, index: bytes, excluded: Iterable[
     """Write ``.git`` at the top of ``repo`` anew, with HEAD at ``head``: whatever a run did in it is gone."""
     git_dir = repo.top / ".git"
     remove(git_dir)
-    for folder in ("objects/info", "refs/heads", "info"):
-        (git_dir / folder).mkdir(parents=True)
+    for folder in GIT_FOLDERS:
+        (repo.top / folder).mkdir()
     files = {
         "HEAD": f"{head}\n".encode(),
         "config": _config(repo),

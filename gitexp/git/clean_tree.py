@@ -17,10 +17,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 from gitexp.files import read_file, remove, stat_signature
-from gitexp.git.borrower import write_git_dir
+from gitexp.git.borrower import GIT_FOLDERS, write_git_dir
 from gitexp.git.driver import GitCommandError, open_git
 from gitexp.git.fsmonitor import RECHECK
-from gitexp.git.leftovers import prune, remove_beside, remove_others
+from gitexp.git.leftovers import make_real, prune, remove_beside, remove_others
 from gitexp.git.objects import GITLINK, Entry, differences, entries, stage
 from gitexp.git.repository import Repository
 from gitexp.git.submodules import checked_out
@@ -67,8 +67,10 @@ class CleanTree:
         self.repo = Repository(driver, top, owner.git_dir, owner.common_dir)
         self._held = ""  # the tree that is there
         self._links: tuple[str, ...] = ()
+        self._staged = ""  # the tree that the index holds: the commit's, so that an edit of it shows as one
         self._touched: Touched | None = None
         self._state: tuple[object, ...] = ()  # what says that the folder and the index are the same ones
+        self._written: tuple[object, ...] = ()  # what its .git was made of
         self._looked = 0.0  # when git looked at every file
         self._folders: set[str] = set()  # that hold files of the tree, or links
         self._modules: dict[str, str] = {}  # the commit of each submodule, by path
@@ -94,15 +96,16 @@ class CleanTree:
 
     def _hold(self, tree: str, head: str, links: Mapping[str, Path], ignored: Iterable[str]) -> None:
         inner = {path: target for path, target in links.items() if not path.startswith("../")}
-        _make_real(self.repo.top)
+        make_real(self.repo.top)
         now = time.monotonic()
         is_due = now - self._looked > RECHECK or self._state != self._state_now()
         held, self._held = "" if is_due else self._held, ""  # until it is done
+        staged, self._staged = self._staged, ""
         touched = self._touched.paths() if self._touched and held else None
-        changed = None if touched is None else self._changes(held, tree, touched - {".git"} - set(inner))
+        changed = None if touched is None else self._changes(held, tree, _files(touched) - set(inner))
         if changed is None or len(changed) > FEW:
             self._look_at_everything(tree, inner)
-            self._looked = now
+            self._looked, staged = now, tree
         else:
             self._write(changed)
         self._hold_modules()
@@ -110,14 +113,17 @@ class CleanTree:
             link = link_place(self.repo.top, path)
             if not entries(self.repo, tree, [path]):  # what git holds is what the candidate has
                 _link(link, target)
+        self._stage(staged, self.repo.tree_of(head))
+        untouched = touched is not None and len(_files(touched)) == len(touched)
+        excluded = (*inner, *ignored)
+        written = (head, stat_signature(self._index), *excluded)
+        if not untouched or written != self._written:
+            write_git_dir(self.repo, head, read_file(self._index, INDEX_LIMIT), excluded)
         self._watch(folders_of(inner))
-        write_git_dir(self.repo, head, read_file(self._index, INDEX_LIMIT), [*inner, *ignored])
-        if self._touched:
-            self._touched.paths()  # what was written here
-        self._held, self._links, self._state = tree, tuple(inner), self._state_now()
+        self._held, self._links, self._state, self._written = tree, tuple(inner), self._state_now(), written
 
     def changes(self) -> list[str]:
-        """The paths that differ from the tree that it holds, and new ones that git does not ignore, without links.
+        """The paths that differ from the commit that is checked out, and new ones that git does not ignore; no links.
 
         Some may be the same: git compares the files' times.
         """
@@ -155,20 +161,18 @@ class CleanTree:
             self._put(path, entry)
         prune(self.repo.top, [path for path, entry in changed.items() if not entry])
         self._folders |= folders_of(path for path, entry in changed.items() if entry)
-        modules = {path: entry for path, entry in changed.items() if entry and entry.mode == GITLINK}
-        files = [path for path in changed if path not in modules]
-        if files:
+        self._modules |= {path: entry.oid for path, entry in changed.items() if entry and entry.mode == GITLINK}
+
+    def _stage(self, staged: str, tree: str) -> None:
+        if staged != tree:
             self._unlock_index()
-            names = os.fsencode("".join(f"{path}\0" for path in files))
-            self.repo.run("update-index", "--add", "--remove", "--replace", "-z", "--stdin", stdin=names)
-        if modules:
-            stage(self.repo, modules)
-            self._modules |= {path: entry.oid for path, entry in modules.items()}
+            stage(self.repo, differences(self.repo, staged, tree))
+        self._staged = tree
 
     def _put(self, path: str, entry: Entry | None) -> None:
         file = self.repo.top / path
         if entry and entry.mode == GITLINK:
-            _make_real(file)
+            make_real(file)
             return
         self._modules.pop(path, None)
         remove(file)  # with the mode that the run gave it
@@ -181,7 +185,7 @@ class CleanTree:
             if module := self._module(path):
                 module._hold(module.repo.tree_of(commit), commit, {}, ())
             else:
-                _make_real(self.repo.top / path)
+                make_real(self.repo.top / path)
                 self._folders.add(path)
 
     def _module(self, path: str) -> CleanTree | None:
@@ -197,10 +201,11 @@ class CleanTree:
         self._folders |= set(folders)
         if not self._touched:
             return
-        self._touched.paths()  # which folders were removed
-        self._folders = {folder for folder in self._folders if os.path.isdir(self.repo.top / folder)}
+        self._touched.paths()  # what was written here, and which folders were removed
+        missing = self._folders - self._touched.folders
+        self._folders -= {folder for folder in missing if not os.path.isdir(self.repo.top / folder)}
         try:
-            self._touched.cover(self._folders)
+            self._touched.cover({*GIT_FOLDERS, *self._folders})
         except OSError:
             self._forget()
 
@@ -231,17 +236,14 @@ def open_clean_tree(owner: Repository, folder: Path) -> CleanTree:
     if folder not in _open:
         for other in list(_open):  # a user has 128 instances of inotify: one process is content with one tree's
             _open.pop(other).close()
-        _make_real(folder)
+        make_real(folder)
         _open[folder] = CleanTree(owner, folder / "work" / owner.top.name, folder / "index")
     return _open[folder]
 
 
-def _make_real(folder: Path) -> None:
-    """See that a folder is there, and not a link that a run left in its place: it would be emptied where it leads."""
-    for each in (folder.parent, folder):
-        if each.is_symlink() or not each.is_dir():
-            remove(each)
-            each.mkdir(parents=True)
+def _files(touched: Collection[str]) -> set[str]:
+    """What was touched outside of the tree's own repository."""
+    return {path for path in touched if path.split("/")[0] != ".git"}
 
 
 def _removals_first(change: tuple[str, Entry | None]) -> tuple[bool, bool]:

@@ -108,10 +108,27 @@ def commit_tree(repo: Repository, tree: str, parent: str | None, message: bytes,
     sign = ("-S",) if repo.config.get_bool("commit.gpgsign", False) else ()
     parents = ("-p", parent) if parent else ()
     if not date and not sign:
-        return _write_commit(repo, tree, parent, message)
+        oid, data = _write_commit(repo, tree, parent, message)
+        repo.unheld[oid] = data
+        return oid
     args = ("-c", "i18n.commitEncoding=UTF-8", "commit-tree", *sign, *parents, "-F", "-", tree)
     dates = {"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date} if date else None
-    return os.fsdecode(repo.run(*args, stdin=message, env=dates)).rstrip("\n")
+    oid = os.fsdecode(repo.run(*args, stdin=message, env=dates)).rstrip("\n")
+    if written := repo.object(oid):
+        repo.unheld[oid] = written.data
+    return oid
+
+
+def restore_unheld(repo: Repository) -> None:
+    """Write the commits again that are gone, now that a ref holds the last of them.
+
+    ``git gc --prune=now`` beside takes a commit that no ref holds yet. The child of such a commit may be written after
+    that, and git moves a ref to it without a look at its parents.
+    """
+    for oid, data in repo.unheld.items():
+        if repo.object(oid) is None:
+            repo.run("hash-object", "-t", "commit", "-w", "--stdin", stdin=data)
+    repo.unheld.clear()
 
 
 def remove_unfinished(repo: Repository) -> None:
@@ -119,16 +136,17 @@ def remove_unfinished(repo: Repository) -> None:
     remove_part_files([repo.git_dir])
 
 
-def _write_commit(repo: Repository, tree: str, parent: str | None, message: bytes) -> str:
-    """Write a commit as commit-tree does, without a process of its own for each."""
+def _write_commit(repo: Repository, tree: str, parent: str | None, message: bytes) -> tuple[str, bytes]:
+    """Write a commit as commit-tree does, without a process of its own for each; its id and its bytes."""
     if repo.tree(tree) is None:
         raise GitexpError(f"The tree {tree} is missing.", "git fsck   # then fetch it from a clone")
     lines = [f"tree {tree}", *([f"parent {parent}"] if parent else ())]
     lines += [f"{role} {repo.config.identity(role)}" for role in ("author", "committer")]
+    data = os.fsencode("\n".join(lines)) + b"\n\n" + message
     file = part_file(repo.git_dir / "commit")
     try:
-        write_file(file, os.fsencode("\n".join(lines)) + b"\n\n" + message)
+        write_file(file, data)
         hashing = repo.ask("hash-object", "-t", "commit", "-w", "--no-filters", "--stdin-paths")
-        return hashing.ask(os.fsencode(file) + b"\n", read_line)
+        return hashing.ask(os.fsencode(file) + b"\n", read_line), data
     finally:
         file.unlink(missing_ok=True)

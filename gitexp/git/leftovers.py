@@ -12,6 +12,14 @@ from pathlib import Path
 from gitexp.files import remove
 
 
+def make_real(folder: Path) -> None:
+    """See that a folder is there, and not a link that a run left in its place: it would be emptied where it leads."""
+    for each in (folder.parent, folder):
+        if each.is_symlink() or not each.is_dir():
+            remove(each)
+            each.mkdir(parents=True)
+
+
 def remove_others(top: Path, folders: Collection[str], files: Collection[str], kept: Collection[str]) -> None:
     """Remove what is neither one of ``folders`` (the top is the empty one), nor one of ``files`` or links.
 

@@ -11,7 +11,7 @@ from gitexp.git import refs
 from gitexp.git.repository import Repository
 
 # The subcommands of the processes that gitexp keeps open while it lives: they take no lock.
-_LOCKLESS = (["cat-file"], ["hash-object"], ["mktree"], ["diff-tree"])
+_LOCKLESS = ("cat-file", "hash-object", "mktree", "diff-tree")
 
 
 def lock_files(repo: Repository, *names: str) -> list[Path]:
@@ -40,9 +40,17 @@ def _works_in(process: psutil.Process, repo: Repository) -> bool:
         name = process.name()
         if not (name == "git" or name.startswith("git-")) or process.status() == psutil.STATUS_ZOMBIE:
             return False
-        if process.cmdline()[1:2] in _LOCKLESS:
+        if _subcommand(process.cmdline()) in _LOCKLESS:
             return False
         cwd = Path(process.cwd())
     except (psutil.Error, OSError):
         return False
     return any(cwd == root or root in cwd.parents for root in (repo.root, repo.common_dir, repo.git_dir) if root)
+
+
+def _subcommand(words: list[str]) -> str:
+    """The name after ``git -c KEY=VALUE ...``: gitexp pins its git's settings so."""
+    words = words[1:]
+    while words[:1] == ["-c"]:
+        words = words[2:]
+    return words[0] if words else ""

@@ -11,6 +11,7 @@ from typing import IO
 
 from gitexp.errors import GitexpError
 from gitexp.files import find_file
+from gitexp.git.commits import restore_unheld
 from gitexp.git.driver import GitCommandError, read_line
 from gitexp.git.repository import Repository
 from gitexp.shell import command, git_command
@@ -102,9 +103,11 @@ def update(repo: Repository, reason: str, *commands: str) -> None:
     args, lines = ("update-ref", "-m", reason, "--stdin"), "".join(f"{command}\n" for command in commands)
     if _NO_TRANSACTIONS in repo.remembered:  # then the process itself is the transaction
         repo.run(*args, stdin=os.fsencode(lines))
+        restore_unheld(repo)
         return
     try:
         repo.ask(*args).ask(os.fsencode(f"start\n{lines}commit\n"), _read_until_committed)
+        restore_unheld(repo)
     except GitCommandError as error:
         if _NO_TRANSACTIONS not in error.sentence:
             raise

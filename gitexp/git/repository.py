@@ -51,6 +51,7 @@ class Repository:
     config: Config = field(init=False, repr=False, compare=False)
     filters: Filters = field(init=False, repr=False, compare=False)
     remembered: dict[str, object] = field(init=False, default_factory=dict, repr=False, compare=False)  # of histories
+    unheld: dict[str, bytes] = field(init=False, default_factory=dict, repr=False, compare=False)  # see commits.py
     _packs: PackFolder = field(init=False, repr=False, compare=False)
     _trees: dict[tuple[int, str], Object] = field(init=False, default_factory=dict, repr=False, compare=False)
     _batches: dict[tuple[str, ...], Batch] = field(init=False, default_factory=dict, repr=False, compare=False)

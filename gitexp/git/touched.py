@@ -29,12 +29,16 @@ class Touched:
     def close(self) -> None:
         self._inotify.close()
 
+    @property
+    def folders(self) -> set[str]:
+        """Those that are watched; one that was removed is not, once :meth:`paths` has said so."""
+        return set(self._folders.values())
+
     def cover(self, folders: Iterable[str]) -> None:
         """Watch these folders too (the top is the empty one). Raises ``OSError`` where one cannot be watched."""
         written = flags.MODIFY | flags.ATTRIB | flags.CLOSE_WRITE | flags.MOVED_FROM | flags.MOVED_TO
         mask = written | flags.CREATE | flags.DELETE | flags.DELETE_SELF | flags.MOVE_SELF
-        known = set(self._folders.values())
-        for folder in sorted(set(folders) - known):
+        for folder in sorted(set(folders) - self.folders):
             number = self._inotify.add_watch(self._top / folder, mask | flags.ONLYDIR | flags.DONT_FOLLOW)
             self._folders[number] = folder
 

@@ -1,4 +1,4 @@
-"""A note that this process moves git's refs or index: if it dies meanwhile, the locks that it left are gitexp's own."""
+"""A note that this process moves git's refs or index: if it or its git dies, the locks left are gitexp's own."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 
+from gitexp.git.driver import GitCommandError
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.run.leader import Process, to_process
 
@@ -16,12 +17,22 @@ NOTE = "moving"
 
 @contextmanager
 def moving(place: ExperimentFiles) -> Iterator[None]:
-    """The note stands while the body runs; :mod:`gitexp.iteration.stale_locks` goes by it."""
-    place.write_note(NOTE, asdict(Process(os.getpid(), time.time())))
+    """The note stands while the body runs; :mod:`gitexp.iteration.stale_locks` goes by it.
+
+    It also stays after git failed in the body: git may have been killed, and then its locks are there still.
+    """
+    is_first = mover(place) is None  # else an earlier failure's locks are to be cleared too
+    if is_first:
+        place.write_note(NOTE, asdict(Process(os.getpid(), time.time())))
+    has_failed = False
     try:
         yield
+    except GitCommandError:
+        has_failed = True
+        raise
     finally:
-        forget_mover(place)
+        if is_first and not has_failed:
+            forget_mover(place)
 
 
 def mover(place: ExperimentFiles) -> Process | None:

@@ -107,7 +107,8 @@ def _look(repo: Repository, place: ExperimentFiles, observer: Observer) -> Snaps
     _mend_ref(repo, place, observer)
     files = [repo.top / path for path in snapshot.files] if snapshot else []
     remove_unfinished(repo)
-    remove_part_files([place.directory, repo.top, *(file.parent for file in files)])
+    ours = [repo.private_dir, *(place.directory / name for name in (".", "cache", "logs", "run"))]
+    remove_part_files([*ours, repo.top, *(file.parent for file in files)])
     if left := give_back(repo, place):
         observer.say(f"{visible_list(left)} was changed since, and is left as it is.")
     if snapshot is None:

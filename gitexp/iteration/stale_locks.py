@@ -1,7 +1,7 @@
 """git's lock files that outlived their process: those that our own left are cleared, others are reported.
 
-A lock is ours when a gitexp died while it moved refs or the index of this experiment (it had noted that it began), the
-lock was made within a minute of that, and no git is at work in the repository now.
+A lock is ours when a gitexp, or its git, died while it moved refs or the index of this experiment (it had noted that it
+began), the lock was made within a minute of that, and no git is at work in the repository now.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PATIENCE = 2.0  # seconds that another git is given to finish
 
 
 def clear_stale(repo: Repository, place: ExperimentFiles, observer: Observer) -> None:
-    """Remove the locks that a dead gitexp of this experiment left. Its caller holds the experiment's lock."""
+    """Remove the locks that a dead gitexp of this experiment, or its git, left. Its caller holds the experiment's."""
     dead = mover(place)
     if dead is None:
         return
@@ -35,7 +35,9 @@ def clear_stale(repo: Repository, place: ExperimentFiles, observer: Observer) ->
         return
     for lock in ours:
         lock.unlink(missing_ok=True)
-        observer.say(f"Cleared {lock}: a gitexp (process {dead.pid}) left it when it was killed at {since}.")
+        observer.say(
+            f"Cleared {lock}: a gitexp (process {dead.pid}) left it when it, or its git, was killed at {since}."
+        )
     forget_mover(place)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from gitexp.errors import GitexpError
 from gitexp.files import read_tail, write_file
-from gitexp.git import refs
+from gitexp.git import moved_refs
 from gitexp.git.commits import commit_tree
 from gitexp.git.driver import GitCommandError
 from gitexp.git.objects import REGULAR, Entry, entries, read_blobs, write_tree
@@ -36,7 +36,7 @@ def push(repo: Repository, ledger: Ledger, remote: str) -> int:
         old = repo.resolve(ref(name))
         base = old + "^{tree}" if old else repo.line("mktree", stdin=b"")
         commit = commit_tree(repo, write_tree(repo, base, new), old, f"Logs of exp/{name}\n".encode())
-        refs.update(repo, "gitexp: logs", f"update {ref(name)} {commit} {old or ''}".rstrip())
+        moved_refs.move(repo, "gitexp: logs", ref(name), commit, old, old)
     if not held and not new:
         raise GitexpError(f"There are no logs of {name} here.", "gitexp logs fetch")
     _transfer(repo, "push", remote, f"{ref(name)}:{ref(name)}")
@@ -48,7 +48,8 @@ def fetch(repo: Repository, name: str, remote: str) -> int:
 
     Raises :class:`GitexpError` when git cannot fetch it.
     """
-    _transfer(repo, "fetch", remote, f"+{ref(name)}:{ref(name)}")
+    with moved_refs.noted(repo, ref(name)):
+        _transfer(repo, "fetch", remote, f"+{ref(name)}:{ref(name)}")
     place = ExperimentFiles.of(repo, name)
     folder = place.log("x").parent
     missing = {

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from gitexp.errors import GitexpError
 from gitexp.git import refs
+from gitexp.git.moved_refs import noted
 from gitexp.git.repository import Repository
 from gitexp.shell import command, git_command
 from gitexp.text import from_bytes, printable, short, visible
@@ -98,7 +99,9 @@ def push(repo: Repository, to: Remote, branch: str, there: str | None, is_ours: 
             f"{git_command('fetch', '--', to.public_name, branch)}   # and look at that commit; then again",
         )
     lease = [f"--force-with-lease={ref}:{there}"] if there and not forward else []
-    repo.run("push", "--quiet", *lease, "--", to.name, f"{ref}:{ref}")
+    tracking = [f"refs/remotes/{to.name}/{branch}"] if to.name in names(repo) else []
+    with noted(repo, *tracking):
+        repo.run("push", "--quiet", *lease, "--", to.name, f"{ref}:{ref}")
 
 
 def request_pull(repo: Repository, start: str, to: Remote | None, branch: str) -> str:

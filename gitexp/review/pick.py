@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from gitexp.errors import GitexpError
-from gitexp.git import refs
+from gitexp.git import moved_refs, refs
 from gitexp.git.diff import patch_ids
 from gitexp.git.driver import NO_HOOKS, PLAIN_LOG, GitCommandError
 from gitexp.git.linked_worktrees import user_of
@@ -101,7 +101,7 @@ def pick(
                 check(work)
             check_unused(repo, branch)
             names = ", ".join(pick.iteration.id for pick in picks if not pick.skipped)
-            move(repo, branch, tip, old, f"gitexp pick: {names}")
+            move(repo, branch, tip, old, start, f"gitexp pick: {names}")
     return PickResult(branch, old, start, tip, picks)
 
 
@@ -135,11 +135,10 @@ def check_unused(repo: Repository, branch: str) -> None:
     raise GitexpError(f"{visible(branch)} is checked out in {visible(str(folder))}, and would move under it.", way_out)
 
 
-def move(repo: Repository, branch: str, tip: str, old: str | None, reason: str) -> None:
+def move(repo: Repository, branch: str, tip: str, old: str | None, start: str, reason: str) -> None:
     """Move a branch: the only commit point. Raises GitexpError where its tip is not ``old`` any more."""
-    ref = f"refs/heads/{branch}"
     with signals_wait():
-        refs.update(repo, reason, f"update {ref} {tip} {old}" if old else f"create {ref} {tip}")
+        moved_refs.move(repo, reason, f"refs/heads/{branch}", tip, old, start)
 
 
 def _way_out(

@@ -68,7 +68,7 @@ def refresh(repo: Repository, ledger: Ledger, base: str) -> Review:
         tip = _seal(work, ledger, record)
         if tip != old:
             check_unused(repo, branch)
-            move(repo, branch, tip, old, f"gitexp pr: {ledger.iterations[-1].id}")
+            move(repo, branch, tip, old, start, f"gitexp pr: {ledger.iterations[-1].id}")
     return Review(branch, old, start, tip, picks, record)
 
 

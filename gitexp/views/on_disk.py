@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from gitexp.errors import GitexpError
-from gitexp.files import write_file
+from gitexp.files import remove_part_files, write_file
 from gitexp.git.repository import Repository
 from gitexp.git.status import exclude
 from gitexp.ledger import history
@@ -65,6 +65,7 @@ def write_views(
     if not after_run:
         check_free(repo, home)
     edits = unsealed(repo, place, home)
+    remove_part_files([repo.top / home])
     exclude(repo, ledger.contract.views, "computed by gitexp")
     computed = computed or experiment_md(ledger)
     place.write_note(NOTE, [current(repo, home), computed])  # before it is replaced, and after

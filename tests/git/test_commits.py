@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from gitexp.git import refs
 from gitexp.git.commits import commit_tree, first_parents
 from gitexp.git.driver import GitCommandError
 from gitexp.git.repository import Repository
@@ -70,3 +71,13 @@ def test_a_commit_is_exactly_what_it_was_told_to_be(repo: Repository) -> None:
     assert data.endswith("\n\né\n\n# x\n\n\n  y  ".encode())
     assert b"\nencoding " not in data
     assert repo.line("rev-parse", f"{commit}^") == head
+
+
+def test_a_commit_that_git_pruned_before_a_ref_held_its_child_is_written_again(repo: Repository) -> None:
+    tree, base = repo.tree_of("HEAD"), git("rev-parse", "HEAD").strip()
+    commit = commit_tree(repo, tree, base, b"one\n")
+    git("prune", "--expire=now")
+    child = commit_tree(repo, tree, commit, b"two\n")
+    assert repo.object(commit) is None
+    refs.update(repo, "x", f"update refs/heads/main {child} {base}")
+    assert git("log", "--format=%s", "main").split() == ["two", "one", "start"]

@@ -78,6 +78,21 @@ def test_the_file_of_a_commit_that_was_not_finished_is_removed(experiment: Path,
     assert not left.exists()
 
 
+@pytest.mark.parametrize("folder_of_it", [".", "train", "train/cache", "train/logs"])
+def test_a_half_written_file_is_removed(experiment: Path, gitexp: Gitexp, folder_of_it: str) -> None:
+    left = part_file(experiment / ".git/gitexp" / folder_of_it / "note")
+    left.write_bytes(b"half")
+    gitexp("recover")
+    assert not left.exists()
+
+
+def test_the_views_clear_the_half_written_ones_beside_them(experiment: Path, gitexp: Gitexp) -> None:
+    left = part_file(experiment / "results.tsv")
+    left.write_bytes(b"half")
+    gitexp("render")
+    assert not left.exists()
+
+
 def test_a_trainer_that_was_left_running_is_found_and_ended(folder: Path, gitexp: Gitexp) -> None:
     trainer = killed_step(folder, gitexp, with_guard=True)
     assert not is_gone(trainer)
@@ -235,7 +250,7 @@ def test_only_a_lock_of_the_time_a_gitexp_died_is_taken_for_its_own(experiment: 
         os.utime(lock, (made, made))
     said = gitexp("recover").stderr
     when = time.strftime("%H:%M:%S", time.localtime(died))
-    assert f"HEAD.lock: a gitexp (process 4711) left it when it was killed at {when}." in said
+    assert f"HEAD.lock: a gitexp (process 4711) left it when it, or its git, was killed at {when}." in said
     assert not ours.exists()
     assert theirs.exists()
 

@@ -1,1 +1,1 @@
-"""Many steps under random kills: ``python -m tests.soak --steps 1000``."""
+"""Every command of gitexp in a storm of kills, judged by plain git: ``python -m tests.soak --kills 1000``."""

@@ -20,20 +20,20 @@ echo call >> "$CALLS"
 case $DIES in
 after) {git} "$@" ;;
 mute) (sleep 0.2; kill -9 $$) & {git} "$@" > /dev/null ;;
-locked)
+locked | alone)
     case "$*" in
     *update-index*) touch .git/index.lock ;;
     *update-ref*) touch .git/HEAD.lock .git/packed-refs.lock .git/refs/heads/exp/train.lock ;;
     *"symbolic-ref -m"*) touch .git/HEAD.lock ;;
     esac
-    kill -9 $PPID ;;
+    [ $DIES = alone ] || kill -9 $PPID ;;
 esac
 kill -9 $$
 """
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("way", ["before", "after", "mute", "locked"])
+@pytest.mark.parametrize("way", ["before", "after", "mute", "locked", "alone"])
 @pytest.mark.parametrize(("verdict", "score"), VERDICTS[:2])  # a CRASH is sealed as a DISCARD is
 def test_git_dies_at_every_call(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runs: Path, verdict: str, score: str, way: str

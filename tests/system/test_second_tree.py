@@ -304,7 +304,7 @@ def test_a_linked_work_tree(start: Path, gitexp: Gitexp, tmp_path: Path, monkeyp
     gitexp("init")
     Path("train.py").write_text("# 1.0\n")
     gitexp("step", "-m", "x")
-    assert printed(start, "exp001").startswith("exp000 KEEP 2.000000: baseline\nM  train.py\nx\n")
+    assert printed(start, "exp001").startswith("exp000 KEEP 2.000000: baseline\n M train.py\nx\n")
     assert git("worktree", "list").count("\n") == 2
 
 
@@ -312,7 +312,7 @@ def test_a_repository_with_sha256(start: Path, gitexp: Gitexp) -> None:
     git("init", "-q", "--object-format=sha256")
     project(start, {"input": "x\n"}, "git rev-parse --show-object-format; git status --porcelain; " + READS)
     _, text = run_both(start, gitexp)
-    assert text.startswith("sha256\nM  train.py\nx\n")
+    assert text.startswith("sha256\n M train.py\nx\n")
 
 
 @pytest.mark.parametrize("layout", ["GIT_DIR", "separate"])
@@ -333,7 +333,7 @@ def test_a_git_directory_elsewhere(
     where, *lines = log.read_text().splitlines()
     assert where.endswith("/project/.git")
     assert where.startswith(str(Path.home()))
-    assert lines[:2] == ["M  train.py", "x"]
+    assert lines[:2] == [" M train.py", "x"]
     assert git("status", "--porcelain") == ""
 
 
