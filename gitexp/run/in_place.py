@@ -40,7 +40,7 @@ class InPlace:
     place: ExperimentFiles
     contract: Contract
     _before: dict[str, Look] = field(default_factory=dict)  # of the editable files
-    _new: set[str] = field(default_factory=set)  # untracked files in the editable folders
+    _persons: set[str] = field(default_factory=set)  # untracked files in the editable folders that no run wrote
 
     @property
     def data_top(self) -> Path:
@@ -59,7 +59,8 @@ class InPlace:
             )
         files = dict.fromkeys([*content.files, *self.contract.edit])
         self._before = {path: self._look(path) for path in files if not (self.repo.top / path).is_dir()}
-        self._new = set(untracked_below(self.repo, self.contract.edit))
+        there = untracked_below(self.repo, self.contract.edit)
+        self._persons = set(there) - written_by_runs(self.repo, self.place, there)
 
     def environment(self) -> dict[str, str]:
         return {}
@@ -77,7 +78,7 @@ class InPlace:
         return stat_signature(self.repo.top / path) != signature and file_entry(self.repo, path) != entry
 
     def _note_written(self) -> None:
-        new = [path for path in untracked_below(self.repo, self.contract.edit) if path not in self._new]
+        new = [path for path in untracked_below(self.repo, self.contract.edit) if path not in self._persons]
         if new:
             known = self.place.read_note(WRITTEN, dict) or {}
             self.place.write_note(WRITTEN, known | {path: stat_signature(self.repo.top / path) for path in new})
