@@ -14,6 +14,7 @@ from pathlib import Path
 
 from gitexp.ledger.messages import revert_message, to_message
 from gitexp.model import (
+    CLEAN_TREE,
     Candidate,
     Contract,
     Direction,
@@ -39,7 +40,7 @@ def git(folder: Path, *args: str, stdin: bytes | None = None) -> str:
     return done.stdout.decode().strip()
 
 
-def make(folder: Path, iterations: int, files: int = 10) -> Path:
+def make(folder: Path, iterations: int, files: int = 10, runs_in: str = CLEAN_TREE) -> Path:
     """A repository with ``files`` tracked files, and on ``exp/train`` an experiment of so many iterations."""
     folder.mkdir(parents=True, exist_ok=True)
     git(folder, "init", "--quiet")
@@ -48,7 +49,7 @@ def make(folder: Path, iterations: int, files: int = 10) -> Path:
     hook = folder / ".git/hooks/post-run"
     hook.write_text("#!/bin/sh\necho device: cpu\necho val_bpb: 3\n")
     hook.chmod(0o755)
-    stream = _Stream(files, git(folder, "hash-object", "--stdin", stdin=hook.read_bytes()))
+    stream = _Stream(files, git(folder, "hash-object", "--stdin", stdin=hook.read_bytes()), runs_in)
     _fast_import(folder, stream.commits(iterations))
     if git(folder, "rev-parse", BRANCH) != stream.tip:
         raise AssertionError("the history is not the one that was computed")
@@ -71,11 +72,11 @@ def _fast_import(folder: Path, commands: Iterable[bytes]) -> None:
 class _Stream:
     """Commands for fast-import, and the ids of what they make: an iteration's message names its parent and its tree."""
 
-    def __init__(self, files: int, hook: str) -> None:
+    def __init__(self, files: int, hook: str, runs_in: str) -> None:
         self.tip = ""
         self.incumbent = 0
         self._time = SINCE
-        self._hook = hook
+        self._hook, self._runs_in = hook, runs_in
         self._others = {f"d{n // 100:03d}/f{n:05d}.py": f"# {n}\n".encode() for n in range(files - 1)}
 
     def commits(self, iterations: int) -> Iterator[bytes]:
@@ -124,7 +125,8 @@ class _Stream:
 
     def _contract(self) -> Contract:
         rule = str(parse("single"))
-        return Contract("val_bpb", Direction.MINIMIZE, 300.0, 660.0, "train.py", ("train.py",), (), rule, self._hook, 0)
+        fixed = ("val_bpb", Direction.MINIMIZE, 300.0, 660.0, "train.py", ("train.py",), (), rule, self._hook, 0)
+        return Contract(*fixed, runs_in=self._runs_in)
 
     def _commit(self, message: bytes, code: bytes, others: dict[str, bytes] | None = None) -> bytes:
         self._time += 1

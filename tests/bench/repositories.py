@@ -6,18 +6,20 @@ import shutil
 from functools import cache
 from pathlib import Path
 
+from gitexp.model import CLEAN_TREE
+
 from .histories import git, make
 from .places import folder
 from .processes import gitexp
 
 
 @cache
-def repository(iterations: int, files: int = 10, purpose: str = "reading") -> Path:
+def repository(iterations: int, files: int = 10, purpose: str = "reading", runs_in: str = CLEAN_TREE) -> Path:
     """An experiment of so many iterations among so many files, with its views and caches, as any command leaves them.
 
     What writes to it names a purpose of its own, so that no row lengthens the history of another.
     """
-    made = make(folder() / f"{purpose}-{iterations}-{files}", iterations, files)
+    made = make(folder() / f"{purpose}-{iterations}-{files}", iterations, files, runs_in)
     with (made / ".git/info/exclude").open("a") as out:
         out.write("run.log\nrun.tsv\n")
     gitexp("render", folder=made)

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from gitexp.model import IN_PLACE
+
 from . import browser, disk, memory, peers
 from .harness import Row
 from .histories import NAME
@@ -45,6 +47,8 @@ def _loops(settings: Settings) -> list[Row]:
         Row("loop-dvc", one, "`dvc exp run`", None, _steps(SMALL), lambda: peers.dvc(settings.dvc)),
         Row("loop-20k", more, BASH, 0.15, _steps(LARGE), _protocol(LARGE)),
         Row("loop-files", more, "10 files", 1.3, _steps(LARGE), _steps(SMALL)),
+        Row("loop-tree", f"{one}, in a clean tree", IN_PLACE, 1.4, _steps(SMALL), _steps_in_place(SMALL)),
+        Row("loop-tree-20k", f"{more}, in a clean tree", IN_PLACE, 1.4, _steps(LARGE), _steps_in_place(LARGE)),
         Row("sweep", "a DISCARD of `gitexp sweep`", BASH, 1.0, _command("sweep", SWEEP), _protocol(SMALL)),
         Row(
             "agent",
@@ -127,6 +131,10 @@ def _beside() -> str:
 
 def _steps(files: int) -> Side:
     return lambda: in_process(repository(MIDDLE, files, "steps"))
+
+
+def _steps_in_place(files: int) -> Side:
+    return lambda: in_process(repository(MIDDLE, files, "in-place", IN_PLACE))
 
 
 def _long_steps() -> float:
