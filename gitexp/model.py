@@ -107,11 +107,15 @@ class Contract:
         return tuple(view_path(self.home, name) for name in VIEWS)
 
     @property
+    def frozen(self) -> tuple[str, ...]:
+        """The paths of all files that may not change."""
+        return (*(each.path for each in self.freeze), *(each.path for each in self.data))
+
+    @property
     def paths(self) -> tuple[str, ...]:
         """Every path that it names; a link beside the work tree stands as its name."""
         links = (path.removeprefix("../") for path in self.links)
-        frozen = (*(each.path for each in self.freeze), *(each.path for each in self.data))
-        return (self.script, self.directory, *self.edit, *frozen, *links)
+        return (self.script, self.directory, *self.edit, *self.frozen, *links)
 
 
 @dataclass(frozen=True, slots=True)

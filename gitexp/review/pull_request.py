@@ -121,7 +121,8 @@ def _terms(contract: Contract, baseline: Iteration) -> str:
         f"{code(contract.script)} trains for {contract.budget:g} s",
         f"seed {contract.seed}",
         "may change: " + ", ".join(map(code, contract.edit)),
-        "frozen: " + ", ".join(code(frozen.path) for frozen in contract.freeze) if contract.freeze else "",
+        "frozen: " + ", ".join(map(code, contract.frozen)) if contract.frozen else "",
+        "linked, and not in the repository: " + ", ".join(map(code, contract.links)) if contract.links else "",
         f"on {code(m.device)}" if m.device else "",
         f"with {code(m.data)}" if m.data else "",
     ]

@@ -66,7 +66,7 @@ def _quoted(lines: Iterable[str]) -> list[str]:
 
 def _contract(ledger: Ledger, noise: float) -> list[str]:
     contract = ledger.contract
-    frozen = ", ".join(frozen.path for frozen in contract.freeze)
+    frozen = ", ".join(contract.frozen)
     lines = [
         f"# Brief: the experiment {ledger.name}, on exp/{ledger.name}",
         "",

@@ -46,7 +46,7 @@ def _bullets(items: Iterable[str]) -> str:
 def _baseline(ledger: Ledger) -> str:
     contract, baseline = ledger.contract, ledger.baseline
     edit = ", ".join(f"`{path}`" for path in contract.edit)
-    frozen = ", ".join(f"`{frozen.path}`" for frozen in contract.freeze)
+    frozen = ", ".join(f"`{path}`" for path in contract.frozen)
     lines = [
         f"{_line(baseline)}",
         "",

@@ -267,7 +267,7 @@ def status_json(ledger: Ledger, pending: PendingJson | None, edited: list[str]) 
         "timeout": contract.timeout,
         "script": contract.script,
         "edit": list(contract.edit),
-        "frozen": [frozen.path for frozen in contract.freeze],
+        "frozen": list(contract.frozen),
         "baseline": baseline,
         "incumbent": iteration_json(ledger.incumbent),
         "counts": counts_json(ledger),

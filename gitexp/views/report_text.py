@@ -177,7 +177,7 @@ def _crash(error: str, crashes: list[Iteration], details: Details) -> CrashGroup
 
 def _contract(ledger: Ledger) -> tuple[Fact, ...]:
     contract, first = ledger.contract, ledger.baseline.measurement
-    frozen = visible_list(frozen.path for frozen in contract.freeze)
+    frozen = visible_list(contract.frozen)
     facts = (
         Fact("Metric", f"{contract.metric} ({contract.direction.value})"),
         Fact("Rule", contract.rule),
