@@ -85,7 +85,7 @@ def _check_checked_out(repo: Repository, place: ExperimentFiles) -> None:
     if refs.current_branch(repo) != place.branch:
         raise GitexpError(
             f"{visible(place.branch)} is not checked out, and the edit is to be of that.",
-            git_command("switch", place.branch),
+            git_command("switch", "--merge", place.branch) + "   # takes the edit along",
         )
 
 

@@ -8,6 +8,7 @@ from gitexp.errors import GitexpError
 from gitexp.git import refs
 from gitexp.git.commits import first_parents, to_commit
 from gitexp.git.repository import Repository
+from gitexp.git.status import tracked_changes
 from gitexp.ledger import cache
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.lazy import FEW, stored
@@ -32,10 +33,11 @@ def current_name(repo: Repository) -> str:
 
 def _way_to_one(repo: Repository) -> str:
     branches = [ref.removeprefix("refs/heads/") for ref in refs.matching(repo, f"refs/heads/{BRANCH_PREFIX}")]
+    switch = ("switch", "--merge") if tracked_changes(repo) else ("switch",)  # it takes edits along
     return (
-        git_command("switch", *branches)
+        git_command(*switch, *branches)
         if len(branches) == 1
-        else f"git switch {BRANCH_PREFIX}NAME   # or: gitexp init"
+        else f"{git_command(*switch)} {BRANCH_PREFIX}NAME   # or: gitexp init"
     )
 
 

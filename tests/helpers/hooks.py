@@ -1,4 +1,4 @@
-"""Hooks that stand in for the packaged ones."""
+"""Hooks that stand in for the packaged ones, and what they print."""
 
 from __future__ import annotations
 
@@ -11,3 +11,9 @@ def hook_that(folder: Path, script: str) -> None:
     hook.parent.mkdir(exist_ok=True)
     hook.write_text("#!/bin/sh\n" + script)
     hook.chmod(0o755)
+
+
+def printed(folder: Path, iteration: str) -> str:
+    """What the first run of an iteration printed."""
+    [log] = [log for log in folder.glob(f".git/gitexp/*/logs/{iteration}-*.log") if log.name.count(".") == 1]
+    return log.read_text()

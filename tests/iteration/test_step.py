@@ -255,7 +255,11 @@ def test_a_branch_that_is_no_experiment(experiment: Path, gitexp: Gitexp) -> Non
     set_lr(experiment, 0.2)
     said = refused(gitexp, experiment, "step", "-m", "x")
     assert "The branch main is not an experiment." in said
-    assert "try: git switch exp/train" in said
+    assert "try: git switch --merge exp/train" in said
+    git("switch", "-q", "--merge", "exp/train")
+    assert "exp001 KEEP" in gitexp("step", "-m", "x").stdout
+    git("switch", "-q", "main")
+    assert "try: git switch exp/train" in refused(gitexp, experiment, "step", "-m", "x")
 
 
 def test_a_branch_that_only_looks_like_one(folder: Path, gitexp: Gitexp) -> None:

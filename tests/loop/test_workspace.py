@@ -127,7 +127,7 @@ def test_an_edit_by_hand_needs_its_branch(single: Path, gitexp: Gitexp) -> None:
     set_lr(single, 0.2)
     refused = gitexp("step", "-e", "train", "-m", "x", code=1).stderr
     assert "exp/train is not checked out" in refused
-    assert "git switch exp/train" in refused
+    assert "git switch --merge exp/train" in refused
 
 
 def test_a_script_beside_the_work_tree_is_found(single: Path, gitexp: Gitexp) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.command_line import Gitexp
-from tests.helpers.hooks import hook_that
+from tests.helpers.hooks import hook_that, printed
 from tests.helpers.ledgers import ledger_of
 from tests.helpers.repositories import git, make_repository
 
@@ -29,12 +29,6 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(folder)
     monkeypatch.delenv("GITEXP_PYTHON")
     return folder
-
-
-def printed(folder: Path, iteration: str) -> str:
-    """What the first run of an iteration printed."""
-    [log] = [log for log in folder.glob(f".git/gitexp/*/logs/{iteration}-*.log") if log.name.count(".") == 1]
-    return log.read_text()
 
 
 def place(folder: Path, iteration: str) -> str:
