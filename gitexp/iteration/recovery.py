@@ -26,6 +26,8 @@ from gitexp.iteration.overlay import give_back
 from gitexp.iteration.seal import drop_ref, give_up, hand_back, open_pending, save_if_lost
 from gitexp.iteration.stale_locks import clear_stale
 from gitexp.iteration.status import late_save, places
+from gitexp.iteration.workspace import NOTE as UNFINISHED
+from gitexp.iteration.workspace import keep_unfinished
 from gitexp.ledger import history
 from gitexp.ledger.experiment_files import ExperimentFiles, UnreadableNoteError
 from gitexp.ledger.ledger import Ledger
@@ -49,10 +51,12 @@ def recover(repo: Repository, place: ExperimentFiles, observer: Observer) -> Ite
     _end_others(repo, place, observer)
     snapshot = _look(repo, place, observer)
     if snapshot is None:
+        _keep_unfinished(repo, place, observer)
         return None
     candidate = snapshot.candidate
     measurement = read_result(place)
     ledger = _ledger(repo, place)
+    place.forget_note(UNFINISHED)  # the step took the edit
     if sealed := _sealed(ledger, candidate):
         drop_ref(repo, place)
         if candidate.contract:
@@ -66,6 +70,13 @@ def recover(repo: Repository, place: ExperimentFiles, observer: Observer) -> Ite
         _give_up(repo, place, snapshot, observer)
         return None
     return _finish_measured(repo, place, ledger, snapshot, measurement, observer)
+
+
+def _keep_unfinished(repo: Repository, place: ExperimentFiles, observer: Observer) -> None:
+    if place.read_note(UNFINISHED, bool) is None:
+        return
+    if ref := keep_unfinished(repo, place, _ledger(repo, place)):
+        observer.say(f"A loop died while its proposer edited; the unfinished edit is kept as {ref}.")
 
 
 def _finish_measured(

@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gitexp.files import find_file, write_file
+from gitexp.git import refs
 from gitexp.git.clean_tree import CleanTree
-from gitexp.git.objects import differences, entries, file_entry
+from gitexp.git.objects import differences, entries, file_entry, write_tree
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import covers
 from gitexp.iteration.journal import Files
+from gitexp.iteration.moving import moving
 from gitexp.iteration.run_trees import clean_tree
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
@@ -25,6 +27,7 @@ from gitexp.run.links import targets
 from gitexp.views.experiment_md import experiment_md
 from gitexp.views.notebook import absorb, current
 
+NOTE = "workspace"  # stands while a loop's proposer edits in the workspace, and its edit is not an object of git's yet
 # What agents are configured by. Where git does not track it, it is linked for them from the work tree.
 AGENT_FILES = ("AGENTS.md", "CLAUDE.md", "GEMINI.md", ".agents", ".claude", ".codex", ".cursor", ".gemini", ".mcp.json")
 
@@ -92,6 +95,27 @@ class Workspace:
         write_file(self.repo.top / view_path(home, NOTEBOOK), experiment_md(self.ledger).encode())
         if table := find_file(self.owner.top / view_path(home, RESULTS)):
             write_file(self.repo.top / view_path(home, RESULTS), table)
+
+
+def keep_edit(repo: Repository, place: ExperimentFiles, ledger: Ledger, files: Files, label: str) -> str:
+    """Keep an edit of the incumbent that no step took; the ref, whose name begins with ``label``."""
+    tree = write_tree(repo, ledger.tree, files)
+    ref = refs.saved(f"{label}-{tree[:8]}")
+    with moving(place):
+        refs.update(repo, "gitexp: set aside", f"update {ref} {tree}")
+    return ref
+
+
+def keep_unfinished(owner: Repository, place: ExperimentFiles, ledger: Ledger | None) -> str:
+    """Keep what the proposer of a loop that died left in the workspace; the ref, empty where there is nothing.
+
+    Whoever comes next clears up before it uses the workspace, which then holds something else.
+    """
+    ref = ""
+    if place.read_note(NOTE, bool) and ledger and (left := left_in_workspace(owner, place, ledger)):
+        ref = keep_edit(owner, place, ledger, left, "loop")
+    place.forget_note(NOTE)
+    return ref
 
 
 def left_in_workspace(owner: Repository, place: ExperimentFiles, ledger: Ledger) -> Files:

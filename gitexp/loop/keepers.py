@@ -9,15 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from gitexp.git import refs
-from gitexp.git.objects import write_tree
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import edits
 from gitexp.iteration.journal import Files, read_journal
-from gitexp.iteration.moving import moving
 from gitexp.iteration.proposal import MakeEdit, Proposal, retold
 from gitexp.iteration.recovery import recover
-from gitexp.iteration.workspace import left_in_workspace
+from gitexp.iteration.workspace import NOTE, keep_edit
 from gitexp.ledger import history
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
@@ -28,7 +25,6 @@ from gitexp.model import Contract
 from gitexp.observer import Observer
 from gitexp.text import visible_list
 
-NOTE = "workspace"  # stands while a proposer edits in the workspace, and its edit is not an object of git's yet
 AGAIN = "the loop died during this run, which is run again."
 
 
@@ -73,20 +69,10 @@ class InWorkspace:
         with self.place.locked(self.repo, "loop", in_place=False):
             snapshot = read_journal(self.place)
             finished = recover(self.repo, self.place, self.observer)
-            half = self.place.read_note(NOTE, bool)
-            self.place.forget_note(NOTE)
-            if half and not finished:
-                self._keep_half_edit()
             if snapshot is None or finished or snapshot.work_tree or snapshot.candidate.contract:
                 return None
             self.observer.say(f"{snapshot.candidate.id}: {AGAIN}")
             return retold(snapshot.candidate, snapshot.files)
-
-    def _keep_half_edit(self) -> None:
-        ledger = history.load(self.repo, self.place.name)
-        if left := left_in_workspace(self.repo, self.place, ledger):
-            ref = self._keep(ledger, left, "loop")
-            self.observer.say(f"The loop died while its proposer edited; the unfinished edit is kept as {ref}.")
 
     def noting(self, make_edit: MakeEdit, foreseen: Files | None) -> MakeEdit:
         self._made, self._can_be_made_again = None, foreseen is not None
@@ -112,10 +98,7 @@ class InWorkspace:
         return self._keep(ledger, self._made, ledger.next_id)
 
     def _keep(self, ledger: Ledger, files: Files, label: str) -> str:
-        tree = write_tree(self.repo, ledger.tree, files)
-        ref = refs.saved(f"{label}-{tree[:8]}")
-        with moving(self.place):
-            refs.update(self.repo, "gitexp: set aside", f"update {ref} {tree}")
+        ref = keep_edit(self.repo, self.place, ledger, files, label)
         self.place.forget_note(NOTE)
         return ref
 

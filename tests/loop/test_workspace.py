@@ -17,6 +17,7 @@ from tests.helpers.proposers import proposes
 from tests.helpers.repositories import TOY, Once, git, make_toy, set_lr, state_of
 
 BETTER = "write(round(0.1 + 0.01 * number, 2)); print('LR up')\n"
+OTHER = "sed -i.bak s/0.1/0.2/ train.py"
 
 
 @pytest.fixture
@@ -155,15 +156,17 @@ def test_the_second_interrupt_keeps_the_edit_as_a_ref(folder: Path, proposer: Pa
     assert (folder / "train.py").read_text() == TOY
 
 
+@pytest.mark.parametrize("then", ["loop", "step", "recover"])
 def test_killed_while_the_proposer_works_its_half_edit_is_kept(
-    single: Path, proposer: Path, gitexp: Gitexp, tmp_path: Path
+    single: Path, proposer: Path, gitexp: Gitexp, tmp_path: Path, then: str
 ) -> None:
     half = f"write(0.5); pathlib.Path({str(tmp_path / 'here')!r}).touch(); time.sleep(60)\n"
     process = start_loop(single, *proposes(proposer, half))
     wait_for(tmp_path / "here")
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
-    done = gitexp("loop", "--steps", "1", *proposes(proposer, BETTER))
+    words = {"loop": ("--steps", "1", *proposes(proposer, BETTER)), "step": ("-m", "x", "--", "sh", "-c", OTHER)}
+    done = gitexp(then, *words.get(then, ()))
     assert "the unfinished edit is kept as refs/gitexp/saved/loop-" in done.stderr
     ref = done.stderr.partition("kept as ")[2].split()[0].rstrip(".")
     assert git("show", f"{ref}:train.py", cwd=single) == TOY.replace("0.1", "0.5", 1)

@@ -48,7 +48,9 @@ def _init(sandbox: Sandbox, chance: random.Random) -> Words:
 def _step(sandbox: Sandbox, chance: random.Random) -> Words:
     if chance.random() < 0.2:
         sandbox.drop()
-        return ("step", "-m", "by a command", "--", str(sandbox.proposer))
+        # In a clean tree such an edit is nobody's until the step has taken it: the command can make it again.
+        made = "$SOAK_MADE" if sandbox.in_place else "/dev/null"
+        return ("step", "-m", "by a command", "--", "sh", "-c", f"SOAK_MADE={made} exec {sandbox.proposer}")
     if chance.random() < 0.8 or not sandbox.marks_in_files() - sandbox.sealed:
         sandbox.edit()  # else the edit that was handed back is tried once more
     more = chance.choice([(), (), ("--json",), ("--exit-code",), ("--note", "text\nof two lines")])
