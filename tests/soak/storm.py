@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import sys
 import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
@@ -65,6 +66,7 @@ class Storm:
                     f"in {folder}:\n{finding}"
                 ) from finding
             shutil.rmtree(folder)
+            print(f"repository {self.repository}: {self.killed} kills so far", file=sys.stderr, flush=True)
 
     def _reseed(self) -> None:
         """Each operation has a seed of its own: timing does not shift the choices of later ones."""
