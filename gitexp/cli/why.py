@@ -8,7 +8,7 @@ from gitexp.errors import GitexpError
 from gitexp.ledger import history
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import Iteration, Status, score_text, signed
-from gitexp.text import one_line
+from gitexp.text import one_line, visible
 from gitexp.verdict.diagnosis import diagnose
 from gitexp.verdict.rules import decide_again
 
@@ -55,7 +55,10 @@ def _weighed(ledger: Ledger, judged: Iteration) -> str:
 
 def _facts(ledger: Ledger, judged: Iteration) -> list[tuple[str, str]]:
     contract, met = ledger.contract, ledger.met_by(judged)
-    facts = [("because", judged.reason), ("rule", f"{contract.rule}, to {contract.direction.value} {contract.metric}")]
+    facts = [
+        ("because", judged.reason),
+        ("rule", f"{contract.rule}, to {contract.direction.value} {visible(contract.metric)}"),
+    ]
     if met:
         facts.append(("met", f"{met.id} {score_text(met.score)}: {met.description}"))
     facts.append(("weighed", _weighed(ledger, judged)))

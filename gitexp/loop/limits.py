@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from gitexp.ledger.columns import KEEP
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import score_text
+from gitexp.text import plural
 
 STOP = "STOP"  # a file of this name at the top of the work tree ends the loop; a proposer may make it, too
 
@@ -34,7 +35,9 @@ class Limits:
         is_good = self.until is not None and not ledger.contract.direction.better(self.until, score)
         reached = {
             f"{ledger.contract.metric} has reached {score_text(self.until)}": is_good,
-            f"{self.steps} steps were asked for": self.steps is not None and steps >= self.steps,
+            f"{plural(self.steps or 0, 'step')} {'was' if self.steps == 1 else 'were'} asked for": self.steps
+            is not None
+            and steps >= self.steps,
             f"{self.hours or 0:g} hours were asked for": self.hours is not None and hours >= self.hours,
             f"the last {dry} steps brought no KEEP": self.patience is not None and dry >= self.patience,
             f"{failures} rounds in a row brought nothing to run": failures >= min(FAILURES, self.patience or FAILURES),

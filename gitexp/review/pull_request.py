@@ -10,7 +10,7 @@ from gitexp.ledger.ledger import Ledger
 from gitexp.model import BRANCH_PREFIX, Contract, Iteration, Status, score_text, signed
 from gitexp.review.review_branch import Review
 from gitexp.shell import git_command
-from gitexp.text import one_line, thinned
+from gitexp.text import one_line, thinned, visible
 from gitexp.views.templates import markdown_template
 
 TEMPLATE = "pr.md.j2"
@@ -25,6 +25,11 @@ def code(text: str, limit: int = TEXT) -> str:
     longest = max(map(len, re.findall("`+", line)), default=0)
     room = " " if line.startswith("`") or line.endswith("`") else ""
     return f"{'`' * (longest + 1)}{room}{line}{room}{'`' * (longest + 1)}" if line else ""
+
+
+def name(text: str) -> str:
+    """A name (path, branch, metric) as a code span, each character of it that nobody sees spelled."""
+    return code(visible(text))
 
 
 def cell(text: str) -> str:
@@ -54,8 +59,8 @@ def _result(ledger: Ledger) -> Mapping[str, object]:
     counts = ledger.tally()
     return {
         "goal": code(ledger.notes.goal or "", 500),
-        "metric": code(contract.metric),
-        "metric_cell": cell(contract.metric),
+        "metric": name(contract.metric),
+        "metric_cell": cell(visible(contract.metric)),
         "first": score_text(first.score),
         "best": score_text(best.score),
         "change": signed(best.score - first.score),
@@ -92,7 +97,7 @@ def _runs(iteration: Iteration) -> str:
 def _dropped(ledger: Ledger, link: Callable[[str], str]) -> Mapping[str, object]:
     dropped = [i for i in ledger.iterations if i.status is not Status.KEEP]
     lines = [_dropped_line(i, link(i.commit)) for i in dropped[-DROPPED:]]
-    experiment = code(BRANCH_PREFIX + ledger.name)
+    experiment = name(BRANCH_PREFIX + ledger.name)
     return {"dropped": lines, "more": len(dropped) - len(lines), "experiment": experiment}
 
 
@@ -118,11 +123,11 @@ def _reproduction(ledger: Ledger, remote: str, link: Callable[[str], str]) -> Ma
 def _terms(contract: Contract, baseline: Iteration) -> str:
     m = baseline.measurement
     terms = [
-        f"{code(contract.script)} trains for {contract.budget:g} s",
+        f"{name(contract.script)} trains for {contract.budget:g} s",
         f"seed {contract.seed}",
-        "may change: " + ", ".join(map(code, contract.edit)),
-        "frozen: " + ", ".join(map(code, contract.frozen)) if contract.frozen else "",
-        "linked, and not in the repository: " + ", ".join(map(code, contract.links)) if contract.links else "",
+        "may change: " + ", ".join(map(name, contract.edit)),
+        "frozen: " + ", ".join(map(name, contract.frozen)) if contract.frozen else "",
+        "linked, and not in the repository: " + ", ".join(map(name, contract.links)) if contract.links else "",
         f"on {code(m.device)}" if m.device else "",
         f"with {code(m.data)}" if m.data else "",
     ]

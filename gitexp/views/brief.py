@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from heapq import nsmallest
 
 from gitexp.ledger.ledger import Ledger
-from gitexp.model import Iteration, Status, score_text, signed
-from gitexp.text import one_line, plural, visible_list
+from gitexp.model import BRANCH_PREFIX, Iteration, Status, score_text, signed
+from gitexp.text import one_line, plural, visible, visible_list
 from gitexp.verdict.breaker import TRIP, tripped
 from gitexp.verdict.diagnosis import diagnose
 from gitexp.verdict.rules import run_noise
@@ -66,14 +66,14 @@ def _quoted(lines: Iterable[str]) -> list[str]:
 
 def _contract(ledger: Ledger, noise: float) -> list[str]:
     contract = ledger.contract
-    frozen = ", ".join(contract.frozen)
+    frozen = visible_list(contract.frozen)
     lines = [
-        f"# Brief: the experiment {ledger.name}, on exp/{ledger.name}",
+        f"# Brief: the experiment {visible(ledger.name)}, on {visible(BRANCH_PREFIX + ledger.name)}",
         "",
         f"- goal: {one_line(ledger.notes.goal or '', TEXT) or 'a better score'}",
-        f"- score: {contract.metric}, {contract.direction.word} is better",
-        f"- budget: {contract.budget:g} s of training a run, with `{contract.script}`; rule `{contract.rule}`",
-        f"- you may change: {', '.join(contract.edit)}",
+        f"- score: {visible(contract.metric)}, {contract.direction.word} is better",
+        f"- budget: {contract.budget:g} s of training a run, with `{visible(contract.script)}`; rule `{contract.rule}`",
+        f"- you may change: {visible_list(contract.edit)}",
     ]
     lines += [f"- frozen: {one_line(frozen, TEXT)}"] if frozen else []
     lines += [f"- limit: {guard}" for guard in contract.guards]
@@ -159,7 +159,7 @@ def _crashes(ledger: Ledger) -> list[str]:
 
 
 def _protocol(ledger: Ledger) -> list[str]:
-    editable = ", ".join(ledger.contract.edit)
+    editable = visible_list(ledger.contract.edit)
     return [
         "## How to go on",
         "",

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import NOTEBOOK, RESULTS, Iteration, Notes, Status, headline, score_text, signed
-from gitexp.text import one_line, plural, printable
+from gitexp.text import one_line, plural, printable, visible
 from gitexp.views.templates import markdown_template
 
 SHOWN = 20  # rows of each list, which stays readable at any length of history
@@ -45,13 +45,13 @@ def _bullets(items: Iterable[str]) -> str:
 
 def _baseline(ledger: Ledger) -> str:
     contract, baseline = ledger.contract, ledger.baseline
-    edit = ", ".join(f"`{path}`" for path in contract.edit)
-    frozen = ", ".join(f"`{path}`" for path in contract.frozen)
+    edit = ", ".join(f"`{visible(path)}`" for path in contract.edit)
+    frozen = ", ".join(f"`{visible(path)}`" for path in contract.frozen)
     lines = [
         f"{_line(baseline)}",
         "",
-        f"- metric: {contract.metric} ({contract.direction.value}), rule `{contract.rule}`, seed {contract.seed}",
-        f"- budget: {contract.budget:g} s of training with `{contract.script}`, ended after {contract.timeout:g} s",
+        f"- metric: {visible(contract.metric)} ({contract.direction.value}), rule `{contract.rule}`, seed {contract.seed}",
+        f"- budget: {contract.budget:g} s of training with `{visible(contract.script)}`, ended after {contract.timeout:g} s",
         f"- may change: {edit}" + (f"; frozen: {frozen}" if frozen else ""),
     ]
     if baseline.measurement.device:

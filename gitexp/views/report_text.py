@@ -179,10 +179,10 @@ def _contract(ledger: Ledger) -> tuple[Fact, ...]:
     contract, first = ledger.contract, ledger.baseline.measurement
     frozen = visible_list(contract.frozen)
     facts = (
-        Fact("Metric", f"{contract.metric} ({contract.direction.value})"),
+        Fact("Metric", f"{visible(contract.metric)} ({contract.direction.value})"),
         Fact("Rule", contract.rule),
         Fact("Limits", ", ".join(contract.guards)),
-        Fact("Budget", f"{contract.budget:g} s of training with {contract.script}"),
+        Fact("Budget", f"{contract.budget:g} s of training with {visible(contract.script)}"),
         Fact("Ended after", f"{contract.timeout:g} s"),
         Fact("May change", visible_list(contract.edit)),
         Fact("Frozen", frozen),
