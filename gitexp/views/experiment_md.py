@@ -45,13 +45,14 @@ def _bullets(items: Iterable[str]) -> str:
 
 def _baseline(ledger: Ledger) -> str:
     contract, baseline = ledger.contract, ledger.baseline
+    metric, script = visible(contract.metric), visible(contract.script)
     edit = ", ".join(f"`{visible(path)}`" for path in contract.edit)
     frozen = ", ".join(f"`{visible(path)}`" for path in contract.frozen)
     lines = [
         f"{_line(baseline)}",
         "",
-        f"- metric: {visible(contract.metric)} ({contract.direction.value}), rule `{contract.rule}`, seed {contract.seed}",
-        f"- budget: {contract.budget:g} s of training with `{visible(contract.script)}`, ended after {contract.timeout:g} s",
+        f"- metric: {metric} ({contract.direction.value}), rule `{contract.rule}`, seed {contract.seed}",
+        f"- budget: {contract.budget:g} s of training with `{script}`, ended after {contract.timeout:g} s",
         f"- may change: {edit}" + (f"; frozen: {frozen}" if frozen else ""),
     ]
     if baseline.measurement.device:
