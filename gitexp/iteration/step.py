@@ -110,6 +110,7 @@ def check_terms(repo: Repository, contract: Contract) -> None:
 
 
 def check_hook(repo: Repository, contract: Contract) -> None:
+    """Raises where the hook is not the one that the baseline was measured with."""
     path = hooks.find(repo)
     if hooks.blob(repo, path) != contract.hook:
         raise GitexpError(
