@@ -68,7 +68,8 @@ def once(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: 
         with (shared / f"{name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not made.exists():
-                place.mkdir(exist_ok=True)
+                shutil.rmtree(place, ignore_errors=True)
+                place.mkdir()
                 monkeypatch.chdir(place)
                 make(place)
                 monkeypatch.chdir(tmp_path)

@@ -96,11 +96,21 @@ def check_breaker(place: ExperimentFiles, ledger: Ledger) -> None:
 
 
 def check_contract(repo: Repository, place: ExperimentFiles, contract: Contract) -> None:
+    check_terms(repo, contract)
+    check_data(repo.top, place, contract)
+    check_hook(repo, contract)
+
+
+def check_terms(repo: Repository, contract: Contract) -> None:
+    """Raises where the work tree of ``repo`` does not hold what the contract names as it was."""
     check_rule(contract)
     for named in contract.paths:
         inside(repo.top, named)
     check_frozen(repo, contract)
-    check_data(repo.top, place, contract)
+
+
+def check_hook(repo: Repository, contract: Contract) -> None:
+    """Raises where the hook is not the one that the baseline was measured with."""
     path = hooks.find(repo)
     if hooks.blob(repo, path) != contract.hook:
         raise GitexpError(

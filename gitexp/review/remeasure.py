@@ -7,11 +7,11 @@ import os
 from gitexp.errors import GitexpError
 from gitexp.git.objects import differing_entries
 from gitexp.git.repository import Repository
-from gitexp.git.worktree import changed_frozen, check_frozen, covers, untracked_below
+from gitexp.git.worktree import changed_frozen, covers, untracked_below
 from gitexp.iteration.replicates import check_comparable, usual_speed
 from gitexp.iteration.run_trees import run_tree
 from gitexp.iteration.status import pending
-from gitexp.iteration.step import check_contract
+from gitexp.iteration.step import check_contract, check_hook, check_terms
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import VIEWS, Contract, Measurement, Sample
@@ -46,8 +46,9 @@ def remeasure(
             check_contract(work, place, ledger.contract)
             _link_untracked(repo, work, ledger.contract)
             return _measure(InPlace(work, place, ledger.contract), work, place, ledger, label, observer)
-        check_frozen(work, ledger.contract)
+        check_terms(work, ledger.contract)
         check_data(repo.top, place, ledger.contract)
+        check_hook(repo, ledger.contract)
         return _measure(run_tree(repo, place, ledger.contract), work, place, ledger, label, observer)
 
 

@@ -103,7 +103,10 @@ def targets(repo: Repository, place: ExperimentFiles, contract: Contract) -> dic
 
 def name_targets(place: ExperimentFiles, named: Mapping[str, str]) -> None:
     """Note where links point that are not found under their own names."""
-    place.write_note(NOTE, dict(named))
+    if named:
+        place.write_note(NOTE, dict(named))
+    else:
+        place.forget_note(NOTE)  # of an experiment of this name that is gone
 
 
 def signature(target: Path) -> tuple[object, ...]:

@@ -153,7 +153,7 @@ def second_contract(branch: Branch) -> None:
     terms = branch["exp000"].message.partition("Exp-Optimize")
     entry = branch["exp006"]
     entry.drop("Exp-Delta")
-    entry.change("Exp-Id", "Exp-Format: 1\nExp-Id")
+    entry.change("Exp-Id", f"Exp-Format: {branch['exp000'].value('Exp-Format')}\nExp-Id")
     entry.message = entry.message.rstrip() + "\n" + "".join(terms[1:])
     entry.put("Exp-Budget", "5000")
 
@@ -226,7 +226,8 @@ def add_an_unknown_key(branch: Branch) -> None:
 
 
 def add_a_key_of_another_format(branch: Branch) -> None:
-    branch["exp000"].message = branch["exp000"].message.rstrip() + "\nExp-Contract-Seed: 4\n"
+    """Format 1 has no Exp-Where."""
+    branch["exp000"].put("Exp-Format", "1")
 
 
 def add_a_twin(branch: Branch) -> None:

@@ -23,18 +23,20 @@ from tests.helpers.repositories import TOY, git, make_repository, set_lr
 
 pytestmark = pytest.mark.slow  # processes that are killed, by the dozen
 
-SLOW = 'grep -q 0.9 train.py && { echo $$ > pid; touch "$GITEXP_RUN_DIR/../running"; sleep 60; }\necho val_bpb: 2\n'
+SLOW = 'grep -q 0.9 train.py && { cd "$GITEXP_RUN_DIR/.."; echo $$ > pid; touch running; sleep 60; }\necho val_bpb: 2\n'
 SWITCHES = "grep -q 0.9 train.py && git switch -q -c elsewhere\necho val_bpb: 3\n"
 EDIT = TOY.replace("0.1", "0.9", 1)
 
 
-def killed_step(folder: Path, gitexp: Gitexp, hook: str = SLOW, with_guard: bool = False) -> int:
+def killed_step(
+    folder: Path, gitexp: Gitexp, hook: str = SLOW, with_guard: bool = False, where: tuple[str, ...] = ()
+) -> int:
     """A step that was killed in its run; the pid of its trainer."""
     hook_that(folder, hook)
-    gitexp("init", "--budget", "5")
+    gitexp("init", "--budget", "5", *where)
     set_lr(folder, 0.9)
     process = start_step(folder)
-    trainer = int((folder / "pid").read_text())
+    trainer = int((folder / ".git/gitexp/train/pid").read_text())
     guards = [child for child in psutil.Process(process.pid).children() if child.pid != trainer] if with_guard else []
     for guard in guards:
         guard.kill()
@@ -46,7 +48,7 @@ def killed_step(folder: Path, gitexp: Gitexp, hook: str = SLOW, with_guard: bool
 def measured_step(folder: Path, gitexp: Gitexp) -> None:
     """A step that was measured and could not be sealed: its branch is not checked out any more."""
     hook_that(folder, SWITCHES)
-    gitexp("init")
+    gitexp("init", "--in-place")
     set_lr(folder, 0.9)
     assert "exp001 is measured" in gitexp("step", "-m", "x", code=1).stderr
 
@@ -121,14 +123,14 @@ def test_the_next_step_ends_it_too_and_never_doubles_it(folder: Path, gitexp: Gi
 
 
 def test_a_killed_gitexp_takes_daemons_of_its_run_along(folder: Path, gitexp: Gitexp) -> None:
-    daemon = DAEMON.format(then="time.sleep(60)").replace('open("pid"', 'open("daemon"')
+    daemon = DAEMON.format(then="time.sleep(60)").replace('open("pid"', f'open("{folder}/daemon"')
     (folder / "daemon.py").write_text(daemon)
     git("add", "daemon.py")
     git("commit", "-qm", "daemon")
     killed_step(
         folder,
         gitexp,
-        SLOW.replace("touch", f"{sys.executable} daemon.py; touch"),
+        SLOW.replace("cd ", f"{sys.executable} daemon.py; cd "),
     )
     pid = int((folder / "daemon").read_text())
     until = time.monotonic() + 20
@@ -163,7 +165,7 @@ def test_an_interrupted_step_is_recovered_in_its_own_work_tree(
 
 
 def test_a_deleted_branch_leaves_the_edit(folder: Path, gitexp: Gitexp) -> None:
-    hook_that(folder, "grep -q 0.9 train.py && git update-ref -d refs/heads/exp/train\necho val_bpb: 2\n")
+    hook_that(folder, f"grep -q 0.9 train.py && git -C {folder} update-ref -d refs/heads/exp/train\necho val_bpb: 2\n")
     gitexp("init")
     tip = git("rev-parse", "HEAD").strip()
     set_lr(folder, 0.9)
@@ -207,7 +209,7 @@ def test_a_signal_ends_the_run_and_hands_the_edit_back(folder: Path, gitexp: Git
     process = start_step(folder)
     process.send_signal(number)
     assert process.wait() == 130
-    assert is_gone(int((folder / "pid").read_text()))
+    assert is_gone(int((folder / ".git/gitexp/train/pid").read_text()))
     assert (folder / "train.py").read_text() == EDIT
     assert git("for-each-ref", "refs/gitexp") == ""
     assert len(ledger_of(folder).iterations) == 1
@@ -384,7 +386,7 @@ def test_two_work_trees_run_two_experiments_at_once(folder: Path, gitexp: Gitexp
 
 
 def test_a_hook_that_runs_gitexp_is_told_who_holds_it(folder: Path, gitexp: Gitexp) -> None:
-    inner = f"{sys.executable} -m gitexp"
+    inner = f"cd {folder}; {sys.executable} -m gitexp"
     hook_that(folder, f"grep -q 0.2 train.py && {{ {inner} step -m inner; {inner} log; }}\necho val_bpb: 2\n")
     gitexp("init")
     set_lr(folder, 0.2)
@@ -401,7 +403,7 @@ def test_a_hook_that_edits_other_tracked_files_is_pointed_out(folder: Path, gite
     git("add", "-A")
     git("commit", "-qm", "settings")
     hook_that(folder, "grep -q 0.2 train.py && echo b > settings.txt\necho val_bpb: 2\n")
-    gitexp("init")
+    gitexp("init", "--in-place")
     set_lr(folder, 0.2)
     result = gitexp("step", "-m", "x")
     assert "The run changed settings.txt, which git tracks: the next step will be refused." in result.stderr
@@ -466,7 +468,7 @@ def test_undo_leaves_everything_else_as_it_was(tmp_path: Path, gitexp: Gitexp, m
 
 def test_the_installed_command_clears_its_own_locks(folder: Path, gitexp: Gitexp) -> None:
     """Its process is called gitexp, which is not git."""
-    killed_step(folder, gitexp)
+    killed_step(folder, gitexp, where=("--in-place",))  # this process would keep gits for a clean tree
     (folder / ".git/gitexp/train/moving.json").write_text(
         json.dumps({"version": 1, "moving": {"pid": 4711, "since": time.time()}})
     )
@@ -562,7 +564,7 @@ def test_a_moved_repository_whose_old_place_is_taken(
 
 def test_what_a_hook_does_to_the_edit_is_named_beside_a_keep(folder: Path, gitexp: Gitexp) -> None:
     hook_that(folder, "grep -q 0.2 train.py && git stash -q && echo val_bpb: 1 && exit 0\necho val_bpb: 2\n")
-    gitexp("init")
+    gitexp("init", "--in-place")
     set_lr(folder, 0.2)
     assert "train.py was changed during the run, and is left as it is" in gitexp("step", "-m", "x").stdout
 
@@ -575,7 +577,7 @@ def test_a_hook_that_removes_itself(folder: Path, gitexp: Gitexp) -> None:
 
 
 def test_a_hook_that_renames_the_branch(folder: Path, gitexp: Gitexp) -> None:
-    hook_that(folder, "grep -q 0.9 train.py && git branch -m exp/train exp/renamed\necho val_bpb: 3\n")
+    hook_that(folder, f"grep -q 0.9 train.py && git -C {folder} branch -m exp/train exp/renamed\necho val_bpb: 3\n")
     gitexp("init")
     set_lr(folder, 0.9)
     assert "exp/train was deleted while exp001 ran (score 3.000000)" in gitexp("step", "-m", "x", code=1).stderr
@@ -591,14 +593,15 @@ def test_a_run_directory_with_read_only_folders(folder: Path, gitexp: Gitexp) ->
 
 
 def test_a_proposer_does_not_outlive_a_killed_gitexp(experiment: Path, gitexp: Gitexp) -> None:
-    script = "echo $$ > pid; sleep 60; echo LR = 7 > train.py"
+    pid = experiment / "pid"
+    script = f"echo $$ > {pid}; sleep 60; echo LR = 7 > train.py"
     process = subprocess.Popen([sys.executable, "-m", "gitexp", "step", "-m", "x", "--", "sh", "-c", script])
-    while not (experiment / "pid").exists() or not (experiment / "pid").read_text():
+    while not pid.exists() or not pid.read_text():
         time.sleep(0.01)
     process.kill()
     process.wait()
     until = time.monotonic() + 20
-    while not is_gone(int((experiment / "pid").read_text())):
+    while not is_gone(int(pid.read_text())):
         assert time.monotonic() < until
         time.sleep(0.01)
 

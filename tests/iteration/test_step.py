@@ -479,7 +479,7 @@ def test_an_interrupt_hands_the_edit_back(folder: Path, gitexp: Gitexp) -> None:
 
 @pytest.mark.slow
 def test_a_killed_step_is_cleared_up_by_the_next(folder: Path, gitexp: Gitexp) -> None:
-    slow = 'sleep 60 & echo $! > pid; touch "$GITEXP_RUN_DIR/../running"; wait'
+    slow = 'cd "$GITEXP_RUN_DIR/.."; sleep 60 & echo $! > pid; touch running; wait'
     hook_that(folder, f"grep -q 0.9 train.py && {{ {slow}; }}\necho val_bpb: 2\n")
     gitexp("init", "--budget", "5")
     set_lr(folder, 0.9)
@@ -487,7 +487,7 @@ def test_a_killed_step_is_cleared_up_by_the_next(folder: Path, gitexp: Gitexp) -
     assert f"pending       exp001: gitexp step (process {process.pid}, since " in gitexp("status").stdout
     process.kill()
     process.wait()
-    trainer = Path(f"/proc/{(folder / 'pid').read_text().strip()}")
+    trainer = Path(f"/proc/{(folder / '.git/gitexp/train/pid').read_text().strip()}")
     while trainer.exists():  # ended by the guard: the test would not end otherwise
         time.sleep(0.01)
     assert git("for-each-ref", "refs/gitexp").endswith("refs/gitexp/pending/exp/train\n")

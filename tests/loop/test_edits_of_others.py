@@ -1,4 +1,4 @@
-"""While a loop or a sweep runs, a person edits too: what they wrote stays as it is, however the run ends."""
+"""While a loop or a sweep runs in place, a person edits too: what they wrote stays as it is, however the run ends."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gitexp: Gitexp) -> P
     hook.parent.mkdir(exist_ok=True)
     hook.write_text(HOOK)
     hook.chmod(0o755)
-    gitexp("init", "--budget", "5", "--rule", "single")
+    gitexp("init", "--budget", "5", "--rule", "single", "--in-place")
     (tmp_path / "slow").touch()
     return folder
 

@@ -196,7 +196,7 @@ def test_a_file_saved_meanwhile_is_not_what_is_run_again(
     saving = STOPPED.replace("kill -STOP", "echo LR = 0.3 > train.py; kill -STOP")
     git("restore", "train.py")
     hook_that(stopping, saving)
-    gitexp("init", "--name", "second")
+    gitexp("init", "--name", "second", "--in-place")
     set_lr(stopping, 0.2)
     said = gitexp("step", "-m", "x", code=1).stderr
     assert "train.py was changed before it could be run again; nothing was recorded" in said

@@ -126,6 +126,18 @@ def test_init_takes_and_refuses_links(folder: Path, gitexp: Gitexp, tmp_path: Pa
     assert printed.startswith("data\nother\nrepository\ndata\nfar\n")
 
 
+def test_only_a_target_that_is_named_is_noted(folder: Path, gitexp: Gitexp, tmp_path: Path) -> None:
+    """A note of an earlier experiment of the same name is not taken over."""
+    note = folder / ".git/gitexp/train/links.json"
+    (tmp_path / "far").mkdir()
+    gitexp("init", "--link", f"data={tmp_path / 'far'}")
+    assert note.exists()
+    git("switch", "-q", "main")
+    git("branch", "-qD", "exp/train")
+    gitexp("init")
+    assert not note.exists()
+
+
 # -- nothing is copied or walked ---------------------------------------------------------------------------------------
 
 

@@ -227,15 +227,18 @@ def test_what_was_measured_and_not_sealed_is_sealed_with_its_setting(folder: Pat
 
 @pytest.mark.slow
 @pytest.mark.parametrize("signal", [2, 9])
-def test_a_sweep_that_was_ended_in_its_run_goes_on(folder: Path, gitexp: Gitexp, signal: int) -> None:
+@pytest.mark.parametrize("where", [(), ("--in-place",)], ids=["clean tree", "in place"])
+def test_a_sweep_that_was_ended_in_its_run_goes_on(
+    folder: Path, gitexp: Gitexp, signal: int, where: tuple[str, ...]
+) -> None:
+    running = folder / ".git/running"
     hook_that(
-        folder,
-        "grep -q 0.9 train.py && [ ! -e .git/running ] && { touch .git/running; sleep 60; }\necho val_bpb: 3\n",
+        folder, f"grep -q 0.9 train.py && [ ! -e {running} ] && {{ touch {running}; sleep 60; }}\necho val_bpb: 3\n"
     )
-    gitexp("init", "--budget", "5")
+    gitexp("init", "--budget", "5", *where)
     command = [sys.executable, "-m", "gitexp", "sweep", "LR=0.2,0.9,0.3"]
     process = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
-    while not (folder / ".git/running").exists():
+    while not running.exists():
         assert process.poll() is None
         time.sleep(0.01)
     process.send_signal(signal)
@@ -244,7 +247,7 @@ def test_a_sweep_that_was_ended_in_its_run_goes_on(folder: Path, gitexp: Gitexp,
         assert any("ends after this step" in line for line in process.stderr)
         process.send_signal(signal)
     process.communicate()
-    assert ("LR = 0.9" in (folder / "train.py").read_text()) == (signal == 9)
+    assert ("LR = 0.9" in (folder / "train.py").read_text()) == (signal == 9 and bool(where))
     gitexp("sweep", "LR=0.2,0.9,0.3")
     assert params(folder) == [{"LR": "0.2"}, {"LR": "0.9"}, {"LR": "0.3"}]
     assert git("status", "--porcelain") == ""

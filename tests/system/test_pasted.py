@@ -31,7 +31,7 @@ def paste(result: Result, folder: Path) -> None:
 
 @pytest.mark.parametrize("name", BRANCHES)
 def test_names_of_branches(name: str, folder: Path, gitexp: Gitexp) -> None:
-    gitexp("init", "--name", name, "--budget", "5", "--rule", "single")
+    gitexp("init", "--name", name, "--budget", "5", "--rule", "single", "--in-place")
     paste(gitexp("init", "--name", name, code=1), folder)
     git("switch", "-q", "-c", f"mine-{name}")
     paste(gitexp("status", code=1), folder)

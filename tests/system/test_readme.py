@@ -237,7 +237,7 @@ def test_the_sweeps_plan_as_written(tmp_path: Path) -> None:
 def test_an_edit_that_was_kept_is_found_and_taken_back_as_written(tmp_path: Path) -> None:
     folder = make_repository(tmp_path / "own", {"train.py": TOY})
     edit = "sh -c 'git rm -q --cached train.py; perl -pi -e s/0.1/0.2/ train.py; touch STOP'"
-    shell(f"gitexp init\ngitexp loop --steps 1 -- {edit} || true", folder)
+    shell(f"gitexp init --in-place\ngitexp loop --steps 1 -- {edit} || true", folder)
     listed, compared, taken = block("recovery", "refs/gitexp/saved").splitlines()
     (ref,) = shell(listed, folder).split()
     assert ref.startswith("refs/gitexp/saved/exp001-")
