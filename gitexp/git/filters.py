@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -18,15 +19,16 @@ LARGE = 1 << 20  # bytes; a larger file is not remembered
 
 
 class Filters:
-    """One git process that hashes files, and one that compares trees.
+    """One git process that hashes files, one that writes them, and one that compares trees.
 
-    Both are restarted, and remembered files dropped, when an attributes file or git's configuration changes: a git
+    They are restarted, and remembered files dropped, when an attributes file or git's configuration changes: a git
     process reads those once.
     """
 
     def __init__(self, driver: Git, packs: PackFolder, top: Path, common_dir: Path) -> None:
         self._driver, self._top = driver, top
         self._settings = [str(common_dir / file) for file in ("info/attributes", "config", "config.worktree")]
+        self._smudging = Batch(driver, packs, "cat-file", "--batch", "--filters")
         self._hashing = Batch(driver, packs, "hash-object", "-w", "--stdin-paths")
         form = (*PLAIN_DIFF, "-p", "--full-index", "--binary")
         self._diffing = Batch(driver, packs, "diff-tree", "--stdin", *form)
@@ -46,12 +48,21 @@ class Filters:
         remembered = self._smudged.get((path, blob))
         if remembered is not None:
             return remembered
-        data = run(self._driver, "cat-file", "--filters", f"--path={path}", blob)
+        data = self._smudge(path, blob)
         if len(data) < LARGE:
             if len(self._smudged) >= REMEMBERED:
                 self._smudged.pop(next(iter(self._smudged)))
             self._smudged[path, blob] = data
         return data
+
+    def _smudge(self, path: str, blob: str) -> bytes:
+        """As git would check it out. What git prints has no size, so a line of our own is asked for behind it."""
+        end = os.urandom(16).hex()
+        data = None
+        if "\n" not in path and not path.startswith(" "):
+            question = os.fsencode(f"{blob} {path}\n{end} {path}\n")
+            data = self._smudging.ask(question, partial(_read_content, end=f"{end} missing\n".encode()))
+        return run(self._driver, "cat-file", "--filters", f"--path={path}", blob) if data is None else data
 
     def diff(self, old: str, new: str, paths: Iterable[str]) -> bytes:
         """The diff between two trees, as ``git diff-tree -p`` prints it; ``paths`` are those at which they differ."""
@@ -66,9 +77,21 @@ class Filters:
         known = self._signatures
         if any(file in known and known[file] != signature for file, signature in now.items()):
             self._hashing.close()
+            self._smudging.close()
             self._diffing.close()
             self._smudged.clear()
         known.update(now)
+
+
+def _read_content(answer: IO[bytes], end: bytes) -> bytes | None:
+    """The content of a blob up to the line ``end``; ``None`` where git says that there is none."""
+    head = read_line(answer)
+    lines: list[bytes] = []
+    while (line := answer.readline()) != end:
+        if not line:
+            raise EOFError
+        lines.append(line)
+    return None if head.endswith(" missing") else b"".join(lines)[:-1]  # git ends it with a line end of its own
 
 
 def _read_diff(answer: IO[bytes]) -> bytes:
