@@ -87,7 +87,8 @@ def open_git(directory: Path) -> Git:
 def run(driver: Git, *args: str, stdin: bytes | None = None, env: Mapping[str, str] | None = None) -> bytes:
     """Run git to its end; returns its standard output. Raises :class:`GitCommandError` unless it exits with 0."""
     process = start(driver, *args, stdin=None if stdin is None else subprocess.PIPE, env=env)
-    out, err = process.communicate(stdin)
+    with ending(process):
+        out, err = process.communicate(stdin)
     if process.returncode:
         raise GitCommandError(args, process.returncode, err)
     return out

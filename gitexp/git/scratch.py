@@ -56,6 +56,8 @@ def _remove_noted(repo: Repository) -> None:
     folder = Path(os.fsdecode(find_file(_note(repo)) or b""))
     if folder.name.startswith(PREFIX):  # a power cut may have emptied the note
         remove_folder(folder)
+        if folder.exists():  # something goes on writing there: the next gitexp removes it
+            return
     _note(repo).unlink(missing_ok=True)
 
 

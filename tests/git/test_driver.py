@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from pathlib import Path
 from typing import IO
 
@@ -119,3 +120,17 @@ def test_filters_are_those_of_the_configuration_now(repo: Repository) -> None:
     plain = repo.filters.store("train.py")
     git("config", "core.autocrlf", "input", cwd=repo.top)
     assert repo.filters.store("train.py") != plain
+
+
+def test_an_interrupt_ends_the_git_that_runs(repo: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would go on writing what its caller is about to remove."""
+    interrupted: list[subprocess.Popen[bytes]] = []
+
+    def interrupt(process: subprocess.Popen[bytes], *args: object) -> None:
+        interrupted.append(process)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess.Popen, "communicate", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        repo.run("cat-file", "--batch", stdin=b"")
+    assert interrupted[0].returncode is not None
