@@ -22,7 +22,7 @@ from gitexp.run.in_place import InPlace
 from gitexp.run.measure import Run, measure
 from gitexp.run.run_tree import Content, RunTree
 from gitexp.shell import command, git_command, pathspec
-from gitexp.text import short, visible
+from gitexp.text import short, visible, visible_list
 from gitexp.verdict.rules import holds_against
 
 RUNS = 2  # one run may be bad luck
@@ -48,6 +48,8 @@ def remeasure(
             return _measure(InPlace(work, place, ledger.contract), work, place, ledger, label, observer)
         check_terms(work, ledger.contract)
         check_data(repo.top, place, ledger.contract)
+        if ledger.contract.links:
+            observer.say(f"Linked into the clean tree: {visible_list(ledger.contract.links)}.")
         check_hook(repo, ledger.contract)
         return _measure(run_tree(repo, place, ledger.contract), work, place, ledger, label, observer)
 
