@@ -69,6 +69,9 @@ def _printed(repo: Repository, listing: int) -> Iterator[Commit]:
                 raise missing_object(oid)
             commit = to_commit(oid, read_block(answers, int(size[0])))
             yield commit._replace(parents=()) if oid in shallow else commit
+        if printing.wait():  # else a killed git would make a history look shorter
+            assert printing.stderr
+            raise GitCommandError(("cat-file",), printing.returncode, printing.stderr.read())
 
 
 def read_commits(repo: Repository, oids: Sequence[str]) -> list[Commit]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+import subprocess
+from typing import Any
 
-from gitexp.git import refs
+import pytest
+from git import Git
+
+from gitexp.git import commits, refs
 from gitexp.git.commits import commit_tree, first_parents
-from gitexp.git.driver import GitCommandError
+from gitexp.git.driver import GitCommandError, start
 from gitexp.git.repository import Repository
 from tests.helpers.repositories import git
 
@@ -81,3 +85,19 @@ def test_a_commit_that_git_pruned_before_a_ref_held_its_child_is_written_again(r
     assert repo.object(commit) is None
     refs.update(repo, "x", f"update refs/heads/main {child} {base}")
     assert git("log", "--format=%s", "main").split() == ["two", "one", "start"]
+
+
+def test_a_git_that_is_killed_as_it_prints_does_not_shorten_a_history(
+    repo: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start_and_kill(driver: Git, *args: str, **options: Any) -> subprocess.Popen[bytes]:
+        process = start(driver, *args, **options)
+        if args[0] == "cat-file":
+            process.kill()
+        else:
+            process.wait()  # its few lines are in the pipe
+        return process
+
+    monkeypatch.setattr(commits, "start", start_and_kill)
+    with pytest.raises(GitCommandError, match="git cat-file failed: killed by signal 9"):
+        list(first_parents(repo, "HEAD"))
