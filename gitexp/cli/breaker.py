@@ -8,8 +8,8 @@ from gitexp.cli.experiment import experiment_option, open_ledger
 from gitexp.cli.progress import Terminal
 from gitexp.errors import GitexpError
 from gitexp.git.repository import Repository
+from gitexp.iteration.checks import check_breaker
 from gitexp.iteration.remark import remark
-from gitexp.iteration.step import check_breaker
 from gitexp.ledger import history
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger

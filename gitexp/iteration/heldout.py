@@ -9,12 +9,12 @@ from gitexp.git.objects import differing_entries
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import check_ready, edits
 from gitexp.iteration import stale_locks
+from gitexp.iteration.checks import check_contract
 from gitexp.iteration.overlay import borrowed
 from gitexp.iteration.recovery import recover
 from gitexp.iteration.remark import seal_remark
 from gitexp.iteration.replicates import check_comparable
 from gitexp.iteration.run_trees import run_tree
-from gitexp.iteration.step import check_contract
 from gitexp.ledger import history
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger

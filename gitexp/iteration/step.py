@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import count
 
-from gitexp.errors import BreakerOpenError, GitexpError, NotNewError
+from gitexp.errors import GitexpError, NotNewError
 from gitexp.git import refs, repack
 from gitexp.git.repository import Repository
-from gitexp.git.worktree import check_frozen, check_ready, covers, edited_paths
+from gitexp.git.worktree import check_ready
 from gitexp.iteration import stale_locks
+from gitexp.iteration.checks import (
+    check_breaker,
+    check_checked_out,
+    check_contract,
+    check_new,
+    check_one_variable,
+    check_tip,
+    check_unedited,
+)
 from gitexp.iteration.finalize import StepResult, check_unmoved, conclude, keep_result, outcome_json, whereabouts
 from gitexp.iteration.journal import Snapshot
 from gitexp.iteration.proposal import MakeEdit, Proposal
@@ -20,25 +28,17 @@ from gitexp.iteration.seal import hand_back, open_pending
 from gitexp.iteration.snapshot import check_imported, shorter, summary, take_snapshot
 from gitexp.iteration.workspace import Workspace
 from gitexp.ledger import history, messages
-from gitexp.ledger.copies import copied_iterations
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
-from gitexp.model import BRANCH_PREFIX, Contract, Status
 from gitexp.observer import Observer
-from gitexp.paths import inside
 from gitexp.run import hooks
 from gitexp.run.curve import Pruner
 from gitexp.run.device import Busy, check_device, device_held
-from gitexp.run.frozen_data import check_data
 from gitexp.run.hooks import check_gate, notify
 from gitexp.run.missing import LINES, check_output
-from gitexp.run.runner import TAIL_LINES
-from gitexp.shell import git_command, pathspec, pathspecs, word
+from gitexp.shell import git_command, word
 from gitexp.signals import signals_wait
-from gitexp.text import short, visible, visible_list
-from gitexp.verdict import breaker
-from gitexp.verdict.diagnosis import diagnose
-from gitexp.verdict.rules import check_rule
+from gitexp.text import short, visible_list
 from gitexp.views.json_schema import dumps
 from gitexp.views.on_disk import check_free
 
@@ -55,7 +55,7 @@ def step(
     place = ExperimentFiles.of(repo, name)
     in_place = history.load(repo, name).contract.in_place
     if in_place or isinstance(proposed, Proposal):
-        _check_checked_out(repo, place)
+        check_checked_out(repo, place)
     with place.locked(repo, "step", in_place):
         check_ready(repo)
         if recovered := recover(repo, place, observer):
@@ -69,7 +69,7 @@ def step(
         check_breaker(place, ledger)
         check_device("step", busy)
         proposal = proposed if isinstance(proposed, Proposal) else _propose(repo, place, ledger, proposed)
-        _check_tip(repo, ledger)
+        check_tip(repo, ledger)
         snapshot = _checked(repo, place, ledger, proposal, observer)
         open_pending(repo, place, snapshot)
         if proposal.on_taken:
@@ -80,99 +80,10 @@ def step(
         return outcome
 
 
-def _check_checked_out(repo: Repository, place: ExperimentFiles) -> None:
-    """An edit by hand is of the branch that is checked out, and so is any where candidates run in place."""
-    if refs.current_branch(repo) != place.branch:
-        raise GitexpError(
-            f"{visible(place.branch)} is not checked out, and the edit is to be of that.",
-            git_command("switch", "--merge", place.branch) + "   # takes the edit along",
-        )
-
-
-def check_breaker(place: ExperimentFiles, ledger: Ledger) -> None:
-    if crashes := breaker.tripped(ledger):
-        report = breaker.report(crashes, place.log_tail(crashes[-1].candidate.label(1), TAIL_LINES))
-        raise BreakerOpenError(report, "gitexp breaker reset --why '...'   # when the cause is mended")
-
-
-def check_contract(repo: Repository, place: ExperimentFiles, contract: Contract) -> None:
-    check_terms(repo, contract)
-    check_data(repo.top, place, contract)
-    check_hook(repo, contract)
-
-
-def check_terms(repo: Repository, contract: Contract) -> None:
-    """Raises where the work tree of ``repo`` does not hold what the contract names as it was."""
-    check_rule(contract)
-    for named in contract.paths:
-        inside(repo.top, named)
-    check_frozen(repo, contract)
-
-
-def check_hook(repo: Repository, contract: Contract) -> None:
-    """Raises where the hook is not the one that the baseline was measured with."""
-    path = hooks.find(repo)
-    if hooks.blob(repo, path) != contract.hook:
-        raise GitexpError(
-            f"The post-run hook {visible(str(path))} is not the one the baseline was measured with: scores "
-            "would not be comparable.",
-            "gitexp hook   # shows both; put the old one back, or start anew: gitexp init --name NAME",
-        )
-
-
-def _check_tip(repo: Repository, ledger: Ledger) -> None:
-    """What was measured must be what the next candidate is an edit of, or that would be credited with it."""
-    if copies := copied_iterations(repo, ledger):
-        raise GitexpError(
-            f"{copies[-1]} was sealed on another commit, and moved here: by git pull --rebase, if another clone sealed "
-            f"{ledger.iterations[-1].id} on the same branch. Ids would be double.",
-            f"{git_command('branch', *_own_branch(repo, ledger))} && git reset --keep {short(ledger.sealed)}"
-            "   # the branch keeps your iterations, and steps go on there or here",
-        )
-    if ledger.foreign_commits and ledger.tree != ledger.incumbent.tree:
-        raise GitexpError(
-            f"The tip is not what {ledger.incumbent.id} measured: {ledger.foreign_commits[0]} was not made by gitexp.",
-            f"git reset --soft {short(ledger.sealed)} && git restore --staged :/   # its edit can then be a step; "
-            "or start anew from here: gitexp init --name NAME",
-        )
-
-
-def _own_branch(repo: Repository, ledger: Ledger) -> tuple[str, str]:
-    """The name of a new branch, and the tip it gets: the branch as it was before the rebase, where git still knows."""
-    names = (f"{BRANCH_PREFIX}{ledger.name}-mine{number or ''}" for number in count())
-    name = next(name for name in names if refs.read(repo, f"refs/heads/{name}") is None)
-    before = repo.resolve("ORIG_HEAD")
-    return name, short(before) if before and _sealed_there(repo, before, ledger) else short(ledger.tip)
-
-
-def _sealed_there(repo: Repository, commit: str, ledger: Ledger) -> bool:
-    """Whether ``commit`` is a tip of this experiment on which each iteration has the parent it was sealed on."""
-    try:
-        return not history.read(repo, ledger.name, commit).foreign_commits
-    except GitexpError:
-        return False
-
-
-def _check_unedited(repo: Repository, contract: Contract) -> None:
-    """What a refused or interrupted step left must not be taken for a part of what the command is about to do."""
-    paths = edited_paths(repo, contract.edit)
-    if outside := [path for path in paths if not covers(contract.edit, path)]:
-        raise GitexpError(
-            f"{visible_list(outside)} differs from HEAD, and only {visible_list(contract.edit)} may change here.",
-            f"git diff HEAD -- {pathspec(outside[0])}   # then commit, stash or restore it",
-        )
-    if paths:
-        raise GitexpError(
-            f"{visible_list(paths)} is edited already, by an earlier step perhaps, and another edit would be mixed "
-            "with that.",
-            f"gitexp step -m '...'   # tries the edit that is there; or: git restore {pathspec(paths[0])}",
-        )
-
-
 def _propose(repo: Repository, place: ExperimentFiles, ledger: Ledger, propose: MakeEdit) -> Proposal:
     if not ledger.contract.in_place:
         return propose(place, ledger)
-    _check_unedited(repo, ledger.contract)
+    check_unedited(repo, ledger.contract)
     proposal = propose(place, ledger)
     if refs.current_branch(repo) != place.branch or repo.resolve("HEAD") != ledger.tip:
         raise GitexpError(
@@ -187,9 +98,9 @@ def _checked(
 ) -> Snapshot:
     """What lies in the work tree, once it has passed every check that needs no run."""
     snapshot = _snapshot(repo, place, ledger, proposal)
-    _check_one_variable(ledger.contract, snapshot, observer)
+    check_one_variable(ledger.contract, snapshot, observer)
     if not proposal.again:
-        _check_new(ledger, snapshot)
+        check_new(ledger, snapshot)
     try:
         gated = _gated(repo, place, ledger, snapshot, proposal)
     finally:
@@ -243,17 +154,6 @@ def _snapshot(repo: Repository, place: ExperimentFiles, ledger: Ledger, proposal
     return snapshot
 
 
-def _check_one_variable(contract: Contract, snapshot: Snapshot, observer: Observer) -> None:
-    """With more than one change nobody knows which of them it was."""
-    changes = snapshot.candidate.changes
-    if len(changes) < 2 or len(snapshot.candidate.params) > 1:  # a grid says itself what it sets
-        return
-    sentence = f"This edit changes {len(changes)} things ({visible_list(changes)})"
-    if contract.one_variable == "strict":
-        raise GitexpError(f"{sentence}, and this experiment allows one.", f"git diff -- {pathspecs(snapshot.files)}")
-    observer.say(f"{sentence}, and one variable at a time tells which of them it was.")
-
-
 def _simpler(repo: Repository, snapshot: Snapshot) -> Snapshot:
     fewer = shorter(repo, snapshot)
     if fewer <= 0 or not snapshot.candidate.changes:
@@ -263,18 +163,6 @@ def _simpler(repo: Repository, snapshot: Snapshot) -> Snapshot:
             "gitexp step -m '...'   # to judge it by its score alone",
         )
     return snapshot.with_words(simpler=fewer)
-
-
-def _check_new(ledger: Ledger, snapshot: Snapshot) -> None:
-    """What is known need not be run again, unless it crashed for a reason that was not its own."""
-    for tried in ledger.tried_as(snapshot.candidate.patch):
-        if tried.status is Status.CRASH and diagnose(tried).environment:
-            return
-        raise NotNewError(
-            f"This edit was already tried as {tried.id}, {tried.status.value}: {tried.reason}.",
-            "gitexp step --again -m '...'   # tries it again; or take it back: "
-            f"git restore {pathspecs(snapshot.files)}",
-        )
 
 
 def _run_and_seal(

@@ -8,10 +8,10 @@ from gitexp.errors import GitexpError
 from gitexp.git.objects import differing_entries
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import changed_frozen, covers, untracked_below
+from gitexp.iteration.checks import check_contract, check_hook, check_terms
 from gitexp.iteration.replicates import check_comparable, usual_speed
 from gitexp.iteration.run_trees import run_tree
 from gitexp.iteration.status import pending
-from gitexp.iteration.step import check_contract, check_hook, check_terms
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import VIEWS, Contract, Measurement, Sample
