@@ -23,7 +23,7 @@ OWNER = "repository.txt"  # in each repository's folder: where its experiments' 
 def run_tree(repo: Repository, place: ExperimentFiles, contract: Contract) -> RunTree:
     """The place where the experiment's candidates run."""
     if contract.in_place:
-        return InPlace(repo, place, contract)
+        return InPlace(repo, place, contract, repo.top)
     return InCleanTree(repo, place, contract, clean_tree(repo, place))
 
 

@@ -8,7 +8,7 @@ from gitexp.errors import GitexpError
 from gitexp.git.objects import differing_entries
 from gitexp.git.repository import Repository
 from gitexp.git.worktree import changed_frozen, covers, untracked_below
-from gitexp.iteration.checks import check_contract, check_hook, check_terms
+from gitexp.iteration.checks import check_hook, check_terms
 from gitexp.iteration.replicates import check_comparable, usual_speed
 from gitexp.iteration.run_trees import run_tree
 from gitexp.iteration.status import pending
@@ -37,21 +37,22 @@ def remeasure(
     A crash is the last run. Files that ``repo`` does not track are linked into ``work``; ``label`` names the logs.
     Raises GitexpError where the contract cannot be kept there, and where the scores cannot be compared.
     """
-    place = ExperimentFiles.of(work, ledger.name)
+    place, contract = ExperimentFiles.of(work, ledger.name), ledger.contract
     if interrupted := pending(repo, place):
         raise GitexpError(f"{place.branch}: {interrupted}.", "gitexp status")
     held = device_held(place, "pick" if label == PICK else "verify", busy, observer)
     with place.locked(work, f"run of {label}"), held:
-        if ledger.contract.in_place or repo.root is None:
-            check_contract(work, place, ledger.contract)
-            _link_untracked(repo, work, ledger.contract)
-            return _measure(InPlace(work, place, ledger.contract), work, place, ledger, label, observer)
-        check_terms(work, ledger.contract)
-        check_data(repo.top, place, ledger.contract)
-        if ledger.contract.links:
-            observer.say(f"Linked into the clean tree: {visible_list(ledger.contract.links)}.")
-        check_hook(repo, ledger.contract)
-        return _measure(run_tree(repo, place, ledger.contract), work, place, ledger, label, observer)
+        check_terms(work, contract)
+        data_top = repo.top if repo.root else work.top  # in ``work`` there is a link at most
+        check_data(data_top, place, contract)
+        if contract.in_place or repo.root is None:
+            check_hook(work, contract)
+            _link_untracked(repo, work, contract)
+            return _measure(InPlace(work, place, contract, data_top), work, place, ledger, label, observer)
+        if contract.links:
+            observer.say(f"Linked into the clean tree: {visible_list(contract.links)}.")
+        check_hook(repo, contract)
+        return _measure(run_tree(repo, place, contract), work, place, ledger, label, observer)
 
 
 def check_picked(

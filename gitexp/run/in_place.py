@@ -39,12 +39,9 @@ class InPlace:
     repo: Repository
     place: ExperimentFiles
     contract: Contract
+    data_top: Path  # the work tree that has the frozen data
     _before: dict[str, Look] = field(default_factory=dict)  # of the editable files
     _persons: set[str] = field(default_factory=set)  # untracked files in the editable folders that no run wrote
-
-    @property
-    def data_top(self) -> Path:
-        return self.repo.top
 
     @property
     def hook(self) -> Path:

@@ -47,6 +47,16 @@ def test_ignored_data_is_frozen_and_not_committed(
     assert data.exists()
 
 
+@pytest.mark.parametrize("where", [(), ("--in-place",)], ids=["clean tree", "in place"])
+def test_picked_code_is_measured_on_it(data: Path, gitexp: Gitexp, where: tuple[str, ...]) -> None:
+    gitexp("init", "--freeze", "data/big.txt", *where)
+    set_lr(Path.cwd(), 0.2)
+    gitexp("step", "-m", "x")
+    assert "The picked code holds the score" in gitexp("pick", "--onto", "results", "--measure").stderr
+    data.write_text("two\n")
+    assert "data/big.txt is frozen" in gitexp("pick", "--onto", "others", "--measure", code=1).stderr
+
+
 def test_a_run_that_changes_it_is_a_crash(data: Path, gitexp: Gitexp) -> None:
     gitexp("init", "--freeze", "data/big.txt")
     (Path.cwd() / "train.py").write_text(READS + 'open("data/big.txt", "a").write("more")\n')
