@@ -179,11 +179,15 @@ def index_entries(repo: Repository, paths: Iterable[str]) -> dict[str, Entry | N
     return staged
 
 
-def stage(repo: Repository, changes: Mapping[str, Entry | None]) -> None:
-    """Put ``changes`` into the index as they are, whatever the work tree holds; ``None`` removes a path."""
+def stage(repo: Repository, changes: Mapping[str, Entry | None], index: Path | None = None) -> None:
+    """Put ``changes`` into the index as they are, whatever the work tree holds; ``None`` removes a path.
+
+    ``index`` is another index file than the repository's.
+    """
     null = "0" * (64 if repo.config.get("extensions.objectFormat") == "sha256" else 40)
     lines = (f"{e.mode} {e.oid}\t{p}\0" if e else f"0 {null}\t{p}\0" for p, e in changes.items())
-    repo.run("update-index", "-z", "--index-info", stdin=os.fsencode("".join(lines)))
+    env = {"GIT_INDEX_FILE": str(index)} if index else None
+    repo.run("update-index", "-z", "--index-info", stdin=os.fsencode("".join(lines)), env=env)
 
 
 @dataclass(frozen=True, slots=True)

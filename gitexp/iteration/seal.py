@@ -6,7 +6,8 @@ from gitexp.errors import GitexpError
 from gitexp.git import refs
 from gitexp.git.commits import commit_tree
 from gitexp.git.driver import GitCommandError
-from gitexp.git.objects import Entry, entries, file_entry, index_entries, read_blobs, stage, write_tree
+from gitexp.git.index_lock import index_locked, stage_locked
+from gitexp.git.objects import Entry, entries, file_entry, index_entries, read_blobs, write_tree
 from gitexp.git.replacement import replace_unchanged
 from gitexp.git.repository import Repository
 from gitexp.iteration.journal import Snapshot, clear, write_journal
@@ -26,35 +27,51 @@ def seal(repo: Repository, place: ExperimentFiles, snapshot: Snapshot, iteration
     """
     _write_again(repo, snapshot)
     commit = commit_tree(repo, iteration.tree, iteration.base, messages.to_message(iteration))
-    old = base_files(repo, snapshot)
-    if iteration.status is not Status.KEEP:
+    if iteration.status is Status.KEEP:
+        tip = commit
+    else:
         # A revert of the last commit needs no merge: its tree is the one before.
         tip = commit_tree(repo, snapshot.base_tree, commit, messages.revert_message(iteration, commit))
-        is_there = bool(snapshot.work_tree) and is_checked_out(repo, place, snapshot)
-        left = replace_unchanged(repo, place.kept, snapshot.files, old) if is_there else ()
+    if not _follows(repo, place, snapshot, iteration):
+        _move(repo, place, iteration, tip)
+        return ()
+    with moving(place), index_locked(repo):
+        if not _follows(repo, place, snapshot, iteration):  # somebody switched branches while this waited
+            _move(repo, place, iteration, tip)
+            return ()
+        if iteration.status is Status.KEEP:
+            return _move_with_index(repo, place, snapshot, iteration, tip)
+        left = replace_unchanged(repo, place.kept, snapshot.files, base_files(repo, snapshot))
         _move(repo, place, iteration, tip)
         return left
-    if not is_checked_out(repo, place, snapshot):
-        _move(repo, place, iteration, commit)
-        return ()
+
+
+def _follows(repo: Repository, place: ExperimentFiles, snapshot: Snapshot, iteration: Iteration) -> bool:
+    """Whether the work tree here follows: what was not taken from it is in it only as a KEEP."""
+    is_there = bool(snapshot.work_tree) or iteration.status is Status.KEEP
+    return is_there and is_checked_out(repo, place, snapshot)
+
+
+def _move_with_index(
+    repo: Repository, place: ExperimentFiles, snapshot: Snapshot, iteration: Iteration, commit: str
+) -> tuple[str, ...]:
+    """Have work tree, index and branch hold a KEEP; the paths that were left alone."""
+    old = base_files(repo, snapshot)
     if not snapshot.work_tree:
         replace_unchanged(repo, place.kept, old, snapshot.files)
     held = index_entries(repo, old)
     others = [path for path, entry in held.items() if entry not in (old[path], snapshot.files[path])]
     staged = {path: entry for path, entry in snapshot.files.items() if path not in others}
     edited = [path for path, entry in snapshot.files.items() if file_entry(repo, path, entry) != entry]
-    left = tuple(dict.fromkeys(others + edited))
-    with moving(place):
-        stage(repo, staged)
+    stage_locked(repo, staged)
     try:
         _move(repo, place, iteration, commit)
     except GitexpError:
         # git may have been killed when it had done its work.
         if refs.read(repo, f"refs/heads/{place.branch}") != commit:
-            with moving(place):
-                stage(repo, {path: old[path] for path in staged})
+            stage_locked(repo, {path: old[path] for path in staged})
         raise
-    return left
+    return tuple(dict.fromkeys(others + edited))
 
 
 def is_checked_out(repo: Repository, place: ExperimentFiles, snapshot: Snapshot) -> bool:
@@ -120,8 +137,8 @@ def _unstage(repo: Repository, place: ExperimentFiles, snapshot: Snapshot, old: 
     held = index_entries(repo, old)
     ours = {path: old[path] for path in old if held[path] == snapshot.files[path] != old[path]}
     if ours:
-        with moving(place):
-            stage(repo, ours)
+        with moving(place), index_locked(repo):
+            stage_locked(repo, ours)
 
 
 def save_if_lost(repo: Repository, place: ExperimentFiles, snapshot: Snapshot) -> tuple[str, ...]:
