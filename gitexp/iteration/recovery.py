@@ -221,7 +221,9 @@ def _forget(repo: Repository, place: ExperimentFiles, observer: Observer) -> Non
 def _end_others(repo: Repository, place: ExperimentFiles, observer: Observer) -> None:
     """A run of another experiment that lost its gitexp in this work tree would run beside the next one."""
     for other in places(repo):
-        snapshot = read_journal(other) if other.branch != place.branch else None
+        if other.branch == place.branch or other.holder()[0]:
+            continue
+        snapshot = read_journal(other)
         if snapshot and snapshot.work_tree == str(repo.top):
             _end_run(other, snapshot.candidate, observer)
 

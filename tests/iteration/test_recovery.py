@@ -641,3 +641,16 @@ def test_a_stale_lock_of_a_saved_ref_is_reported(experiment: Path, gitexp: Gitex
     (experiment / ".git/refs/gitexp/saved").mkdir(parents=True)
     (experiment / ".git/refs/gitexp/saved/exp001-0.lock").touch()
     assert "exp001-0.lock" in gitexp("fsck", code=1).stdout
+
+
+@pytest.mark.slow
+def test_a_run_beside_it_is_left_alone(folder: Path, gitexp: Gitexp) -> None:
+    hook_that(folder, 'grep -q 0.9 train.py && { touch "$GITEXP_RUN_DIR/../running"; sleep 1; }\necho val_bpb: 2\n')
+    gitexp("init", "--name", "second", "--rule", "single")
+    git("switch", "-q", "main")
+    gitexp("init", "--rule", "single")
+    set_lr(folder, 0.9)
+    process = start_step(folder)
+    gitexp("step", "-e", "second", "-m", "x", "--share-device", "--", "sh", "-c", "echo '#' >> train.py")
+    assert process.wait() == 0
+    assert ledger_of(folder).iterations[-1].score == 2.0
