@@ -171,11 +171,10 @@ def make(folder: Path) -> Path:
     return folder
 
 
-def begin(folder: Path) -> Path:
+def begin(folder: Path, *args: str) -> Path:
     make(folder)
-    ended = gitexp(
-        folder, "init", "--edit", "train.py", "--edit", "model", "--budget", "5", "--goal", "low", "--rule", "single"
-    )
+    init = ("init", "--edit", "train.py", "--edit", "model", "--budget", "5", "--goal", "low", "--rule", "single")
+    ended = gitexp(folder, *init, *args)
     assert ended.code == 0, ended.output
     return folder
 
@@ -236,7 +235,18 @@ def _check_clean(folder: Path) -> None:
     assert not rubbish, rubbish
     assert git("for-each-ref", "refs/gitexp", cwd=folder) == ""
     left = {p.name for p in (folder / ".git/gitexp/train").iterdir()}
-    assert left <= {"lock", "EXPERIMENT.md", "run", "logs", "evidence.json", "cache", "results.json", "kept"}, left
+    assert left <= {
+        "lock",
+        "EXPERIMENT.md",
+        "run",
+        "logs",
+        "evidence.json",
+        "cache",
+        "results.json",
+        "kept",
+        "links.json",
+        "rewritten-by-runs.json",
+    }, left
     assert (folder / "scratch.txt").read_text() == (folder / "data.bin").read_text() == STAYS
     assert (folder / "other.txt").read_text() == STAYS
     assert git("show", "stash@{0}:other.txt", cwd=folder) == "stashed\n"

@@ -9,6 +9,7 @@ from pathlib import Path
 from tests.helpers import faults
 from tests.helpers.faults import Ended, Fault
 from tests.helpers.repositories import git
+from tests.helpers.trees import files_below, files_of
 
 ALL, SOME = 1, 24  # every fault point, or a few
 FAULTS = [faults.die, faults.disk_full, faults.interrupt]
@@ -51,7 +52,26 @@ def struck_by(fault: Fault) -> Step:
     return lambda folder, at: faults.gitexp(folder, "step", "-m", "x", at=at, fault=fault)
 
 
-def check_steps(base: Path, runs: Path, score: str, verdict: str, step: Step, stride: int = ALL) -> int:
+def check_swept(folder: Path) -> None:
+    """The next run in the clean tree finds exactly its candidate."""
+    (folder / "train.py").write_text("SCORE = 2.5\n")
+    ended = faults.gitexp(folder, "step", "-m", "next")
+    assert ended.code == 0, ended.output
+    owners = Path.home().glob(".cache/gitexp/trees/*/repository.txt")
+    [top] = [owner.parent / "train/work" / folder.name for owner in owners if str(folder) in owner.read_text()]
+    sealed = git("rev-parse", "exp/train~1^{tree}", cwd=folder).strip()
+    assert files_below(top) == files_of(sealed, folder)
+
+
+def check_steps(
+    base: Path,
+    runs: Path,
+    score: str,
+    verdict: str,
+    step: Step,
+    stride: int = ALL,
+    check_next: Callable[[Path], None] = lambda folder: None,
+) -> int:
     old_tip = git("rev-parse", "exp/train", cwd=base).strip()
     candidate = ""
 
@@ -73,5 +93,6 @@ def check_steps(base: Path, runs: Path, score: str, verdict: str, step: Step, st
         assert runs.read_text().count("\n") <= 1, "the run was made twice"
         assert "Nothing to recover" in faults.gitexp(folder, "recover").output
         assert not (folder / ".git/gitexp/train/kept").exists(), "what an undo took out is kept for ever"
+        check_next(folder)
 
     return at_each_point(base, stride, strike, check)

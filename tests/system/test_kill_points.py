@@ -12,7 +12,17 @@ import pytest
 
 from tests.helpers import faults
 from tests.helpers.faults import Ended, Fault
-from tests.helpers.kill_points import ALL, FAULTS, SOME, VERDICTS, at_each_point, check_steps, recover, struck_by
+from tests.helpers.kill_points import (
+    ALL,
+    FAULTS,
+    SOME,
+    VERDICTS,
+    at_each_point,
+    check_steps,
+    check_swept,
+    recover,
+    struck_by,
+)
 from tests.helpers.repositories import git
 
 pytestmark = pytest.mark.slow  # kills
@@ -21,7 +31,16 @@ pytestmark = pytest.mark.slow  # kills
 @pytest.mark.parametrize(("verdict", "score"), VERDICTS[:2])
 def test_a_step_killed_at_some_points(tmp_path: Path, runs: Path, verdict: str, score: str) -> None:
     base = faults.begin(tmp_path / "base" / "repository")
-    assert check_steps(base, runs, score, verdict, struck_by(faults.die), SOME) > 80
+    assert check_steps(base, runs, score, verdict, struck_by(faults.die), SOME, check_swept) > 80
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize(("verdict", "score"), VERDICTS[:2])
+def test_a_step_in_place_struck_at_some_points(
+    tmp_path: Path, runs: Path, verdict: str, score: str, fault: Fault
+) -> None:
+    base = faults.begin(tmp_path / "base" / "repository", "--in-place")
+    assert check_steps(base, runs, score, verdict, struck_by(fault), SOME) > 80
 
 
 @pytest.mark.slow
