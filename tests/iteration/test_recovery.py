@@ -563,8 +563,9 @@ def test_a_moved_repository_whose_old_place_is_taken(
 
 
 def test_what_a_hook_does_to_the_edit_is_named_beside_a_keep(folder: Path, gitexp: Gitexp) -> None:
-    hook_that(folder, "grep -q 0.2 train.py && git stash -q && echo val_bpb: 1 && exit 0\necho val_bpb: 2\n")
-    gitexp("init", "--in-place")
+    stash = f"git -C {folder} stash -q"
+    hook_that(folder, f"grep -q 0.2 train.py && {stash} && echo val_bpb: 1 && exit 0\necho val_bpb: 2\n")
+    gitexp("init")
     set_lr(folder, 0.2)
     assert "train.py was changed during the run, and is left as it is" in gitexp("step", "-m", "x").stdout
 
