@@ -93,6 +93,10 @@ class Person:
         self._step("--", "sh", "-c", script)
 
     def step_by_hand(self) -> None:
+        if (
+            self.branch == "exp/train"
+        ):  # git reads HEAD before the files it stashes: a KEEP between would be stashed, too
+            self.switch("main")
         self.git("stash", "-q")
         self.switch("exp/second")
         with (self.folder / "train.py").open("a") as script:
