@@ -12,7 +12,7 @@ from gitexp.git.repository import Repository
 from gitexp.git.worktree import covers, untracked_below
 from gitexp.iteration.journal import Snapshot, clear, forget_evidence, read_result, write_result
 from gitexp.iteration.moving import moving
-from gitexp.iteration.seal import hand_back, saved_ref, seal
+from gitexp.iteration.seal import follow, hand_back, saved_ref, seal
 from gitexp.ledger import history
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
@@ -96,6 +96,7 @@ def conclude(
     with signals_wait():
         left = _sealed(repo, place, snapshot, iteration)
         after = finish(repo, place, snapshot, observer)
+        follow(repo, place, snapshot, iteration)
     if ledger.contract.in_place:
         _warn_of_leavings(repo, ledger.contract, observer)
     sealed = after.iterations[-1]
@@ -150,7 +151,8 @@ def finish(repo: Repository, place: ExperimentFiles, snapshot: Snapshot, observe
     try:
         computed = experiment_md(ledger)
         if refs.current_branch(repo) == place.branch:
-            on_disk.mark_sealed(repo, place, ledger.contract.home, computed, snapshot.notebook)
+            if snapshot.notebook:  # none was read where another branch was checked out when the step began
+                on_disk.mark_sealed(repo, place, ledger.contract.home, computed, snapshot.notebook)
             on_disk.write_views(repo, place, ledger, computed, after_run=True)
     except (GitexpError, OSError) as error:  # the verdict stands, whatever is in the way of the views
         observer.say(f"The views were not written: {error}. Later: gitexp render")

@@ -74,6 +74,24 @@ def _move_with_index(
     return tuple(dict.fromkeys(others + edited))
 
 
+def follow(repo: Repository, place: ExperimentFiles, snapshot: Snapshot, iteration: Iteration) -> None:
+    """Bring a KEEP into a work tree that was switching to its branch while the branch moved.
+
+    ``git switch`` reads the branch first and moves HEAD last; in between the work tree is not the branch's yet.
+    """
+    if snapshot.work_tree or iteration.status is not Status.KEEP or not is_checked_out(repo, place, snapshot):
+        return
+    if all(file_entry(repo, path, entry) == entry for path, entry in snapshot.files.items()):
+        return
+    with moving(place), index_locked(repo):
+        old = base_files(repo, snapshot)
+        behind = [path for path, entry in index_entries(repo, old).items() if entry == old[path]]
+        if behind and is_checked_out(repo, place, snapshot):
+            wanted = {path: snapshot.files[path] for path in behind}
+            replace_unchanged(repo, place.kept, old, wanted)
+            stage_locked(repo, wanted)
+
+
 def is_checked_out(repo: Repository, place: ExperimentFiles, snapshot: Snapshot) -> bool:
     """Whether the work tree here is the branch's (a baseline's branch is only about to be checked out)."""
     return snapshot.candidate.contract is not None or refs.current_branch(repo) == place.branch
