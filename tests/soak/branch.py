@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -72,6 +73,19 @@ def _check_iteration(commit: Commit, before: Commit, incumbent: Commit, single: 
     if single and commit.score:
         better = float(commit.score) < float(incumbent.score)
         assert better == (commit.status == "KEEP"), f"{commit.id}: {commit.status} of {commit.score}"
+
+
+def check_scores(folder: Path, ref: str, script: str) -> None:
+    """Each score is that of the file ``script`` in its own commit: what was sealed is what ran."""
+    scored = [commit for commit in read(folder, ref) if commit.score]
+    asked = "".join(f"{commit.oid}:{script}\n" for commit in scored)
+    texts = subprocess.run(
+        ["git", "cat-file", "--batch"], cwd=folder, input=asked.encode(), check=True, capture_output=True
+    ).stdout
+    said = re.findall(rb"^SCORE = (\d+)$", texts, re.MULTILINE)
+    assert len(said) == len(scored), f"{len(said)} scores for {len(scored)} iterations"
+    for commit, score in zip(scored, said, strict=True):
+        assert int(float(commit.score)) == int(score), f"{commit.id} scored {commit.score}, and holds {score!r}"
 
 
 def table(folder: Path, ref: str) -> list[tuple[str, ...]]:

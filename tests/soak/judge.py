@@ -43,6 +43,8 @@ def judge(sandbox: Sandbox, *, person_moved: bool, proposer_ran: bool) -> None:
         if name.startswith("refs/heads/exp/"):
             try:
                 branch.check(sandbox.top, name, single=sandbox.rule == "single")
+                if not sandbox.in_place:  # there a person may save while it runs
+                    branch.check_scores(sandbox.top, name, sandbox.script)
             except AssertionError as error:
                 raise FindingError(f"{name}: {error}") from None
     _check_edits(sandbox)
@@ -112,8 +114,7 @@ def _check_person(sandbox: Sandbox, refs: dict[str, str], proposer_ran: bool) ->
 
 def _check_work_tree(sandbox: Sandbox, person_moved: bool) -> None:
     """Nothing is staged; what differs from HEAD is the person's, or an edit that no commit holds."""
-    home = "" if sandbox.home == "." else f"{sandbox.home}/"
-    editable = tuple(home + path for path in sandbox.editable)
+    editable = tuple(sandbox.script.removesuffix("train.py") + path for path in sandbox.editable)
     for line in git(sandbox.top, "status", "--porcelain", "-uall").splitlines():
         staged, path = line[0], line[3:]
         check(person_moved or staged in " ?", f"staged: {line}")

@@ -32,7 +32,7 @@ class Person:
             "stash": self._stash,
             "stash one": self._stash_one,
             "pop": self._pop,
-            "stage": lambda: self._git("add", "--", f":/{self._editable()}"),
+            "stage": lambda: self._git("add", "--", f":/{self.sandbox.script}"),
             "switch": self._switch,
             "collect": self._collect,
             "look": lambda: self._git(*self.chance.choice([("status",), ("diff",), ("log", "--all")])),
@@ -54,10 +54,6 @@ class Person:
         self.then = then
         quiet = subprocess.DEVNULL
         self.process = subprocess.Popen(["git", *args], cwd=folder, stdin=quiet, stdout=quiet, stderr=quiet)
-
-    def _editable(self) -> str:
-        home = self.sandbox.home
-        return "train.py" if home == "." else f"{home}/train.py"
 
     def _commit(self) -> None:
         box, number = self.sandbox, self.sandbox.next_number()

@@ -106,6 +106,11 @@ class Sandbox:
         return self.top / self.home
 
     @property
+    def script(self) -> str:
+        """The script's path in the repository."""
+        return "train.py" if self.home == "." else f"{self.home}/train.py"
+
+    @property
     def beside(self) -> Path:
         return self.folder / "beside"
 
