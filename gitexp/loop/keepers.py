@@ -14,7 +14,7 @@ from gitexp.git.worktree import edits
 from gitexp.iteration.journal import Files, read_journal
 from gitexp.iteration.proposal import MakeEdit, Proposal, retold
 from gitexp.iteration.recovery import recover
-from gitexp.iteration.workspace import NOTE, keep_edit
+from gitexp.iteration.workspace import NOTE, keep_edit, keep_unfinished
 from gitexp.ledger import history
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
@@ -23,6 +23,7 @@ from gitexp.loop.proposing import begin_proposing, forget_proposing, half_edit, 
 from gitexp.loop.set_aside import set_aside
 from gitexp.model import Contract
 from gitexp.observer import Observer
+from gitexp.signals import signals_wait
 from gitexp.text import visible_list
 
 AGAIN = "the loop died during this run, which is run again."
@@ -103,7 +104,9 @@ class InWorkspace:
         return ref
 
     def gave_up(self) -> None:
-        self.place.forget_note(NOTE)
+        with signals_wait():
+            if ref := keep_unfinished(self.repo, self.place, history.load(self.repo, self.place.name)):
+                self.observer.say(f"The unfinished edit of the proposer is kept as {ref}.")
 
     def done(self) -> None:
         self.place.forget_note(NOTE)

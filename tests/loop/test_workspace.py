@@ -172,6 +172,19 @@ def test_killed_while_the_proposer_works_its_half_edit_is_kept(
     assert git("show", f"{ref}:train.py", cwd=single) == TOY.replace("0.1", "0.5", 1)
 
 
+def test_terminated_while_the_proposer_works_its_half_edit_is_kept(
+    single: Path, proposer: Path, gitexp: Gitexp, tmp_path: Path
+) -> None:
+    half = f"write(0.5); pathlib.Path({str(tmp_path / 'here')!r}).touch(); time.sleep(60)\n"
+    process = start_loop(single, *proposes(proposer, half))
+    wait_for(tmp_path / "here")
+    os.kill(process.pid, signal.SIGTERM)
+    said = process.communicate(timeout=30)[1]
+    ref = said.partition("kept as ")[2].split()[0].rstrip(".")
+    assert git("show", f"{ref}:train.py", cwd=single) == TOY.replace("0.1", "0.5", 1)
+    assert gitexp("recover").stdout == "Nothing to recover.\n"
+
+
 def test_a_proposer_that_fails_has_its_edit_kept(single: Path, proposer: Path, gitexp: Gitexp) -> None:
     said = gitexp("loop", "--steps", "1", *proposes(proposer, "write(0.5); sys.exit(3)\n"), code=1).stderr
     ref = said.partition("kept as ")[2].split()[0].rstrip(".")
