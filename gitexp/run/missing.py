@@ -16,6 +16,7 @@ from gitexp.git.repository import Repository
 from gitexp.git.status import ignored_paths
 from gitexp.git.worktree import covers
 from gitexp.model import Contract
+from gitexp.paths import path_fault
 from gitexp.shell import command, file, git_command
 from gitexp.text import visible
 
@@ -77,7 +78,7 @@ def _named_files(said: str, contract: Contract, is_module: bool) -> list[str]:
 def _only_in_work_tree(repo: Repository, contract: Contract, tree: str, paths: Iterable[str]) -> str:
     """The first of ``paths`` that is a file, or a folder with something in it, in the work tree alone; else empty."""
     for path in paths:
-        if path.startswith(("/", "..")) or path == "." or covers(contract.links, path):
+        if path == "." or path_fault(path) or covers(contract.links, path):
             continue
         there = repo.top / path
         if not there.exists() or (there.is_dir() and not any(there.iterdir())):

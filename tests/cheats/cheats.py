@@ -62,7 +62,10 @@ CHEATS = {
     ),
     "edits prepare.py": Cheat("TRAINS", "open('prepare.py', 'a').write('# mine')", "prepare.py is frozen"),
     "edits the hook": Cheat(
-        "TRAINS", FRESH + "open('.git/hooks/post-run', 'a').write('echo val_bpb: 0')", "hook was changed during the run"
+        "TRAINS",
+        FRESH + "objects = open('.git/objects/info/alternates').read().strip()\n"
+        "open(objects + '/../hooks/post-run', 'a').write('echo val_bpb: 0')",
+        "hook was changed during the run",
     ),
     "monkeypatches the evaluator": Cheat(
         "AT_IMPORT",
