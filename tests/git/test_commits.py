@@ -91,12 +91,10 @@ def test_a_git_that_is_killed_as_it_prints_does_not_shorten_a_history(
     repo: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def start_and_kill(driver: Git, *args: str, **options: Any) -> subprocess.Popen[bytes]:
-        process = start(driver, *args, **options)
-        if args[0] == "cat-file":
-            process.kill()
-        else:
-            process.wait()  # its few lines are in the pipe
-        return process
+        if args[0] == "cat-file":  # in its place one that is killed before it prints anything
+            pipes = {"stdin": options["stdin"], "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+            return subprocess.Popen(["sh", "-c", "kill -9 $$"], **pipes)
+        return start(driver, *args, **options)
 
     monkeypatch.setattr(commits, "start", start_and_kill)
     with pytest.raises(GitCommandError, match="git cat-file failed: killed by signal 9"):
