@@ -197,6 +197,7 @@ def init(
         files=files,
         links=links,
         unlinked=skip_link,
+        may_link=_may_link,
         in_place=in_place,
     )
     ledger = begin(repo, plan, Terminal(), busy)
@@ -250,6 +251,12 @@ def _equip(repo: Repository) -> bool:
         click.echo(f"Not changed: {names}. git tracks it here, and a step refuses a tracked file that differs.")
     click.echo(f"{branch} is checked out: nothing was run. Next, in Claude Code: /autoexperiment")
     return True
+
+
+def _may_link(found: tuple[str, ...]) -> bool:
+    """Ask on a terminal whether what git ignores is linked into the clean tree; elsewhere it is."""
+    question = f"A run seems to need {visible_list(found)}, which git ignores. Link it into the clean tree?"
+    return not sys.stdin.isatty() or click.confirm(question, default=True, err=True)
 
 
 def _wants_template(train: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from gitexp.run import hooks
 from gitexp.run.frozen_data import freeze_data
 from gitexp.run.links import find_links, named_texts
 from gitexp.run.named_paths import elsewhere, links_beside
-from gitexp.shell import git_command
+from gitexp.shell import command, git_command
 from gitexp.text import visible
 from gitexp.verdict.guards import parse
 from gitexp.verdict.rules import parse as parse_rule
@@ -45,6 +45,7 @@ class Plan:
     in_place: bool = False
     links: Mapping[str, str] = field(default_factory=dict)  # what git ignores and a run needs; a target, or nothing
     unlinked: tuple[str, ...] = ()  # what is not to be linked
+    may_link: Callable[[tuple[str, ...]], bool] = lambda found: True  # asked about what nobody named
     notes: Notes = Notes()
     files: Mapping[str, bytes] = field(default_factory=dict)  # contents to write first, by path
 
@@ -101,6 +102,9 @@ def _links(
     named = [link_name(repo, plan, path) for path in plan.links]
     unlinked = {link_name(repo, plan, path) for path in plan.unlinked}
     found = [*find_links(repo, directory, texts.values()), *links_beside(repo, directory, texts)]
+    unnamed = tuple(path for path in dict.fromkeys(found) if path not in unlinked and path not in named)
+    if unnamed and not plan.may_link(unnamed):
+        raise GitexpError("Nothing was begun.", command("gitexp", "init", *(f"--skip-link={path}" for path in unnamed)))
     links = [path for path in dict.fromkeys([*named, *found]) if path not in unlinked]
     return (*links, *(path for path in data if not covers(links, path) and not _is_tracked(repo, path)))
 

@@ -23,7 +23,7 @@ from gitexp.iteration.run_trees import clean_tree
 from gitexp.ledger.experiment_files import ExperimentFiles
 from gitexp.ledger.ledger import Ledger
 from gitexp.model import NOTEBOOK, RESULTS, Notes, view_path
-from gitexp.run.links import targets
+from gitexp.run.links import signature, targets
 from gitexp.views.experiment_md import experiment_md
 from gitexp.views.notebook import absorb, current
 
@@ -41,6 +41,7 @@ class Workspace:
     ledger: Ledger
     holding: str = ""  # another tree than the incumbent's: an edit of it
     tree: CleanTree = field(init=False)
+    _behind: dict[str, tuple[Path, object]] = field(init=False)  # what is linked, with its signature
     outside: tuple[str, ...] = ()  # what the last edit changed outside of the editable files
 
     def __post_init__(self) -> None:
@@ -48,6 +49,7 @@ class Workspace:
         self.tree = clean_tree(self.owner, self.place)
         held = self.holding or self.ledger.tree
         links = targets(self.owner, self.place, contract)
+        self._behind = {path: (target, signature(target)) for path, target in links.items()}
         tracked = entries(self.owner, held, AGENT_FILES)
         for name in AGENT_FILES:
             if (self.owner.top / name).exists() and not any(covers([name], path) for path in tracked):
@@ -84,6 +86,10 @@ class Workspace:
         self.outside = tuple(path for path in changed if not covers(contract.edit, path))
         paths = [path for path in changed if path not in self.outside and path not in contract.views]
         return _differing(self.repo, self.ledger.tree, paths)
+
+    def changed_links(self) -> list[str]:
+        """The links behind which something was changed."""
+        return [path for path, (target, known) in self._behind.items() if signature(target) != known]
 
     def notes(self) -> Notes:
         """What the proposer wrote into EXPERIMENT.md."""

@@ -49,6 +49,8 @@ def described(proposal: Proposal, work: Workspace, observer: Observer) -> Propos
             f"The proposer also changed {visible_list(outside[:5])}, which is not editable in this experiment: it is "
             "gone."
         )
+    if linked := work.changed_links():
+        observer.say(f"{visible_list(linked)} is linked into the clean tree, and the proposer changed it.")
     return replace(proposal, files=files, notes=proposal.notes.beside(work.notes()))
 
 

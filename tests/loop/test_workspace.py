@@ -195,3 +195,13 @@ def test_a_file_stop_that_the_proposer_makes_ends_it(single: Path, proposer: Pat
     done = gitexp("loop", *proposes(proposer, "write(0.2); pathlib.Path('STOP').touch()\n"))
     assert "ended because the file STOP is there" in done.stdout
     assert subprocess.run(["git", "ls-files", "STOP"], capture_output=True, check=True).stdout == b""
+
+
+def test_what_it_changes_behind_a_link_is_said(folder: Path, proposer: Path, gitexp: Gitexp) -> None:
+    (folder / ".git/info/exclude").write_text("data\n")
+    (folder / "data").mkdir()
+    (folder / "data/x").write_text("x")
+    gitexp("init", "--link", "data", "--rule", "single")
+    done = gitexp("loop", "--steps", "1", *proposes(proposer, "write(0.2)\npathlib.Path('data/y').touch()\n"))
+    assert "data is linked into the clean tree, and the proposer changed it." in done.stderr
+    assert "exp001 KEEP" in done.stdout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from gitexp.run.links import find_links, named_texts, signature
 from gitexp.run.named_paths import elsewhere, links_beside
 from tests.helpers.command_line import Gitexp
 from tests.helpers.hooks import hook_that
-from tests.helpers.repositories import git, make_repository
+from tests.helpers.repositories import TOY, git, make_repository
 
 IGNORED = "data\nbuild\n*.pt\n.venv\ncorpora\n"
 
@@ -172,3 +173,19 @@ def test_a_change_behind_a_link_shows(tmp_path: Path) -> None:
     assert signature(tmp_path / "data") == before
     (tmp_path / "data/x").write_text("xy")
     assert signature(tmp_path / "data") != before
+
+
+@pytest.mark.parametrize(("answer", "code"), [("y\n", 0), ("n\n", 1)])
+def test_on_a_terminal_it_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str, code: int) -> None:
+    folder = make_repository(tmp_path / "r", {"train.py": TOY + "open('data/x')\n", ".gitignore": "data/\n"})
+    (folder / "data").mkdir()
+    (folder / "data/x").write_text("x")
+    end, terminal = os.openpty()
+    os.write(end, answer.encode())
+    command = [sys.executable, "-m", "gitexp", "init", "--rule", "single"]
+    done = subprocess.run(command, cwd=folder, stdin=terminal, capture_output=True, text=True, check=False)
+    os.close(terminal)
+    os.close(end)
+    assert "A run seems to need data, which git ignores. Link it into the clean tree?" in done.stderr
+    assert done.returncode == code
+    assert ("--skip-link=data" in done.stderr) == bool(code)
