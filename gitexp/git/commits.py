@@ -63,12 +63,15 @@ def _printed(repo: Repository, listing: int) -> Iterator[Commit]:
     shallow = repo.shallow_commits()
     with ending(printing):
         answers = BufferedReader(FileIO(printing.stdout.fileno(), closefd=False), CHUNK)
-        while head := answers.readline():
-            oid, _, *size = head.decode("ascii").split()
-            if not size:
-                raise missing_object(oid)
-            commit = to_commit(oid, read_block(answers, int(size[0])))
-            yield commit._replace(parents=()) if oid in shallow else commit
+        with suppress(EOFError):  # git was killed in the middle of a commit: its exit code says so
+            while head := answers.readline():
+                if not head.endswith(b"\n"):
+                    raise EOFError
+                oid, _, *size = head.decode("ascii").split()
+                if not size:
+                    raise missing_object(oid)
+                commit = to_commit(oid, read_block(answers, int(size[0])))
+                yield commit._replace(parents=()) if oid in shallow else commit
         if printing.wait():  # else a killed git would make a history look shorter
             assert printing.stderr
             raise GitCommandError(("cat-file",), printing.returncode, printing.stderr.read())

@@ -87,13 +87,14 @@ def test_a_commit_that_git_pruned_before_a_ref_held_its_child_is_written_again(r
     assert git("log", "--format=%s", "main").split() == ["two", "one", "start"]
 
 
+@pytest.mark.parametrize("printed", ["", "0123", f"{40 * '1'} commit 300", f"{40 * '1'} commit 300\\ntree"])
 def test_a_git_that_is_killed_as_it_prints_does_not_shorten_a_history(
-    repo: Repository, monkeypatch: pytest.MonkeyPatch
+    repo: Repository, monkeypatch: pytest.MonkeyPatch, printed: str
 ) -> None:
     def start_and_kill(driver: Git, *args: str, **options: Any) -> subprocess.Popen[bytes]:
-        if args[0] == "cat-file":  # in its place one that is killed before it prints anything
+        if args[0] == "cat-file":  # in its place one that is killed at this point
             pipes = {"stdin": options["stdin"], "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-            return subprocess.Popen(["sh", "-c", "kill -9 $$"], **pipes)
+            return subprocess.Popen(["sh", "-c", f"printf '{printed}'; kill -9 $$"], **pipes)
         return start(driver, *args, **options)
 
     monkeypatch.setattr(commits, "start", start_and_kill)
