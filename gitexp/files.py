@@ -242,3 +242,10 @@ def remove_part_files(folders: Iterable[Path]) -> None:
         pid = part.name.split(".")[2]
         if pid == str(os.getpid()) or not is_alive(f"process {pid}"):
             part.unlink(missing_ok=True)
+
+
+def umask() -> int:
+    """The permissions that new files are not given; this process keeps them as they are."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -22,6 +22,7 @@ from gitexp.git.driver import GitCommandError, open_git
 from gitexp.git.fsmonitor import RECHECK
 from gitexp.git.leftovers import make_real, prune, remove_beside, remove_others
 from gitexp.git.objects import GITLINK, Entry, differences, entries, stage
+from gitexp.git.replacement import removals_first
 from gitexp.git.repository import Repository
 from gitexp.git.submodules import checked_out
 from gitexp.git.touched import Touched, folders_of
@@ -157,7 +158,7 @@ class CleanTree:
         return changed | {path: files.get(path) for path in again}
 
     def _write(self, changed: Mapping[str, Entry | None]) -> None:
-        for path, entry in sorted(changed.items(), key=_removals_first):
+        for path, entry in sorted(changed.items(), key=removals_first):
             self._put(path, entry)
         prune(self.repo.top, [path for path, entry in changed.items() if not entry])
         self._folders |= folders_of(path for path, entry in changed.items() if entry)
@@ -244,12 +245,6 @@ def open_clean_tree(owner: Repository, folder: Path) -> CleanTree:
 def _files(touched: Collection[str]) -> set[str]:
     """What was touched outside of the tree's own repository."""
     return {path for path in touched if path.split("/")[0] != ".git"}
-
-
-def _removals_first(change: tuple[str, Entry | None]) -> tuple[bool, bool]:
-    """Files are removed first, to make room; then come the attributes by which the other files are written."""
-    path, entry = change
-    return entry is not None, os.path.basename(path) != ".gitattributes"
 
 
 def _link(link: Path, target: Path) -> None:

@@ -28,7 +28,7 @@ import re
 import stat
 import sys
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -36,6 +36,7 @@ from gitexp.files import read_file, stat_signature
 from gitexp.git.objects import GITLINK
 from gitexp.git.repository import Repository
 from gitexp.git.status import Change, tracked_changes
+from gitexp.git.touched import folders_of
 
 with suppress(ImportError):  # a dependency on Linux only
     from inotify_simple import INotify, flags
@@ -168,7 +169,7 @@ class TreeWatch:
         if has_submodules or any(map(self._has_other_names, paths - self._tracked)):
             raise OSError(errno.ENOTSUP, "submodules and hard links are not watched")
         self._tracked = paths
-        self._names = _folders_of(paths)
+        self._names = folders_of(paths)
         for name in sorted(self._names):
             with suppress(FileNotFoundError, NotADirectoryError):  # the folder above reports when it comes
                 self._folders[inotify.add_watch(self._repo.top / name, mask)] = name
@@ -179,17 +180,6 @@ class TreeWatch:
             return os.lstat(f"{self._repo.top}/{path}").st_nlink > 1
         except OSError:
             return False
-
-
-def _folders_of(paths: Iterable[str]) -> set[str]:
-    """Every folder on the way to one of ``paths``; the top is the empty one."""
-    folders = {""}
-    for path in paths:
-        folder = path.rpartition("/")[0]
-        while folder not in folders:
-            folders.add(folder)
-            folder = folder.rpartition("/")[0]
-    return folders
 
 
 def _content(file: Path) -> tuple[int, bytes]:

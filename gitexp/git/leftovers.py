@@ -9,7 +9,7 @@ import os
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from gitexp.files import remove
+from gitexp.files import remove, umask
 
 
 def make_real(folder: Path) -> None:
@@ -25,7 +25,7 @@ def remove_others(top: Path, folders: Collection[str], files: Collection[str], k
 
     Folders get the mode back that git gives them. ``.git`` and what is ``kept`` are not looked into.
     """
-    mode = 0o777 & ~_umask()
+    mode = 0o777 & ~umask()
     waiting = [""]
     while waiting:
         folder = waiting.pop()
@@ -58,9 +58,3 @@ def prune(top: Path, removed: Iterable[str]) -> None:
         while folder != top and folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
             folder = folder.parent
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -28,7 +28,7 @@ def replace_unchanged(
     # Fingerprints first: a save between the two looks shows in the entry. And all of them by the filters as they were.
     seen = {path: fingerprint(repo.top / path) for path in wanted}
     before = {path: file_entry(repo, path, held[path]) for path in wanted}
-    for path, entry in sorted(wanted.items(), key=_order):
+    for path, entry in sorted(wanted.items(), key=removals_first):
         now = before[path]
         if now == entry:
             continue
@@ -38,7 +38,7 @@ def replace_unchanged(
     return tuple(left)
 
 
-def _order(change: tuple[str, Entry | None]) -> tuple[bool, bool]:
+def removals_first(change: tuple[str, Entry | None]) -> tuple[bool, bool]:
     """Files are removed first, to make room; then come the attributes by which the other files are written."""
     path, entry = change
     return entry is not None, os.path.basename(path) != ".gitattributes"

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from gitexp.errors import GitexpError
-from gitexp.files import part_file, write_file
+from gitexp.files import part_file, umask, write_file
 from gitexp.git.fsmonitor import changes
 from gitexp.git.objects import EXECUTABLE, SYMLINK, Entry, entries, file_entry
 from gitexp.git.repository import Repository
@@ -163,7 +163,7 @@ def write_entry(repo: Repository, path: str, entry: Entry | None, at: Path | Non
         os.symlink(os.fsdecode(repo.run("cat-file", "blob", entry.oid)), part)
         os.replace(part, at or file)
     else:
-        mode = os.stat(file).st_mode & 0o666 if file.is_file() else 0o666 & ~_umask()
+        mode = os.stat(file).st_mode & 0o666 if file.is_file() else 0o666 & ~umask()
         write_file(at or file, repo.filters.content(path, entry.oid))
         (at or file).chmod(mode | (mode & 0o444) >> 2 if entry.mode == EXECUTABLE else mode)
 
@@ -174,9 +174,3 @@ def remove_empty(folder: Path, stop: Path) -> None:
         with suppress(OSError):  # somebody saved a file there
             folder.rmdir()
         folder = folder.parent
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -111,9 +111,3 @@ def _contents(repo: Repository, base: str, changes: Mapping[str, Entry | None]) 
 
 def _content(blobs: Mapping[str, bytes], entry: Entry | None) -> bytes:
     return blobs.get(entry.oid, b"") if entry else b""
-
-
-def tree_of(repo: Repository, commit: str) -> str:
-    tree = repo.tree(commit)
-    assert tree
-    return tree.oid
